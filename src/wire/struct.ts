@@ -1,0 +1,84 @@
+import type { Field } from "./field.ts";
+import { ProtocolError } from "./protocol-error.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: a table mixes field types, and Field<T> is invariant in T
+export type Fields = Readonly<Record<string, Field<any>>>;
+
+type FieldValue<F> = F extends Field<infer T> ? T : never;
+
+/** The decoded form of a struct. */
+export type StructValue<F extends Fields> = { readonly [K in keyof F]: FieldValue<F[K]> };
+
+/** Reads one field in place, for the data path: no bounds are checked, the caller has the whole struct. */
+type Getters<F extends Fields> = {
+  readonly [K in keyof F]: (bytes: Uint8Array, at: number) => FieldValue<F[K]>;
+};
+
+type Putters<F extends Fields> = {
+  readonly [K in keyof F]: (bytes: Uint8Array, at: number, value: FieldValue<F[K]>) => void;
+};
+
+interface Codec<F extends Fields> {
+  /** Name of the struct in its document. */
+  readonly title: string;
+  /** Bytes on the wire. */
+  readonly size: number;
+  /** Cold path: all fields as a value, or TRUNCATED. */
+  decode(bytes: Uint8Array, at?: number): StructValue<F> | ProtocolError;
+  encode(value: StructValue<F>): Uint8Array;
+  encodeInto(value: StructValue<F>, bytes: Uint8Array, at: number): void;
+  readonly put: Putters<F>;
+}
+
+/** A fixed-size wire struct: its codec, and one getter per field under the field's own name. */
+export type Struct<F extends Fields> = Codec<F> & Getters<F>;
+
+type Order = "big" | "little";
+
+function struct<F extends Fields>(order: Order, title: string, fields: F): Struct<F> {
+  const getters: Record<string, (bytes: Uint8Array, at: number) => unknown> = {};
+  const putters: Record<string, (bytes: Uint8Array, at: number, value: never) => void> = {};
+  const names = Object.keys(fields);
+  let size = 0;
+  for (const name of names) {
+    const field = fields[name]!;
+    const { get, put } = field[order];
+    const offset = size;
+    getters[name] = (bytes, at) => get(bytes, at + offset);
+    putters[name] = (bytes, at, value) => put(bytes, at + offset, value);
+    size += field.size;
+  }
+
+  const codec: Codec<F> = {
+    title,
+    size,
+    decode(bytes, at = 0) {
+      if (bytes.length - at < size) {
+        return new ProtocolError("TRUNCATED", `${title} has ${bytes.length - at} of its ${size} bytes`);
+      }
+      const value: Record<string, unknown> = {};
+      for (const name of names) value[name] = getters[name]!(bytes, at);
+      return value as StructValue<F>;
+    },
+    encode(value) {
+      const bytes = new Uint8Array(size);
+      codec.encodeInto(value, bytes, 0);
+      return bytes;
+    },
+    encodeInto(value, bytes, at) {
+      for (const name of names) putters[name]!(bytes, at, value[name] as never);
+    },
+    put: putters as unknown as Putters<F>,
+  };
+  return Object.freeze({ ...getters, ...codec }) as unknown as Struct<F>;
+}
+
+/** Declares a struct in network byte order. Fields stand in wire order under their document's names. */
+export function bigEndian<F extends Fields>(title: string, fields: F): Struct<F> {
+  return struct("big", title, fields);
+}
+
+/** Declares a struct in USB byte order. Fields stand in wire order under their document's names. */
+export function littleEndian<F extends Fields>(title: string, fields: F): Struct<F> {
+  return struct("little", title, fields);
+}
