@@ -1,4 +1,3 @@
-import type { StructValue } from "../wire/struct.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import {
   ConfigurationDescriptor,
@@ -57,7 +56,10 @@ export function parseDescriptors(bytes: Uint8Array): Descriptors | ProtocolError
   const device = DeviceDescriptor.decode(bytes);
   if (device instanceof ProtocolError) return device;
   if (device.bDescriptorType !== DescriptorType.DEVICE || device.bLength < DeviceDescriptor.size) {
-    return new ProtocolError("BAD_FIELD", `a device descriptor is expected first, not type ${device.bDescriptorType}`);
+    return new ProtocolError(
+      "BAD_FIELD",
+      `a device descriptor is expected first, not type ${device.bDescriptorType}`,
+    );
   }
   const configurations: Configuration[] = [];
   let at = device.bLength;
@@ -75,7 +77,10 @@ export function parseConfiguration(bytes: Uint8Array): Configuration | ProtocolE
   const descriptor = ConfigurationDescriptor.decode(bytes);
   if (descriptor instanceof ProtocolError) return descriptor;
   if (descriptor.bDescriptorType !== DescriptorType.CONFIGURATION) {
-    return new ProtocolError("BAD_FIELD", `a configuration is expected, not type ${descriptor.bDescriptorType}`);
+    return new ProtocolError(
+      "BAD_FIELD",
+      `a configuration is expected, not type ${descriptor.bDescriptorType}`,
+    );
   }
   const total = descriptor.wTotalLength;
   if (total < ConfigurationDescriptor.size || total > bytes.length) {
@@ -98,7 +103,8 @@ function parseSettings(configuration: Uint8Array): readonly InterfaceSetting[] {
       case DescriptorType.ENDPOINT: {
         // Audio 1.0 endpoints are two bytes longer (§4.6.1.1); the standard part is the same.
         const descriptor = EndpointDescriptor.decode(slice);
-        if (setting !== undefined && !(descriptor instanceof ProtocolError)) setting.endpoints.push({ descriptor });
+        if (setting !== undefined && !(descriptor instanceof ProtocolError))
+          setting.endpoints.push({ descriptor });
         break;
       }
       case DescriptorType.SUPERSPEED_ENDPOINT_COMPANION: {

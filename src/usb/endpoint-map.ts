@@ -6,7 +6,14 @@ import {
   type InterfaceSetting,
   parseDescriptors,
 } from "./descriptor-walk.ts";
-import { REQUEST_RECIPIENT_MASK, Recipient, RequestKind, REQUEST_KIND_MASK, Setup, StandardRequest } from "./setup.ts";
+import {
+  REQUEST_KIND_MASK,
+  REQUEST_RECIPIENT_MASK,
+  Recipient,
+  RequestKind,
+  Setup,
+  StandardRequest,
+} from "./setup.ts";
 import { Speed } from "./speed.ts";
 import { TransferType } from "./urb.ts";
 
@@ -125,7 +132,11 @@ export class EndpointMap {
   }
 }
 
-function describe({ descriptor, companion }: EndpointSetting, interfaceNumber: number, speed: Speed): Endpoint {
+function describe(
+  { descriptor, companion }: EndpointSetting,
+  interfaceNumber: number,
+  speed: Speed,
+): Endpoint {
   const type = (descriptor.bmAttributes & 3) as TransferType;
   const maxPacketSize = descriptor.wMaxPacketSize & 0x7ff;
   return {

@@ -1,5 +1,5 @@
-import { littleEndian } from "../wire/struct.ts";
 import { u8, u16 } from "../wire/field.ts";
+import { littleEndian } from "../wire/struct.ts";
 
 /** Setup packet (USB 2.0 §9.3, table 9-2). */
 export const Setup = littleEndian("setup packet", {
