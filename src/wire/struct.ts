@@ -23,6 +23,7 @@ interface Codec<F extends Fields> {
   readonly title: string;
   /** Bytes on the wire. */
   readonly size: number;
+  readonly fields: F;
   /** Cold path: all fields as a value, or TRUNCATED. */
   decode(bytes: Uint8Array, at?: number): StructValue<F> | ProtocolError;
   encode(value: StructValue<F>): Uint8Array;
@@ -42,16 +43,17 @@ function struct<F extends Fields>(order: Order, title: string, fields: F): Struc
   let size = 0;
   for (const name of names) {
     const field = fields[name]!;
-    const { get, put } = field[order];
+    const access = field[order];
     const offset = size;
-    getters[name] = (bytes, at) => get(bytes, at + offset);
-    putters[name] = (bytes, at, value) => put(bytes, at + offset, value);
+    getters[name] = (bytes, at) => access.get(bytes, at + offset);
+    putters[name] = (bytes, at, value) => access.put(bytes, at + offset, value);
     size += field.size;
   }
 
   const codec: Codec<F> = {
     title,
     size,
+    fields,
     decode(bytes, at = 0) {
       if (bytes.length - at < size) {
         return new ProtocolError("TRUNCATED", `${title} has ${bytes.length - at} of its ${size} bytes`);

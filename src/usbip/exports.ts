@@ -1,0 +1,21 @@
+import type { UsbDevice } from "../usb/device.ts";
+
+/** A device that this host offers. */
+export interface ExportedDevice {
+  /** At most 31 characters; what an import names. */
+  readonly busid: string;
+  /** For people; `usbip list -r` prints it. */
+  readonly path: string;
+  /** 1..255: the stock tool keeps only the low 8 bits of both. Together they make the devid of every request. */
+  readonly busnum: number;
+  readonly devnum: number;
+  readonly device: UsbDevice;
+  /** True while a session has it: such a device is left out of the list, as the kernel's own server does. */
+  readonly attached: boolean;
+}
+
+/** What a server can offer to one peer. */
+export interface Exports {
+  devices(): Iterable<ExportedDevice>;
+  find(busid: string): ExportedDevice | undefined;
+}

@@ -1,0 +1,235 @@
+import type { OpenError, UsbHost } from "../usb/device.ts";
+import { EndpointMap } from "../usb/endpoint-map.ts";
+import type { Loop } from "../usb/loop.ts";
+import type { Urb } from "../usb/urb.ts";
+import { ProtocolError } from "../wire/protocol-error.ts";
+import { describeDevice, encodeListed } from "./device-record.ts";
+import type { ExportedDevice, Exports } from "./exports.ts";
+import { type HandshakeRequest, readRequest } from "./handshake.ts";
+import { DeviceRecord, DevlistReply, OpCode, OpCommon, OpStatus, USBIP_VERSION } from "./pdu.ts";
+import { SESSION_LIMITS, type SessionLimits } from "./session-limits.ts";
+import { UrbSession } from "./urb-session.ts";
+
+/** Why the server ends a conversation: the peer broke the protocol, or its device is gone. */
+export type EndCause = ProtocolError | "unplugged";
+
+/** What the engine asks of the connection it serves. */
+export interface ServerOutput {
+  /** The chunks belong to the engine again when `written` runs. */
+  write(chunks: readonly Uint8Array[], written: () => void): void;
+  /** The conversation is over: send what was written, close, and call `disconnected`. */
+  end(cause: EndCause): void;
+  /** A device was imported over this connection; it is given back by `disconnected`. */
+  imported(exported: ExportedDevice): void;
+}
+
+/** Bytes that a client may send behind an import before it has read the reply. Linux sends none. */
+const EARLY_BYTES = 64 << 10;
+
+/** Answers to requests that may wait for the peer to read them. */
+const UNREAD_ANSWERS = 1 << 20;
+
+/**
+ * Server side of one USB/IP connection: requests of the handshake first, URBs of one device after a
+ * successful import. Fed bytes, it asks for bytes to be written; it does no I/O and owns no timer.
+ */
+export class UsbipServer {
+  readonly #exports: Exports;
+  readonly #loop: Loop;
+  readonly #output: ServerOutput;
+  readonly #limits: SessionLimits;
+  #phase: "request" | "another" | "urbs" | "over" = "request";
+  /** The device has been asked to open and has not answered. */
+  #opening = false;
+  /** Bytes that are not a whole request yet, or came while the device is being opened. */
+  #unread: Uint8Array = new Uint8Array(0);
+  #unreadAnswers = 0;
+  #imported: ExportedDevice | undefined;
+  #session: UrbSession | undefined;
+  #afterOpening: (() => void) | undefined;
+
+  constructor(exports: Exports, loop: Loop, output: ServerOutput, limits: SessionLimits = SESSION_LIMITS) {
+    this.#exports = exports;
+    this.#loop = loop;
+    this.#output = output;
+    this.#limits = limits;
+  }
+
+  /**
+   * What the peer owes: `request` the first request, `another` a further one behind an answered one (the
+   * connection may be closed without harm), `urbs` nothing, `over` nothing ever.
+   */
+  get phase(): "request" | "another" | "urbs" | "over" {
+    return this.#phase;
+  }
+
+  /** Bytes of the peer, cut anywhere. They are not kept after the call. */
+  receive(bytes: Uint8Array): void {
+    if (this.#phase === "over") return;
+    if (this.#session !== undefined) {
+      this.#session.receive(bytes);
+      return;
+    }
+    this.#unread = joined(this.#unread, bytes);
+    this.#handshake();
+  }
+
+  /** The connection is gone: the device is given back, then `closed` runs. */
+  disconnected(closed: () => void): void {
+    this.#phase = "over";
+    if (this.#opening) {
+      this.#afterOpening = () => this.disconnected(closed);
+      return;
+    }
+    this.#session?.stop();
+    const { device } = this.#imported ?? {};
+    this.#imported = undefined;
+    if (device === undefined) closed();
+    else device.close(closed);
+  }
+
+  #handshake(): void {
+    while (this.#phase === "request" || this.#phase === "another") {
+      const request = readRequest(this.#unread);
+      if (request === undefined) return;
+      if (request instanceof ProtocolError) {
+        this.#end(request);
+        return;
+      }
+      this.#unread = this.#unread.subarray(request.size);
+      this.#phase = "another";
+      this.#answer(request);
+    }
+    if (this.#opening && this.#unread.length > EARLY_BYTES) {
+      this.#end(
+        new ProtocolError("FLOOD", `${this.#unread.length} bytes came before the import was answered`),
+      );
+    }
+  }
+
+  #answer(request: HandshakeRequest): void {
+    switch (request.kind) {
+      case "devlist":
+        this.#list();
+        break;
+      case "import":
+        this.#import(request.busid);
+        break;
+    }
+    if (this.#unreadAnswers > UNREAD_ANSWERS) {
+      this.#end(
+        new ProtocolError(
+          "PEER_NOT_READING",
+          `${this.#unreadAnswers} bytes of answers wait, and more requests come`,
+        ),
+      );
+    }
+  }
+
+  #list(): void {
+    const listed: Uint8Array[] = [];
+    for (const exported of this.#exports.devices()) {
+      if (exported.attached) continue;
+      const description = describeDevice(exported);
+      if (!(description instanceof ProtocolError)) listed.push(encodeListed(description));
+    }
+    this.#send([
+      encodeOp(OpCode.OP_REP_DEVLIST, OpStatus.ST_OK),
+      DevlistReply.encode({ ndev: listed.length }),
+      ...listed,
+    ]);
+  }
+
+  #import(busid: string): void {
+    const exported = this.#exports.find(busid);
+    if (exported === undefined) {
+      this.#refuse(OpStatus.ST_NODEV);
+      return;
+    }
+    const { device } = exported;
+    const host: UsbHost = {
+      complete: (urb: Urb) => this.#session!.complete(urb),
+      unplugged: () => this.#session!.unplugged(),
+    };
+    this.#phase = "urbs";
+    this.#opening = true;
+    device.open(host, this.#loop, (refused) => this.#opened(exported, refused));
+  }
+
+  #opened(exported: ExportedDevice, refused: OpenError | undefined): void {
+    this.#opening = false;
+    if (refused === undefined) this.#imported = exported;
+    if (this.#phase === "over") {
+      this.#afterOpening?.();
+      return;
+    }
+    if (refused !== undefined) {
+      this.#phase = "another";
+      this.#refuse(refusalStatus(refused));
+      this.#handshake();
+      return;
+    }
+    const { device, busnum, devnum } = exported;
+    const map = EndpointMap.of(device.descriptors, device.speed, device.configuration);
+    const description = describeDevice(exported);
+    if (map instanceof ProtocolError || description instanceof ProtocolError) {
+      this.#imported = undefined;
+      this.#phase = "another";
+      device.close(() => this.#refuse(OpStatus.ST_DEV_ERR));
+      return;
+    }
+    this.#output.imported(exported);
+    this.#send([encodeOp(OpCode.OP_REP_IMPORT, OpStatus.ST_OK), DeviceRecord.encode(description.record)]);
+    const devid = ((busnum << 16) | devnum) >>> 0;
+    const urbOutput = {
+      write: (chunks: readonly Uint8Array[], written: () => void) => this.#output.write(chunks, written),
+      end: (cause: EndCause) => this.#end(cause),
+    };
+    this.#session = new UrbSession(device, devid, map, this.#loop, urbOutput, this.#limits);
+    const early = this.#unread;
+    this.#unread = new Uint8Array(0);
+    if (early.length > 0) this.#session.receive(early);
+  }
+
+  #refuse(status: OpStatus): void {
+    this.#send([encodeOp(OpCode.OP_REP_IMPORT, status)]);
+  }
+
+  #send(chunks: readonly Uint8Array[]): void {
+    const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    this.#unreadAnswers += bytes;
+    this.#output.write(chunks, () => {
+      this.#unreadAnswers -= bytes;
+    });
+  }
+
+  #end(cause: EndCause): void {
+    this.#phase = "over";
+    this.#session?.stop();
+    this.#output.end(cause);
+  }
+}
+
+function refusalStatus(refused: OpenError): OpStatus {
+  switch (refused.reason) {
+    case "busy":
+      return OpStatus.ST_DEV_BUSY;
+    case "gone":
+      return OpStatus.ST_NODEV;
+    case "denied":
+      return OpStatus.ST_NA;
+    case "failed":
+      return OpStatus.ST_DEV_ERR;
+  }
+}
+
+function encodeOp(code: number, status: number): Uint8Array {
+  return OpCommon.encode({ version: USBIP_VERSION, code, status });
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(first.length + second.length);
+  bytes.set(first);
+  bytes.set(second, first.length);
+  return bytes;
+}

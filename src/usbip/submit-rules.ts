@@ -1,0 +1,41 @@
+import { REQUEST_DIRECTION_IN, Setup } from "../usb/setup.ts";
+import { isIn, PACKET_WORDS, PacketWord, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
+import { TransferFlag } from "./pdu.ts";
+
+/** The flags of the waist that `transfer_flags` asks for. */
+export function urbFlags(transferFlags: number): number {
+  let flags = 0;
+  if (transferFlags & TransferFlag.SHORT_NOT_OK) flags |= UrbFlag.shortNotOk;
+  if (transferFlags & TransferFlag.ISO_ASAP) flags |= UrbFlag.isoAsap;
+  if (transferFlags & TransferFlag.ZERO_PACKET) flags |= UrbFlag.zeroPacket;
+  return flags;
+}
+
+/** The data stage goes the way the setup packet says (USB 2.0 §9.3.1); a header that says otherwise is refused. */
+export function isControlSound(urb: Urb, type: TransferType): boolean {
+  if (type !== TransferType.control || urb.length === 0) return true;
+  return isIn(urb.endpoint) === ((Setup.bmRequestType(urb.setup, 0) & REQUEST_DIRECTION_IN) !== 0);
+}
+
+/** Packets lie inside the transfer, one behind the other: only so can IN data be moved together. */
+export function packetsAreSound({ packets, packetCount, length }: Urb): boolean {
+  let end = 0;
+  for (let i = 0; i < packetCount * PACKET_WORDS; i += PACKET_WORDS) {
+    const offset = packets[i + PacketWord.offset]!;
+    const packetLength = packets[i + PacketWord.length]!;
+    if (packetLength < 0 || offset < end || offset + packetLength > length) return false;
+    end = offset + packetLength;
+  }
+  return true;
+}
+
+/** SET_FEATURE(PORT_RESET) to a port (USB 2.0 §11.24.2.13): how usbip-win2 asks for a device reset. */
+export function isPortReset(urb: Urb): boolean {
+  const { setup } = urb;
+  return (
+    urb.type === TransferType.control &&
+    Setup.bmRequestType(setup, 0) === 0x23 &&
+    Setup.bRequest(setup, 0) === 3 &&
+    Setup.wValue(setup, 0) === 4
+  );
+}

@@ -1,0 +1,312 @@
+import type { UsbDevice, UsbHost } from "../usb/device.ts";
+import type { EndpointMap } from "../usb/endpoint-map.ts";
+import { HeapPool } from "../usb/heap-pool.ts";
+import type { Loop } from "../usb/loop.ts";
+import { isIn, PACKET_WORDS, PacketWord, TransferStatus, TransferType, type Urb } from "../usb/urb.ts";
+import { ProtocolError } from "../wire/protocol-error.ts";
+import { CommandReader, type CommandTarget, type Destination } from "./command-reader.ts";
+import { Exchange, encodePackets, encodeRetSubmit, encodeRetUnlink } from "./exchange.ts";
+import {
+  CmdSubmit,
+  CmdUnlink,
+  Direction,
+  HEADER_SIZE,
+  HeaderBasic,
+  IsoPacket,
+  MAX_ISO_PACKETS,
+} from "./pdu.ts";
+import { ReplyBatch } from "./reply-batch.ts";
+import type { SessionLimits } from "./session-limits.ts";
+import { isControlSound, isPortReset, packetsAreSound, urbFlags } from "./submit-rules.ts";
+
+const BODY = HeaderBasic.size;
+const SETUP_AT = BODY + CmdSubmit.size - 8;
+
+/** What the URB phase asks of the connection. */
+export interface UrbOutput {
+  write(chunks: readonly Uint8Array[], written: () => void): void;
+  end(cause: ProtocolError | "unplugged"): void;
+}
+
+/** What a submit was read as: a transfer to carry out, or an answer that is known already. */
+type Incoming =
+  | { readonly kind: "transfer"; readonly exchange: Exchange }
+  | { readonly kind: "refusal"; readonly status: TransferStatus };
+
+/**
+ * The URB phase of one connection: the sink of one device. CMD_SUBMIT becomes an `Urb`, its completion a
+ * RET_SUBMIT; CMD_UNLINK cancels. Answers of one batch leave in one write.
+ */
+export class UrbSession implements UsbHost, CommandTarget {
+  readonly #device: UsbDevice;
+  readonly #devid: number;
+  readonly #map: EndpointMap;
+  readonly #loop: Loop;
+  readonly #output: UrbOutput;
+  readonly #limits: SessionLimits;
+  readonly #reader = new CommandReader(this);
+  readonly #memory: HeapPool;
+  readonly #exchanges: Exchange[] = [];
+  readonly #free: Exchange[] = [];
+  /** In flight, by seqnum. */
+  readonly #bySeqnum = new Map<number, Exchange>();
+  /** Packet descriptors of a refused submit, which has no memory of its own. */
+  readonly #refusedPackets = new Int32Array(MAX_ISO_PACKETS * PACKET_WORDS);
+  #incoming: Incoming = { kind: "refusal", status: TransferStatus.invalid };
+  #incomingSeqnum = 0;
+  #incomingPackets = 0;
+  #batch = new ReplyBatch();
+  #looseWaiting = 0;
+  #flushIsDue = false;
+  #over = false;
+
+  constructor(
+    device: UsbDevice,
+    devid: number,
+    map: EndpointMap,
+    loop: Loop,
+    output: UrbOutput,
+    limits: SessionLimits,
+  ) {
+    this.#device = device;
+    this.#devid = devid;
+    this.#map = map;
+    this.#loop = loop;
+    this.#output = output;
+    this.#limits = limits;
+    this.#memory = new HeapPool(limits.bytes);
+  }
+
+  receive(bytes: Uint8Array): void {
+    if (this.#over) return;
+    const error = this.#reader.receive(bytes);
+    if (this.#over) return;
+    this.#device.flush();
+    this.#send();
+    if (error !== undefined) this.#end(error);
+    else if (this.#looseWaiting > this.#limits.looseBytes) {
+      this.#end(
+        new ProtocolError(
+          "PEER_NOT_READING",
+          `${this.#looseWaiting} bytes of answers wait, and more requests come`,
+        ),
+      );
+    }
+  }
+
+  /** Nothing is read, answered or sent from here on; the device's completions are only counted. */
+  stop(): void {
+    this.#over = true;
+  }
+
+  submit(header: Uint8Array, at: number): Destination | ProtocolError {
+    const strange = this.#checkDevice(header, at);
+    if (strange !== undefined) return strange;
+    const seqnum = HeaderBasic.seqnum(header, at);
+    if (this.#bySeqnum.has(seqnum)) {
+      return new ProtocolError("DUPLICATE_SEQNUM", `seqnum ${seqnum} is in flight`);
+    }
+    this.#incomingSeqnum = seqnum;
+    this.#incomingPackets = CmdSubmit.number_of_packets(header, at + BODY);
+    const length = CmdSubmit.transfer_buffer_length(header, at + BODY);
+    const packetCount = Math.max(this.#incomingPackets, 0);
+
+    const exchange = this.#take(length, packetCount);
+    if (exchange === undefined) return this.#refuse(TransferStatus.noMemory);
+    const { urb } = exchange;
+    exchange.seqnum = seqnum;
+    exchange.numberOfPackets = this.#incomingPackets;
+    exchange.unlinkSeqnum = undefined;
+    exchange.abandoned = false;
+
+    const ep = HeaderBasic.ep(header, at);
+    urb.endpoint = HeaderBasic.direction(header, at) === Direction.IN ? ep | 0x80 : ep;
+    urb.flags = urbFlags(CmdSubmit.transfer_flags(header, at + BODY));
+    urb.interval = CmdSubmit.interval(header, at + BODY);
+    urb.startFrame = CmdSubmit.start_frame(header, at + BODY);
+    urb.streamId = 0;
+    urb.offset = HEADER_SIZE;
+    urb.length = length;
+    urb.packetCount = packetCount;
+    urb.status = TransferStatus.ok;
+    urb.actualLength = 0;
+    urb.errorCount = 0;
+    for (let i = 0; i < 8; i++) urb.setup[i] = header[at + SETUP_AT + i]!;
+
+    const type = this.#typeOf(urb, ep);
+    if (type === undefined) {
+      this.#release(exchange);
+      // The kernel's own server does not answer at all, and loses the payload in the stream.
+      return this.#refuse(TransferStatus.stall);
+    }
+    if ((type === TransferType.isochronous ? 0 : packetCount) > 0 || !isControlSound(urb, type)) {
+      this.#release(exchange);
+      return this.#refuse(TransferStatus.invalid);
+    }
+    urb.type = type;
+    this.#incoming = { kind: "transfer", exchange };
+    return { buffer: urb.buffer, offset: urb.offset };
+  }
+
+  packet(index: number, bytes: Uint8Array, at: number): void {
+    const packets =
+      this.#incoming.kind === "transfer" ? this.#incoming.exchange.urb.packets : this.#refusedPackets;
+    const word = index * PACKET_WORDS;
+    packets[word + PacketWord.offset] = IsoPacket.offset(bytes, at);
+    packets[word + PacketWord.length] = IsoPacket.length(bytes, at);
+    packets[word + PacketWord.actualLength] = 0;
+    packets[word + PacketWord.status] = TransferStatus.notDone;
+  }
+
+  submitted(): void {
+    if (this.#incoming.kind === "refusal") {
+      this.#answerRefused(this.#incoming.status);
+      return;
+    }
+    const { exchange } = this.#incoming;
+    const { urb } = exchange;
+    if (!packetsAreSound(urb)) {
+      this.#refusedPackets.set(urb.packets.subarray(0, urb.packetCount * PACKET_WORDS));
+      this.#release(exchange);
+      this.#answerRefused(TransferStatus.invalid);
+      return;
+    }
+    this.#bySeqnum.set(exchange.seqnum, exchange);
+    if (isPortReset(urb)) this.#resetDevice(exchange);
+    else this.#device.submit(urb);
+  }
+
+  unlink(header: Uint8Array, at: number): ProtocolError | undefined {
+    const strange = this.#checkDevice(header, at);
+    if (strange !== undefined) return strange;
+    const seqnum = HeaderBasic.seqnum(header, at);
+    const exchange = this.#bySeqnum.get(CmdUnlink.seqnum(header, at + BODY));
+    if (exchange === undefined || exchange.unlinkSeqnum !== undefined) {
+      // It has its RET_SUBMIT already, in the stream before this answer; or it never was.
+      this.#batch.addLoose(encodeRetUnlink(seqnum, false));
+    } else if (isPortReset(exchange.urb)) {
+      // A reset cannot be called back and may take seconds, but nobody has to wait for it.
+      this.#bySeqnum.delete(exchange.seqnum);
+      exchange.abandoned = true;
+      this.#batch.addLoose(encodeRetUnlink(seqnum, true));
+    } else {
+      exchange.unlinkSeqnum = seqnum;
+      this.#device.cancel(exchange.urb);
+    }
+    return undefined;
+  }
+
+  complete(urb: Urb): void {
+    const exchange = this.#exchanges[urb.tag]!;
+    const { seqnum, unlinkSeqnum } = exchange;
+    this.#bySeqnum.delete(seqnum);
+    if (urb.type === TransferType.control && urb.status === TransferStatus.ok) this.#map.completed(urb.setup);
+    if (this.#over || exchange.abandoned) {
+      this.#release(exchange);
+      return;
+    }
+    if (unlinkSeqnum !== undefined && urb.status === TransferStatus.cancelled) {
+      this.#release(exchange);
+      this.#batch.addLoose(encodeRetUnlink(unlinkSeqnum, true));
+    } else {
+      this.#batch.addReply(exchange.encodeReply(isIn(urb.endpoint)), exchange);
+      // Finished before the cancel took effect: its own answer goes first, or the client drops the link.
+      if (unlinkSeqnum !== undefined) this.#batch.addLoose(encodeRetUnlink(unlinkSeqnum, false));
+    }
+    this.#sendSoon();
+  }
+
+  unplugged(): void {
+    if (this.#over) return;
+    this.#send();
+    this.#end("unplugged");
+  }
+
+  #checkDevice(header: Uint8Array, at: number): ProtocolError | undefined {
+    const devid = HeaderBasic.devid(header, at);
+    if (devid === this.#devid) return undefined;
+    return new ProtocolError("BAD_DEVICE", `devid is ${hex(devid)}, but ${hex(this.#devid)} was imported`);
+  }
+
+  #typeOf(urb: Urb, ep: number): TransferType | undefined {
+    return ep === 0 ? TransferType.control : this.#map.find(urb.endpoint)?.type;
+  }
+
+  #take(length: number, packetCount: number): Exchange | undefined {
+    const exchange = this.#free.pop() ?? this.#grow();
+    if (exchange === undefined) return undefined;
+    const buffer = this.#memory.take(Exchange.bytesFor(length, packetCount));
+    if (buffer === undefined) {
+      this.#free.push(exchange);
+      return undefined;
+    }
+    exchange.urb.buffer = buffer;
+    const words = packetCount * PACKET_WORDS;
+    if (exchange.urb.packets.length < words) exchange.urb.packets = new Int32Array(words);
+    return exchange;
+  }
+
+  #grow(): Exchange | undefined {
+    if (this.#exchanges.length >= this.#limits.urbs) return undefined;
+    const exchange = new Exchange(this.#exchanges.length);
+    this.#exchanges.push(exchange);
+    return exchange;
+  }
+
+  #release(exchange: Exchange): void {
+    this.#memory.give(exchange.urb.buffer);
+    this.#free.push(exchange);
+  }
+
+  /** The submit that is being read will be answered with `status`; what belongs to it is read and dropped. */
+  #refuse(status: TransferStatus): Destination {
+    this.#incoming = { kind: "refusal", status };
+    return { buffer: undefined, offset: 0 };
+  }
+
+  #answerRefused(status: TransferStatus): void {
+    const count = Math.max(this.#incomingPackets, 0);
+    const bytes = new Uint8Array(HEADER_SIZE + count * IsoPacket.size);
+    encodeRetSubmit(bytes, this.#incomingSeqnum, status, 0, this.#incomingPackets);
+    encodePackets(this.#refusedPackets, count, bytes, HEADER_SIZE);
+    this.#batch.addLoose(bytes);
+  }
+
+  #resetDevice(exchange: Exchange): void {
+    this.#device.reset((status) => {
+      this.#map.configure(this.#device.configuration);
+      exchange.urb.status = status;
+      exchange.urb.actualLength = 0;
+      this.complete(exchange.urb);
+    });
+  }
+
+  #sendSoon(): void {
+    if (this.#flushIsDue) return;
+    this.#flushIsDue = true;
+    this.#loop.soon(() => {
+      this.#flushIsDue = false;
+      this.#send();
+    });
+  }
+
+  #send(): void {
+    if (this.#over || this.#batch.isEmpty) return;
+    const batch = this.#batch;
+    this.#batch = new ReplyBatch();
+    this.#looseWaiting += batch.looseBytes;
+    this.#output.write(batch.chunks, () => {
+      this.#looseWaiting -= batch.looseBytes;
+      for (const exchange of batch.exchanges) this.#release(exchange);
+    });
+  }
+
+  #end(cause: ProtocolError | "unplugged"): void {
+    this.#over = true;
+    this.#output.end(cause);
+  }
+}
+
+function hex(devid: number): string {
+  return `0x${devid.toString(16).padStart(8, "0")}`;
+}
