@@ -1,0 +1,64 @@
+import { createRequire } from "node:module";
+import { SystemError } from "./system-error.ts";
+
+type Koffi = typeof import("koffi");
+
+/** The C library of this process. Every function returns -1 on failure; `errno` is valid right after. */
+export interface Libc {
+  socketpair(domain: number, type: number, protocol: number, fds: Int32Array): number;
+  setsockopt(fd: number, level: number, option: number, value: Int32Array, length: number): number;
+  errno(): number;
+  /** Aborts the process if the event loop cannot poll `fd`. The caller must keep the handle. */
+  poll(fd: number, interest: PollInterest, callback: PollCallback): PollHandle;
+}
+
+interface PollInterest {
+  readonly readable?: boolean;
+  readonly writable?: boolean;
+}
+
+// koffi's own declaration lacks `status`, 0 or a negative error number.
+type PollCallback = (
+  status: number,
+  events: { readonly readable: boolean; readonly writable: boolean },
+) => void;
+
+/** Watches one descriptor in the event loop of this thread. */
+export interface PollHandle {
+  start(interest: PollInterest, callback: PollCallback): void;
+  stop(): void;
+  close(): void;
+}
+
+const ENOSYS = 38;
+
+let loaded: Libc | SystemError | undefined;
+
+/**
+ * Loads on first use, so that importing this room works on every platform. Without Linux or without the
+ * FFI library the answer is ENOSYS, each time.
+ */
+export function libc(): Libc | SystemError {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Libc | SystemError {
+  if (process.platform !== "linux") return new SystemError("loading the C library", ENOSYS);
+  let koffi: Koffi;
+  try {
+    koffi = createRequire(import.meta.url)("koffi") as Koffi;
+  } catch (cause) {
+    const error = new SystemError("loading koffi", ENOSYS);
+    error.cause = cause;
+    return error;
+  }
+  // The running program itself: whatever C library node is linked to, glibc or musl.
+  const program = koffi.load(null);
+  return {
+    socketpair: program.func("int socketpair(int, int, int, _Out_ int *)") as Libc["socketpair"],
+    setsockopt: program.func("int setsockopt(int, int, int, _In_ int *, unsigned int)") as Libc["setsockopt"],
+    errno: () => koffi.errno(),
+    poll: koffi.node.poll as unknown as Libc["poll"],
+  };
+}
