@@ -1,0 +1,322 @@
+import { type Change, Chapter9 } from "../usb/chapter9.ts";
+import type { DeviceSpecification } from "../usb/chapter9-descriptors.ts";
+import type { OpenError, UsbDevice, UsbHost } from "../usb/device.ts";
+import type { EndpointMap } from "../usb/endpoint-map.ts";
+import type { Cancellable, Loop } from "../usb/loop.ts";
+import { REQUEST_KIND_MASK, RequestKind, Setup, StandardRequest } from "../usb/setup.ts";
+import { frameMs, type Speed } from "../usb/speed.ts";
+import { isIn, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
+import { EndpointQueue } from "./endpoint-queue.ts";
+import { isDataStageSound, isWithinBounds, movePackets } from "./urb-check.ts";
+
+/** From open to close. */
+interface Session {
+  readonly host: UsbHost;
+  readonly loop: Loop;
+  closing: boolean;
+  /** The device was unplugged under this session. */
+  gone: boolean;
+  /** A round of completions is asked for. */
+  soon: boolean;
+}
+
+/** bmRequestType of a standard request that an interface answers: class descriptors (HID 1.11 §7.1.1). */
+const STANDARD_IN_INTERFACE = 0x81;
+
+/**
+ * A simulated device. Standard requests, the queues of its endpoints, halts, pacing and the life of a
+ * session are here; a subclass moves data in `transfer` and `packet` and answers its own requests in
+ * `control`. Results are collected and delivered in rounds, so that nothing recurses: what a host submits
+ * while a round runs is part of the next one.
+ */
+export abstract class Gadget implements UsbDevice {
+  readonly speed: Speed;
+  readonly #name: string;
+  readonly #chapter9: Chapter9;
+  readonly #queues = new Map<number, EndpointQueue>();
+  /** Endpoints to look at, in the order in which they became ready. */
+  readonly #ready = new Set<number>();
+  #running = false;
+  /** Done, but still to be told to the host. */
+  #finished: Urb[] = [];
+  /** Above 0 while `submit` or `cancel` runs: the host's `flush` follows. */
+  #inside = 0;
+  #delivering = false;
+  #session: Session | undefined;
+  #plugged = true;
+  #timer: Cancellable | undefined;
+  #timerMs = Number.POSITIVE_INFINITY;
+  readonly #packet = (urb: Urb, at: number, length: number): number => this.packet(urb, at, length);
+
+  constructor(specification: DeviceSpecification, speed: Speed) {
+    this.speed = speed;
+    this.#name = specification.product;
+    this.#chapter9 = new Chapter9(specification, speed, (change) => this.#follow(change));
+  }
+
+  get descriptors(): Uint8Array {
+    return this.#chapter9.descriptors;
+  }
+
+  get configuration(): number {
+    return this.#chapter9.endpoints.configuration;
+  }
+
+  open(host: UsbHost, loop: Loop, done: (refused?: OpenError) => void): void {
+    if (!this.#plugged) {
+      done({ reason: "gone", message: `${this.#name} is unplugged; plug it in again first` });
+    } else if (this.#session !== undefined) {
+      done({ reason: "busy", message: `${this.#name} is in use; detach it where it is attached first` });
+    } else {
+      this.#session = { host, loop, closing: false, gone: false, soon: false };
+      done();
+    }
+  }
+
+  submit(urb: Urb): void {
+    const session = this.#session;
+    if (session === undefined) return;
+    this.#inside += 1;
+    const status = this.#admit(urb, session);
+    if (status !== undefined) this.#finish(urb, status);
+    this.#inside -= 1;
+  }
+
+  cancel(urb: Urb): void {
+    const queue = this.#queues.get(urb.endpoint);
+    if (queue === undefined || !queue.remove(urb)) return;
+    this.#inside += 1;
+    this.#drop(urb, TransferStatus.cancelled);
+    this.ready(urb.endpoint);
+    this.#inside -= 1;
+  }
+
+  flush(): void {
+    if (this.#delivering) this.#deliverSoon();
+    else this.#deliver();
+  }
+
+  reset(done: (status: TransferStatus) => void): void {
+    const session = this.#session;
+    this.#chapter9.reset();
+    this.#settle(() => done(session?.gone === true ? TransferStatus.disconnected : TransferStatus.ok));
+  }
+
+  close(done: () => void): void {
+    const session = this.#session;
+    if (session === undefined) {
+      done();
+      return;
+    }
+    session.closing = true;
+    this.#chapter9.reset();
+    this.#settle(() => {
+      this.#session = undefined;
+      done();
+    });
+  }
+
+  /** Takes the device away: transfers end as disconnected, then the host is told. */
+  unplug(): void {
+    if (!this.#plugged) return;
+    this.#plugged = false;
+    for (const endpoint of Array.from(this.#queues.keys())) {
+      this.#end(endpoint, TransferStatus.disconnected);
+    }
+    this.#chapter9.reset();
+    const session = this.#session;
+    if (session === undefined) return;
+    session.gone = true;
+    this.#settle(() => {
+      if (!session.closing) session.host.unplugged();
+    });
+  }
+
+  /** Lets the device be opened again after `unplug`. */
+  plug(): void {
+    this.#plugged = true;
+  }
+
+  /**
+   * Moves data for the oldest URB of a bulk or interrupt endpoint and says how it ended. Nothing: it stays
+   * pending, with `actualLength` as far as it came, until `ready` is called for its endpoint.
+   */
+  protected abstract transfer(urb: Urb): TransferStatus | undefined;
+
+  /** Moves one isochronous packet, `length` bytes at `at` in `urb.buffer`. Returns the bytes that moved. */
+  protected packet(urb: Urb, _at: number, length: number): number {
+    return isIn(urb.endpoint) ? 0 : length;
+  }
+
+  /** Answers a class or vendor request, or a standard one for the descriptors of an interface. */
+  protected control(_urb: Urb): TransferStatus {
+    return TransferStatus.stall;
+  }
+
+  /** A standard request, a reset or the end of the session has changed the device's state. */
+  protected changed(_change: Change): void {}
+
+  /** A pending URB has ended without `transfer`. */
+  protected dropped(_urb: Urb): void {}
+
+  /** The endpoint may be able to go on with its oldest URB. */
+  protected ready(endpoint: number): void {
+    this.#ready.add(endpoint);
+    if (this.#running) return;
+    this.#running = true;
+    // An endpoint that becomes ready again meanwhile is appended and visited again.
+    for (const next of this.#ready) {
+      this.#ready.delete(next);
+      const queue = this.#queues.get(next);
+      if (queue !== undefined) this.#advance(queue);
+    }
+    this.#running = false;
+    this.#arm();
+  }
+
+  /** Halts an endpoint: what is pending there and what follows is stalled until the host clears it. */
+  protected halt(endpoint: number): void {
+    this.#chapter9.halt(endpoint);
+  }
+
+  protected get endpoints(): EndpointMap {
+    return this.#chapter9.endpoints;
+  }
+
+  /** The host's loop, while there is a host. */
+  protected get loop(): Loop | undefined {
+    return this.#session?.loop;
+  }
+
+  /** Takes a URB in, or tells at once how it ends. */
+  #admit(urb: Urb, session: Session): TransferStatus | undefined {
+    if (session.gone) return TransferStatus.disconnected;
+    if (session.closing) return TransferStatus.cancelled;
+    if (!isWithinBounds(urb)) return TransferStatus.invalid;
+    if (urb.type === TransferType.control) return this.#control(urb);
+    const endpoint = this.endpoints.find(urb.endpoint);
+    if (endpoint === undefined) return TransferStatus.stall;
+    if (endpoint.type !== urb.type) return TransferStatus.invalid;
+    let queue = this.#queues.get(urb.endpoint);
+    if (queue === undefined) {
+      queue = new EndpointQueue(endpoint, frameMs(this.speed));
+      this.#queues.set(urb.endpoint, queue);
+    }
+    queue.push(urb, session.loop.now());
+    if (queue.head === urb) this.ready(urb.endpoint);
+    return undefined;
+  }
+
+  #control(urb: Urb): TransferStatus {
+    if (!isDataStageSound(urb)) return TransferStatus.invalid;
+    const { setup } = urb;
+    const bmRequestType = Setup.bmRequestType(setup, 0);
+    const own =
+      (bmRequestType & REQUEST_KIND_MASK) !== RequestKind.standard ||
+      (bmRequestType === STANDARD_IN_INTERFACE &&
+        Setup.bRequest(setup, 0) === StandardRequest.GET_DESCRIPTOR);
+    return own ? this.control(urb) : this.#chapter9.answer(urb);
+  }
+
+  #advance(queue: EndpointQueue): void {
+    for (let urb = queue.head; urb !== undefined; urb = queue.head) {
+      const status = this.#move(queue, urb);
+      // A subclass may have ended the queue meanwhile, by `unplug` for one.
+      if (status === undefined || queue.head !== urb) return;
+      queue.shift();
+      this.#finish(urb, status);
+    }
+  }
+
+  #move(queue: EndpointQueue, urb: Urb): TransferStatus | undefined {
+    if (queue.isochronous) {
+      if (this.#session === undefined || queue.dueMs > this.#session.loop.now()) return undefined;
+      movePackets(urb, queue.endpoint, this.#packet);
+      return TransferStatus.ok;
+    }
+    if (!this.#chapter9.isHalted(urb.endpoint)) return this.transfer(urb);
+    this.dropped(urb);
+    return TransferStatus.stall;
+  }
+
+  #follow(change: Change): void {
+    if (change.what !== "halt") {
+      for (const endpoint of change.gone) this.#end(endpoint, TransferStatus.cancelled);
+    }
+    this.changed(change);
+    if (change.what === "halt") this.ready(change.endpoint);
+    else this.#arm();
+  }
+
+  #end(endpoint: number, status: TransferStatus): void {
+    const queue = this.#queues.get(endpoint);
+    this.#queues.delete(endpoint);
+    for (let urb = queue?.shift(); urb !== undefined; urb = queue?.shift()) this.#drop(urb, status);
+  }
+
+  #drop(urb: Urb, status: TransferStatus): void {
+    this.dropped(urb);
+    this.#finish(urb, status);
+  }
+
+  #finish(urb: Urb, status: TransferStatus): void {
+    const short =
+      status === TransferStatus.ok &&
+      (urb.flags & UrbFlag.shortNotOk) !== 0 &&
+      urb.actualLength < urb.length &&
+      isIn(urb.endpoint) &&
+      urb.type !== TransferType.isochronous;
+    urb.status = short ? TransferStatus.short : status;
+    this.#finished.push(urb);
+    if (this.#inside === 0) this.#deliverSoon();
+  }
+
+  #deliverSoon(): void {
+    const session = this.#session;
+    if (session === undefined || session.soon) return;
+    session.soon = true;
+    session.loop.soon(() => {
+      session.soon = false;
+      if (this.#session === session) this.#deliver();
+    });
+  }
+
+  /** One round: a host that submits in `complete` gets its turn after everything else on the loop. */
+  #deliver(): void {
+    const session = this.#session;
+    if (session === undefined || this.#finished.length === 0) return;
+    const round = this.#finished;
+    this.#finished = [];
+    this.#delivering = true;
+    for (const urb of round) session.host.complete(urb);
+    this.#delivering = false;
+    if (this.#finished.length > 0) this.#deliverSoon();
+  }
+
+  /** Runs `then` when everything finished has been delivered; never inside the caller. */
+  #settle(then: () => void): void {
+    const session = this.#session;
+    session?.loop.soon(() => {
+      this.#deliver();
+      if (this.#finished.length > 0) this.#settle(then);
+      else if (this.#session === session) then();
+    });
+  }
+
+  /** One timer, for the isochronous URB that is due first. */
+  #arm(): void {
+    const loop = this.#session?.loop;
+    let dueMs = Number.POSITIVE_INFINITY;
+    for (const queue of this.#queues.values()) dueMs = Math.min(dueMs, queue.dueMs);
+    if (loop === undefined || dueMs === this.#timerMs) return;
+    this.#timer?.cancel();
+    this.#timerMs = dueMs;
+    if (dueMs === Number.POSITIVE_INFINITY) return;
+    this.#timer = loop.after(Math.max(dueMs - loop.now(), 0), () => {
+      this.#timerMs = Number.POSITIVE_INFINITY;
+      for (const [endpoint, queue] of this.#queues) {
+        if (queue.isochronous) this.ready(endpoint);
+      }
+    });
+  }
+}

@@ -1,0 +1,10 @@
+export type { GadgetKind, GadgetOption, GadgetSpecification } from "./catalog.ts";
+export { createGadget, GADGET_KINDS, GadgetSpecificationError, parseGadgetSpec } from "./catalog.ts";
+export { Gadget } from "./gadget.ts";
+export type { GadgetIdentity } from "./identity.ts";
+export type { KeyboardOptions, TypingRefused } from "./keyboard.ts";
+export { Keyboard } from "./keyboard.ts";
+export type { Pattern } from "./pattern.ts";
+export { type Key, Modifier, US_LAYOUT } from "./us-layout.ts";
+export type { ZeroOptions } from "./zero.ts";
+export { Zero } from "./zero.ts";
