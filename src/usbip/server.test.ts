@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { annotatedHex, toHex } from "../../test/support/annotated-hex.ts";
+import { HeldDevice } from "../../test/support/held-device.ts";
+import { IMPORT, ServedWire } from "../../test/support/usbip-wire-client.ts";
+import { ProtocolError } from "../wire/protocol-error.ts";
+import type { ExportedDevice } from "./exports.ts";
+
+const DEVLIST = annotatedHex("0111 8005 00000000");
+
+function exportOf(device: HeldDevice, attached = false): ExportedDevice {
+  return { busid: "1-2", path: "/held", busnum: 1, devnum: 2, device, attached };
+}
+
+function wireTo(...devices: readonly ExportedDevice[]): ServedWire {
+  return new ServedWire({
+    devices: () => devices,
+    find: (busid) => devices.find((exported) => exported.busid === busid),
+  });
+}
+
+function code(wire: ServedWire): string {
+  return wire.ended instanceof ProtocolError ? wire.ended.code : String(wire.ended);
+}
+
+const RECORD = toHex(
+  annotatedHex(`
+  2f68656c64000000 ${"00".repeat(248)}                                  path
+  312d320000000000 0000000000000000 0000000000000000 0000000000000000  busid
+  00000001  busnum
+  00000002  devnum
+  00000003  speed
+  1209      idVendor
+  0001      idProduct
+  0100      bcdDevice
+  ff        bDeviceClass
+  00        bDeviceSubClass
+  00        bDeviceProtocol
+  01        bConfigurationValue
+  01        bNumConfigurations
+  01        bNumInterfaces
+`),
+);
+
+test("a list names each device with its interfaces", () => {
+  const wire = wireTo(exportOf(new HeldDevice()));
+  wire.send(DEVLIST);
+  assert.equal(wire.received(), `0111000500000000${"00000001"}${RECORD}ff000000`);
+});
+
+test("a list leaves out devices that are attached", () => {
+  const wire = wireTo(exportOf(new HeldDevice(), true));
+  wire.send(DEVLIST);
+  assert.equal(wire.received(), "011100050000000000000000");
+});
+
+test("a second request on the same connection is answered", () => {
+  const wire = wireTo(exportOf(new HeldDevice()));
+  wire.send(DEVLIST, IMPORT);
+  assert.equal(wire.server.phase, "urbs");
+  assert.ok(wire.received().endsWith(`0111000300000000${RECORD}`));
+});
+
+test("an import is answered with the device and opens it", () => {
+  const device = new HeldDevice();
+  const wire = wireTo(exportOf(device));
+  wire.send(IMPORT);
+  assert.equal(wire.received(), `0111000300000000${RECORD}`);
+  assert.equal(device.opened, 1);
+});
+
+test("an import that arrives byte by byte is answered once", () => {
+  const wire = wireTo(exportOf(new HeldDevice()));
+  for (const byte of IMPORT) wire.send(Uint8Array.of(byte));
+  assert.equal(wire.received(), `0111000300000000${RECORD}`);
+});
+
+test("an import of an unknown bus id is refused with ST_NODEV, and another may follow", () => {
+  const wire = wireTo();
+  wire.send(IMPORT);
+  assert.equal(wire.received(), "0111000300000004");
+  assert.equal(wire.server.phase, "another");
+});
+
+for (const [reason, status] of [
+  ["busy", 2],
+  ["gone", 4],
+  ["denied", 1],
+  ["failed", 3],
+] as const) {
+  test(`an import of a device that is ${reason} is refused with status ${status}`, () => {
+    const device = new HeldDevice();
+    device.refusal = { reason, message: "refused" };
+    const wire = wireTo(exportOf(device));
+    wire.send(IMPORT);
+    assert.equal(wire.received(), `011100030000000${status}`);
+  });
+}
+
+for (const [what, bytes, expected] of [
+  ["a wrong version", "0110 8005", "BAD_VERSION"],
+  ["an unknown operation", "0111 8004", "BAD_COMMAND"],
+  ["a reply code", "0111 0005", "BAD_COMMAND"],
+  ["a status in a request", "0111 8005 00000001", "BAD_FIELD"],
+] as const) {
+  test(`${what} ends the connection with ${expected}`, () => {
+    const wire = wireTo();
+    wire.send(annotatedHex(bytes));
+    assert.equal(code(wire), expected);
+    assert.equal(wire.received(), "");
+  });
+}
+
+test("half a request is waited for", () => {
+  const wire = wireTo();
+  wire.send(IMPORT.subarray(0, 39));
+  assert.equal(wire.server.phase, "request");
+  assert.equal(wire.ended, undefined);
+});
+
+test("lists asked for without end by a peer that does not read end with PEER_NOT_READING", () => {
+  const wire = wireTo(exportOf(new HeldDevice()));
+  wire.reading = false;
+  for (let i = 0; i < 100_000 && wire.ended === undefined; i++) wire.send(DEVLIST);
+  assert.equal(code(wire), "PEER_NOT_READING");
+  assert.ok(wire.received().length < 4 << 20);
+});
+
+test("a connection that is lost gives the device back", () => {
+  const device = new HeldDevice();
+  const wire = wireTo(exportOf(device));
+  wire.send(IMPORT);
+  let closed = 0;
+  wire.server.disconnected(() => closed++);
+  assert.deepEqual([device.closed, closed], [1, 1]);
+});
+
+test("a device that opens after the connection was lost is closed again", () => {
+  const device = new HeldDevice();
+  let opened: (() => void) | undefined;
+  device.open = (_host, _loop, done) => {
+    opened = done;
+  };
+  const wire = wireTo(exportOf(device));
+  wire.send(IMPORT);
+  let closed = 0;
+  wire.server.disconnected(() => closed++);
+  assert.equal(closed, 0);
+  opened!();
+  assert.deepEqual([device.closed, closed], [1, 1]);
+});
+
+test("more than a client may send before the import is answered ends with FLOOD", () => {
+  const device = new HeldDevice();
+  device.open = () => {};
+  const wire = wireTo(exportOf(device));
+  wire.send(IMPORT);
+  wire.send(new Uint8Array(65 << 10));
+  assert.equal(code(wire), "FLOOD");
+});

@@ -1,0 +1,32 @@
+import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/**
+ * Runs the tests of the project: first everything that needs nothing but this machine's Node, then the
+ * scenarios that a real kernel judges, one file at a time because each boots virtual machines.
+ * With arguments only the files whose path contains one of them.
+ */
+const dist = fileURLToPath(new URL("..", import.meta.url));
+const wanted = process.argv.slice(2);
+
+function filesEnding(suffix: string): string[] {
+  return readdirSync(dist, { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(suffix))
+    .filter((path) => wanted.length === 0 || wanted.some((part) => path.includes(part)))
+    .map((path) => join(dist, path))
+    .sort();
+}
+
+function passes(files: readonly string[], ...options: readonly string[]): boolean {
+  if (files.length === 0) return true;
+  const argv = ["--enable-source-maps", "--test", "--test-reporter=spec", ...options, ...files];
+  return spawnSync(process.execPath, argv, { stdio: "inherit" }).status === 0;
+}
+
+const failed = [
+  passes(filesEnding(".test.js")),
+  passes(filesEnding(".vm.js"), "--test-concurrency=1"),
+].includes(false);
+process.exitCode = failed ? 1 : 0;
