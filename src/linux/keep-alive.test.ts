@@ -11,7 +11,8 @@ const onLinux = { skip: process.platform === "linux" ? false : "needs Linux" };
 const keepAlive = { idleSeconds: 77, intervalSeconds: 3, probes: 4, userTimeoutMs: 9_000 };
 
 function descriptor(socket: Socket): number {
-  return (socket as unknown as { _handle: { fd: number } })._handle.fd;
+  const { _handle: handle } = socket as unknown as { _handle: { fd: number } };
+  return handle.fd;
 }
 
 test("the kernel takes the times: its timer counts down from the idle time", onLinux, async () => {

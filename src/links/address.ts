@@ -1,0 +1,220 @@
+/**
+ * Addresses of the command line. What is written here parses; whether a kind can be listened on or dialled is
+ * for `listen` and `dial` to know.
+ */
+export interface TcpAddress {
+  readonly kind: "tcp";
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface TlsAddress {
+  readonly kind: "tls";
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface UnixAddress {
+  readonly kind: "unix";
+  readonly path: string;
+}
+
+export interface VsockAddress {
+  readonly kind: "vsock";
+  /** Without it: every virtual machine when listening. */
+  readonly cid?: number;
+  readonly port: number;
+}
+
+export interface HvsocketAddress {
+  readonly kind: "hvsocket";
+  readonly vmid: string;
+  readonly port: number;
+}
+
+/** The unix socket by which Firecracker and Cloud Hypervisor offer a guest's vsock. */
+export interface FirecrackerVsockAddress {
+  readonly kind: "fc-vsock";
+  readonly path: string;
+  readonly port: number;
+}
+
+/** A unix socket that hands over shared memory. */
+export interface RingAddress {
+  readonly kind: "ring";
+  readonly path: string;
+}
+
+/** Shared memory in a PCI BAR. */
+export interface PciRingAddress {
+  readonly kind: "ring-pci";
+  readonly device: string;
+}
+
+export type Endpoint =
+  | TcpAddress
+  | TlsAddress
+  | UnixAddress
+  | VsockAddress
+  | HvsocketAddress
+  | FirecrackerVsockAddress
+  | RingAddress
+  | PciRingAddress;
+
+/** What is spoken there: USB/IP unless the address begins with `wslusb+`. */
+export type Protocol = "usbip" | "wslusb";
+
+export type Address = Endpoint & { readonly protocol: Protocol };
+
+/** A text is no address. `message` quotes it, says why, and shows a right one. */
+export class AddressError {
+  readonly message: string;
+
+  constructor(text: string, reason: string, example: string) {
+    this.message = `"${text}" is no address: ${reason}. Write for example ${example}.`;
+  }
+}
+
+export const DEFAULT_PORT = { usbip: 3240, wslusb: 0x5553422 } as const;
+
+const LOOPBACK = "127.0.0.1";
+const TCP_PORTS = 0xffff;
+const VSOCK_PORTS = 0xffffffff;
+
+export function parseAddress(text: string): Address | AddressError {
+  const wslusb = text.startsWith("wslusb+");
+  const protocol = wslusb ? "wslusb" : "usbip";
+  const bare = wslusb ? text.slice("wslusb+".length) : text;
+  const colon = bare.indexOf(":");
+  if (colon < 0) {
+    return new AddressError(text, "it does not say what kind it is", "tcp:3240 or unix:/run/usbferry.sock");
+  }
+  const endpoint = parseEndpoint(bare.slice(0, colon), bare.slice(colon + 1), DEFAULT_PORT[protocol]);
+  if ("refused" in endpoint) return new AddressError(text, endpoint.refused, endpoint.example);
+  return { ...endpoint, protocol };
+}
+
+interface Refusal {
+  readonly refused: string;
+  readonly example: string;
+}
+
+function parseEndpoint(kind: string, rest: string, defaultPort: number): Endpoint | Refusal {
+  switch (kind) {
+    case "tcp":
+    case "tls":
+      return parseHostPort(kind, rest, defaultPort);
+    case "unix":
+      return rest === ""
+        ? { refused: "the path is missing", example: "unix:/run/usbferry.sock" }
+        : { kind, path: rest };
+    case "vsock":
+      return parseVsock(rest);
+    case "hvsocket": {
+      const [, vmid = "", digits] = /^([^:]+)(?::([^:]*))?$/.exec(rest) ?? [];
+      const port = digits === undefined ? defaultPort : parseNumber(digits, VSOCK_PORTS);
+      return vmid === "" || port === undefined
+        ? { refused: "a VM id and a port are needed", example: "hvsocket:VMID:3240" }
+        : { kind, vmid, port };
+    }
+    case "fc-vsock": {
+      const [, path, digits = ""] = /^(.+):([^:]*)$/.exec(rest) ?? [];
+      const port = parseNumber(digits, VSOCK_PORTS);
+      return path === undefined || port === undefined
+        ? { refused: "the path of the socket and a port are needed", example: "fc-vsock:/run/vm1.vsock:3240" }
+        : { kind, path, port };
+    }
+    case "ring":
+      return parseRing(rest);
+    default:
+      return {
+        refused: `"${kind}" is not a kind of address`,
+        example:
+          "tcp:3240, tls:HOST:3240, unix:PATH, vsock:CID:PORT, hvsocket:VMID:PORT, fc-vsock:PATH:PORT or ring:PATH",
+      };
+  }
+}
+
+function parseHostPort(kind: "tcp" | "tls", rest: string, defaultPort: number): Endpoint | Refusal {
+  const example = `${kind}:3240, ${kind}:192.0.2.7:3240 or ${kind}:[::1]:3240`;
+  if (/^\d+$/.test(rest)) {
+    const port = parseNumber(rest, TCP_PORTS);
+    return port === undefined
+      ? { refused: `a port is at most ${TCP_PORTS}`, example }
+      : { kind, host: LOOPBACK, port };
+  }
+  const match = /^(?:\[([^\]]*)\]|([^:[\]]+))(?::(.*))?$/.exec(rest);
+  if (match === null) {
+    return rest.includes("::")
+      ? { refused: "an IPv6 address stands in brackets", example }
+      : { refused: "a host and a port are needed", example };
+  }
+  const [, ipv6, name, digits] = match;
+  if (ipv6 !== undefined && !/^[0-9a-f:.]*:[0-9a-f:.]*(%\w+)?$/i.test(ipv6)) {
+    return { refused: "only an IPv6 address stands in brackets", example };
+  }
+  const host = ipv6 ?? name!;
+  if (/[\s/]/.test(host)) return { refused: `"${host}" is no host`, example };
+  const port = digits === undefined ? defaultPort : parseNumber(digits, TCP_PORTS);
+  if (port === undefined) return { refused: `the port is a number up to ${TCP_PORTS}`, example };
+  return { kind, host, port };
+}
+
+function parseVsock(rest: string): Endpoint | Refusal {
+  const example = "vsock:3240 or vsock:3:3240";
+  const parts = rest.split(":").map((digits) => parseNumber(digits, VSOCK_PORTS));
+  const [first, second] = parts;
+  if (parts.length === 1 && first !== undefined) return { kind: "vsock", port: first };
+  if (parts.length === 2 && first !== undefined && second !== undefined) {
+    return { kind: "vsock", cid: first, port: second };
+  }
+  return { refused: "a port, or a context id and a port, are needed", example };
+}
+
+function parseRing(rest: string): Endpoint | Refusal {
+  if (!rest.startsWith("pci:")) {
+    return rest === ""
+      ? { refused: "the path is missing", example: "ring:/run/usbferry.ring" }
+      : { kind: "ring", path: rest };
+  }
+  const device = rest.slice("pci:".length);
+  return /^([0-9a-f]{4}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/i.test(device)
+    ? { kind: "ring-pci", device }
+    : { refused: `"${device}" is no PCI address`, example: "ring:pci:0000:00:05.0" };
+}
+
+/** Decimal, or hexadecimal with 0x as vsock ports are often written. */
+function parseNumber(digits: string, maximum: number): number | undefined {
+  if (!/^(\d{1,10}|0x[0-9a-f]{1,8})$/i.test(digits)) return undefined;
+  const value = Number(digits);
+  return value <= maximum ? value : undefined;
+}
+
+/** The text that `parseAddress` reads; default ports are written out. */
+export function printAddress(address: Address | Endpoint): string {
+  const text = printEndpoint(address);
+  return "protocol" in address && address.protocol === "wslusb" ? `wslusb+${text}` : text;
+}
+
+function printEndpoint(address: Endpoint): string {
+  switch (address.kind) {
+    case "tcp":
+    case "tls":
+      return `${address.kind}:${printHostPort(address.host, address.port)}`;
+    case "unix":
+    case "ring":
+      return `${address.kind}:${address.path}`;
+    case "vsock":
+      return address.cid === undefined ? `vsock:${address.port}` : `vsock:${address.cid}:${address.port}`;
+    case "hvsocket":
+      return `hvsocket:${address.vmid}:${address.port}`;
+    case "fc-vsock":
+      return `fc-vsock:${address.path}:${address.port}`;
+    case "ring-pci":
+      return `ring:pci:${address.device}`;
+  }
+}
+
+export function printHostPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -1,0 +1,40 @@
+import type { LinkError } from "./link-error.ts";
+
+/** A connected byte stream, whatever carries it. Bytes arrive whole and in order. */
+export interface Link {
+  /** Who is at the other end, for people and logs. */
+  readonly peer: string;
+  /** Bytes handed to `write` that the other side's carrier has not taken yet. */
+  readonly unsent: number;
+
+  /**
+   * Begins to read; until then nothing is read and nothing is lost. Called once.
+   *
+   * The bytes given to `receive` are valid during the call only. `ended` runs once, when the link is over in
+   * both directions: when the peer closed it (after what was written has left), after `end` and the
+   * peer's own end, after `destroy`, or after a failure, which alone has a cause. Nothing is received after it.
+   */
+  start(receive: (bytes: Uint8Array) => void, ended: (cause?: LinkError) => void): void;
+
+  /**
+   * Sends the chunks in one go where the carrier can. They belong to the link until `written` runs: once,
+   * never inside `write`, when all of them were taken or the link is gone.
+   */
+  write(chunks: readonly Uint8Array[], written: () => void): void;
+
+  /** Sends what was written, then says that no more will come. The peer may still send. */
+  end(): void;
+
+  /** Drops the link and what has not left yet. */
+  destroy(): void;
+}
+
+/** How long a link puts up with silence. */
+export interface LinkLimits {
+  /** A peer whose kernel does not answer for so long is gone. At least 2 s. */
+  readonly silenceMs: number;
+  /** How long dialling may take. */
+  readonly dialMs: number;
+}
+
+export const LINK_LIMITS: LinkLimits = { silenceMs: 10_000, dialMs: 10_000 };

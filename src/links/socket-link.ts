@@ -1,0 +1,77 @@
+import type { OnReadOpts, Socket } from "node:net";
+import type { Link } from "./link.ts";
+import { type LinkError, linkError } from "./link-error.ts";
+import { unsentBytes } from "./stream-handle.ts";
+
+const READ_BYTES = 256 * 1024;
+
+// A read fills the buffer and is delivered in the same turn, so all links of a thread can share one. Not on
+// Windows: there a read owns its buffer until it completes.
+const shared = process.platform === "win32" ? undefined : Buffer.allocUnsafeSlow(READ_BYTES);
+
+/** A link over a socket of Node: TCP or unix. */
+export class SocketLink implements Link {
+  readonly peer: string;
+  readonly #socket: Socket;
+  #receive: (bytes: Uint8Array) => void = () => {};
+  #ended: (cause?: LinkError) => void = () => {};
+  #started = false;
+  #cause: LinkError | undefined;
+  #given = 0;
+
+  /** `open` makes the socket, paused, with the read buffer of this link. */
+  constructor(peer: string, open: (onread: OnReadOpts) => Socket) {
+    this.peer = peer;
+    const socket = open({
+      buffer: shared ?? Buffer.allocUnsafeSlow(READ_BYTES),
+      callback: (length, buffer) => {
+        if (!socket.destroyed) this.#receive(buffer.subarray(0, length));
+        return true;
+      },
+    });
+    this.#socket = socket;
+    socket.on("error", (cause) => {
+      this.#cause ??= linkError("carry", peer, cause);
+    });
+    socket.on("close", () => {
+      if (this.#started) this.#ended(this.#cause);
+    });
+  }
+
+  get unsent(): number {
+    return unsentBytes(this.#socket, this.#given);
+  }
+
+  start(receive: (bytes: Uint8Array) => void, ended: (cause?: LinkError) => void): void {
+    this.#receive = receive;
+    this.#ended = ended;
+    this.#started = true;
+    if (this.#socket.closed) queueMicrotask(() => ended(this.#cause));
+    else this.#socket.resume();
+  }
+
+  write(chunks: readonly Uint8Array[], written: () => void): void {
+    const socket = this.#socket;
+    const last = chunks.length - 1;
+    if (last < 0 || !socket.writable) {
+      process.nextTick(written);
+      return;
+    }
+    socket.cork();
+    for (let i = 0; i < last; i++) {
+      this.#given += chunks[i]!.length;
+      socket.write(chunks[i]!);
+    }
+    this.#given += chunks[last]!.length;
+    socket.write(chunks[last]!, written);
+    socket.uncork();
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}

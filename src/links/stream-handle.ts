@@ -1,0 +1,53 @@
+import { type OnReadOpts, Socket } from "node:net";
+
+/**
+ * The libuv handle under a `net.Socket`. Node has no public way to the descriptor, to the bytes that the
+ * kernel has not taken, or to a read buffer of ours for an accepted socket; these members have kept their names since
+ * Node 12. Every function here works without them, only less well.
+ */
+interface StreamHandle {
+  readonly fd?: number;
+  /** Bytes of the write in progress that the kernel has not taken. */
+  readonly writeQueueSize?: number;
+  /** Bytes ever handed to libuv, the write in progress included. */
+  readonly bytesWritten?: number;
+}
+
+const HANDLE = "_handle";
+
+interface HandleOwner {
+  [HANDLE]: StreamHandle | null;
+}
+
+function handleOf(socket: Socket): StreamHandle | null {
+  return (socket as unknown as HandleOwner)[HANDLE];
+}
+
+/** The descriptor of a socket; nothing on platforms without them. */
+export function descriptorOf(socket: Socket): number | undefined {
+  const fd = handleOf(socket)?.fd;
+  return fd !== undefined && fd >= 0 ? fd : undefined;
+}
+
+/** Of the `given` bytes ever written to a socket, those that the kernel has not taken. */
+export function unsentBytes(socket: Socket, given: number): number {
+  const handle = handleOf(socket);
+  if (handle === null) return 0;
+  if (handle.writeQueueSize === undefined || handle.bytesWritten === undefined) return socket.writableLength;
+  return given - handle.bytesWritten + handle.writeQueueSize;
+}
+
+/**
+ * Moves an accepted, paused connection into a socket that reads into `onread.buffer`. `net.Server` cannot do
+ * this itself: `onread` is an option of sockets that connect.
+ */
+export function rewrap(accepted: Socket, onread: OnReadOpts): Socket {
+  const owner = accepted as unknown as HandleOwner;
+  const handle = owner[HANDLE];
+  if (handle === null) return accepted;
+  owner[HANDLE] = null;
+  // Counts it out of its server; the connection itself goes on in the new socket.
+  accepted.destroy();
+  const options = { handle, onread, pauseOnCreate: true };
+  return new Socket(options as unknown as ConstructorParameters<typeof Socket>[0]);
+}

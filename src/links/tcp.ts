@@ -1,0 +1,44 @@
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { setKeepAlive } from "../linux/keep-alive.ts";
+import { printHostPort, type TcpAddress } from "./address.ts";
+import { untilConnected } from "./dialling.ts";
+import type { Link, LinkLimits } from "./link.ts";
+import { type Accept, type Listener, untilListening } from "./listener.ts";
+import { SocketLink } from "./socket-link.ts";
+import { descriptorOf, rewrap } from "./stream-handle.ts";
+
+export async function listenTcp(address: TcpAddress, accept: Accept, limits: LinkLimits): Promise<Listener> {
+  const server = createServer({ pauseOnConnect: true }, (accepted) => {
+    const peer = `tcp:${printHostPort(accepted.remoteAddress ?? "unknown", accepted.remotePort ?? 0)}`;
+    prepare(accepted, limits.silenceMs);
+    accept(new SocketLink(peer, (onread) => rewrap(accepted, onread)));
+  });
+  await untilListening(server, { host: address.host, port: address.port }, address);
+  const { port } = server.address() as AddressInfo;
+  return { address: { ...address, port }, close: () => void server.close() };
+}
+
+export async function dialTcp(address: TcpAddress, limits: LinkLimits): Promise<Link> {
+  const { host, port } = address;
+  let socket!: Socket;
+  const link = new SocketLink(`tcp:${printHostPort(host, port)}`, (onread) => {
+    socket = connect({ host, port, onread }).pause();
+    return socket;
+  });
+  await untilConnected(socket, address, limits.dialMs);
+  prepare(socket, limits.silenceMs);
+  return link;
+}
+
+function prepare(socket: Socket, silenceMs: number): void {
+  socket.setNoDelay(true);
+  // The kernel notices at the end of a probe, up to an interval late; it is told a second less.
+  const userTimeoutMs = Math.max(1_000, silenceMs - 1_000);
+  const idleSeconds = Math.max(1, Math.floor(userTimeoutMs / 2_000));
+  const fd = descriptorOf(socket);
+  const probes = Math.max(1, Math.ceil(userTimeoutMs / 1_000) - idleSeconds);
+  const refused =
+    fd === undefined || setKeepAlive(fd, { idleSeconds, intervalSeconds: 1, probes, userTimeoutMs });
+  // Node's own keep-alive has fixed probes and does not cover unacknowledged data; it is what other platforms have.
+  if (refused) socket.setKeepAlive(true, idleSeconds * 1_000);
+}

@@ -1,0 +1,81 @@
+import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
+import { dirname } from "node:path";
+import { printAddress, type UnixAddress } from "./address.ts";
+import { untilConnected } from "./dialling.ts";
+import type { Link, LinkLimits } from "./link.ts";
+import { type LinkAction, LinkError, linkError } from "./link-error.ts";
+import { type Accept, type Listener, untilListening } from "./listener.ts";
+import { SocketLink } from "./socket-link.ts";
+import { rewrap } from "./stream-handle.ts";
+
+/** Owner and group; everybody else would have all devices. */
+const SOCKET_MODE = 0o660;
+
+/** sun_path has 108 bytes with the final zero (unix(7)); Node would cut a longer path silently. */
+const MAX_PATH_BYTES = 107;
+
+/** The file appears with mode 0660, replaces that of a dead process, and goes away with the listener. */
+export async function listenUnix(
+  address: UnixAddress,
+  accept: Accept,
+  limits: LinkLimits,
+): Promise<Listener> {
+  const tooLong = overlong("listen", address);
+  if (tooLong !== undefined) throw tooLong;
+  const server = createServer({ pauseOnConnect: true }, (accepted) => {
+    accept(new SocketLink(printAddress(address), (onread) => rewrap(accepted, onread)));
+  });
+  try {
+    await untilListening(server, { path: address.path }, address);
+  } catch (error) {
+    if (!(error instanceof LinkError)) throw error;
+    // libuv reports a directory that is missing as EACCES.
+    if (error.code === "EACCES" && !existsSync(dirname(address.path))) {
+      throw failure("listen", address, "ENOENT");
+    }
+    if (error.code !== "EADDRINUSE") throw error;
+    await removeStale(address, limits);
+    await untilListening(server, { path: address.path }, address);
+  }
+  chmodSync(address.path, SOCKET_MODE);
+  return { address, close: () => void server.close() };
+}
+
+export async function dialUnix(address: UnixAddress, limits: LinkLimits): Promise<Link> {
+  const tooLong = overlong("dial", address);
+  if (tooLong !== undefined) throw tooLong;
+  let socket!: Socket;
+  const link = new SocketLink(printAddress(address), (onread) => {
+    socket = connect({ path: address.path, onread }).pause();
+    return socket;
+  });
+  await untilConnected(socket, address, limits.dialMs);
+  return link;
+}
+
+function overlong(action: LinkAction, address: UnixAddress): LinkError | undefined {
+  return Buffer.byteLength(address.path) > MAX_PATH_BYTES
+    ? failure(action, address, "ENAMETOOLONG")
+    : undefined;
+}
+
+/** Removes a socket that refuses connections, because no process has it open; throws if one has. */
+async function removeStale(address: UnixAddress, limits: LinkLimits): Promise<void> {
+  if (!lstatSync(address.path).isSocket()) throw failure("listen", address, "EEXIST");
+  try {
+    const link = await dialUnix(address, limits);
+    link.destroy();
+  } catch (error) {
+    if (error instanceof LinkError && error.code === "ECONNREFUSED") {
+      unlinkSync(address.path);
+      return;
+    }
+  }
+  throw failure("listen", address, "EADDRINUSE");
+}
+
+/** A failure that we found ourselves, in the words of the operating system. */
+function failure(action: LinkAction, address: UnixAddress, code: string): LinkError {
+  return linkError(action, printAddress(address), Object.assign(new Error(code), { code }));
+}
