@@ -22,11 +22,11 @@ interface Room {
 
 /** Static and dynamic imports, re-exports, and the URLs that workers are started from. */
 const SPECIFIERS = [
-  /\b(?:import|export)\b[^"';]*?\bfrom\s*["']([^"']+)["']/g,
-  /\bimport\s*["']([^"']+)["']/g,
-  /\bimport\s*\(\s*["']([^"']+)["']/g,
-  /\bnew\s+URL\(\s*["']([^"']+)["']\s*,\s*import\.meta\.url/g,
-  /\bimport\.meta\.resolve\(\s*["']([^"']+)["']/g,
+  /^(?:import|export)\b[^"';]*?\bfrom\s*["']([^"'\s]+)["']/gm,
+  /^import\s*["']([^"'\s]+)["']/gm,
+  /\bimport\s*\(\s*["']([^"'\s]+)["']/g,
+  /\bnew\s+URL\(\s*["']([^"'\s]+)["']\s*,\s*import\.meta\.url/g,
+  /\bimport\.meta\.resolve\(\s*["']([^"'\s]+)["']/g,
 ];
 
 function readRoom(sources: string, name: string): Room {
