@@ -27,9 +27,17 @@ const ROWS: readonly { first: number; plain: string; shifted: string }[] = [
 ];
 
 /** The keys of a US keyboard by the character they type. */
-export const US_LAYOUT: ReadonlyMap<string, Key> = new Map(
-  ROWS.flatMap(({ first, plain, shifted }) => [
-    ...Array.from(plain, (c, i): [string, Key] => [c, { usage: first + i, modifiers: 0 }]),
-    ...Array.from(shifted, (c, i): [string, Key] => [c, { usage: first + i, modifiers: Modifier.leftShift }]),
-  ]),
-);
+export const US_LAYOUT: ReadonlyMap<string, Key> = layOut();
+
+function layOut(): Map<string, Key> {
+  const keys = new Map<string, Key>();
+  for (const { first, plain, shifted } of ROWS) {
+    for (const [i, character] of Array.from(plain).entries()) {
+      keys.set(character, { usage: first + i, modifiers: 0 });
+    }
+    for (const [i, character] of Array.from(shifted).entries()) {
+      keys.set(character, { usage: first + i, modifiers: Modifier.leftShift });
+    }
+  }
+  return keys;
+}

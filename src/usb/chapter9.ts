@@ -64,7 +64,8 @@ export class Chapter9 {
     this.#answers = new Chapter9Descriptors(specification, speed);
     this.descriptors = this.#answers.all;
     const parsed = parseDescriptors(this.descriptors);
-    if (parsed instanceof ProtocolError) throw new Error(`the descriptors of a gadget are wrong: ${parsed}`);
+    if (parsed instanceof ProtocolError)
+      throw new Error(`the descriptors of a gadget are wrong: ${parsed.message}`);
     this.endpoints = new EndpointMap(parsed, speed);
   }
 

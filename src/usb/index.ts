@@ -34,6 +34,7 @@ export {
 export type { BufferPool, OpenError, UsbDevice, UsbHost } from "./device.ts";
 export type { Endpoint } from "./endpoint-map.ts";
 export { EndpointMap } from "./endpoint-map.ts";
+export { HeapPool } from "./heap-pool.ts";
 export type { Cancellable, Loop } from "./loop.ts";
 export {
   Feature,

@@ -1,0 +1,35 @@
+import type { Gadget } from "../../src/gadgets/gadget.ts";
+import { Keyboard } from "../../src/gadgets/keyboard.ts";
+import { Zero } from "../../src/gadgets/zero.ts";
+import { Speed } from "../../src/usb/speed.ts";
+import { ManualLoop } from "../support/manual-loop.ts";
+import { keyboardTraits, zeroTraits } from "./gadget-traits.ts";
+import type { PluggedDevice } from "./recording-host.ts";
+import { usbDeviceConformance } from "./usb-device.ts";
+
+function plugged(device: Gadget): PluggedDevice {
+  const loop = new ManualLoop();
+  return {
+    device,
+    loop,
+    advance: (ms) => loop.advance(ms),
+    unplug: () => device.unplug(),
+    done: async () => {},
+  };
+}
+
+for (const [name, speed] of Object.entries({ full: Speed.full, high: Speed.high, super: Speed.super })) {
+  usbDeviceConformance(`zero at ${name} speed`, async () => plugged(new Zero({ speed })), zeroTraits(speed));
+}
+usbDeviceConformance(
+  "zero with pattern 63",
+  async () => plugged(new Zero({ pattern: 63 })),
+  zeroTraits(Speed.high, 63),
+);
+for (const [name, speed] of Object.entries({ low: Speed.low, full: Speed.full })) {
+  usbDeviceConformance(
+    `keyboard at ${name} speed`,
+    async () => plugged(new Keyboard({ speed })),
+    keyboardTraits(),
+  );
+}
