@@ -97,6 +97,14 @@ for (const [reason, status] of [
   });
 }
 
+test("thousands of imports in one read, all refused, are all answered", () => {
+  const device = new HeldDevice();
+  device.refusal = { reason: "busy", message: "refused" };
+  const wire = wireTo(exportOf(device));
+  wire.send(...Array.from({ length: 20_000 }, () => IMPORT));
+  assert.equal(wire.received(), "0111000300000002".repeat(20_000));
+});
+
 for (const [what, bytes, expected] of [
   ["a wrong version", "0110 8005", "BAD_VERSION"],
   ["an unknown operation", "0111 8004", "BAD_COMMAND"],
@@ -110,6 +118,20 @@ for (const [what, bytes, expected] of [
     assert.equal(wire.received(), "");
   });
 }
+
+test("a device with unusable descriptors is refused once it is closed, and what came meanwhile is answered", () => {
+  const device = new HeldDevice();
+  Object.defineProperty(device, "descriptors", { value: device.descriptors.subarray(0, 17) });
+  let closed: (() => void) | undefined;
+  device.close = (done) => {
+    closed = done;
+  };
+  const wire = wireTo(exportOf(device));
+  wire.send(IMPORT, DEVLIST);
+  assert.equal(wire.received(), "");
+  closed!();
+  assert.equal(wire.received(), "0111000300000003" + "011100050000000000000000");
+});
 
 test("half a request is waited for", () => {
   const wire = wireTo();

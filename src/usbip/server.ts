@@ -43,6 +43,7 @@ export class UsbipServer {
   #opening = false;
   /** Bytes that are not a whole request yet, or came while the device is being opened. */
   #unread: Uint8Array = new Uint8Array(0);
+  #answering = false;
   #unreadAnswers = 0;
   #imported: ExportedDevice | undefined;
   #session: UrbSession | undefined;
@@ -89,17 +90,21 @@ export class UsbipServer {
   }
 
   #handshake(): void {
+    // A device that refuses inside `open` leads back here; thousands of requests in one read must not nest.
+    if (this.#answering) return;
+    this.#answering = true;
     while (this.#phase === "request" || this.#phase === "another") {
       const request = readRequest(this.#unread);
-      if (request === undefined) return;
+      if (request === undefined) break;
       if (request instanceof ProtocolError) {
         this.#end(request);
-        return;
+        break;
       }
       this.#unread = this.#unread.subarray(request.size);
       this.#phase = "another";
       this.#answer(request);
     }
+    this.#answering = false;
     if (this.#opening && this.#unread.length > EARLY_BYTES) {
       this.#end(
         new ProtocolError("FLOOD", `${this.#unread.length} bytes came before the import was answered`),
@@ -173,9 +178,10 @@ export class UsbipServer {
     const map = EndpointMap.of(device.descriptors, device.speed, device.configuration);
     const description = describeDevice(exported);
     if (map instanceof ProtocolError || description instanceof ProtocolError) {
+      // The refusal waits for the end of `close`: the client may ask for the device again at once.
       this.#imported = undefined;
-      this.#phase = "another";
-      device.close(() => this.#refuse(OpStatus.ST_DEV_ERR));
+      this.#opening = true;
+      device.close(() => this.#opened(exported, { reason: "failed", message: "unusable descriptors" }));
       return;
     }
     this.#output.imported(exported);
