@@ -1,0 +1,101 @@
+import type { Command } from "commander";
+import { WrongUsage } from "../daemon/failure.ts";
+import { openLog } from "../daemon/log.ts";
+import { type Serving, serve } from "../daemon/serve.ts";
+import { untilInterrupted } from "./cancelled.ts";
+import { optionNotBuilt } from "./not-built.ts";
+
+interface ServeOptions {
+  readonly listen: readonly string[];
+  readonly connect: readonly string[];
+  readonly device: readonly string[];
+  readonly gadget: readonly string[];
+  readonly config?: string;
+  readonly dashboard: string;
+}
+
+const DEFAULT_LISTEN = "tcp:127.0.0.1:3240";
+
+const HELP = `
+Devices are offered on this machine only (loopback and unix sockets): listening elsewhere needs a rule that
+allows it, and rules are not built yet. To let another machine in, use a tunnel, for example
+  ssh -R 3240:127.0.0.1:3240 OTHER-MACHINE
+
+Example: usbferry serve --gadget zero --gadget keyboard
+Kinds of gadget and their options: usbferry gadget list`;
+
+export function addServe(root: Command): void {
+  root
+    .command("serve")
+    .description("the host: shares gadgets (bound and named devices are not built yet)")
+    .option("--listen <ADDR>", `where to listen, may be repeated (default: ${DEFAULT_LISTEN})`, collect, [])
+    .option("--connect <ADDR>", "dial a waiting guest (not built yet)", collect, [])
+    .option("--device <DEV>", "share this device (not built yet)", collect, [])
+    .option(
+      "--gadget <SPEC>",
+      "share a simulated device: kind[,option=value]...; may be repeated",
+      collect,
+      [],
+    )
+    .option("--config <FILE>", "read the configuration from a file (not built yet)")
+    .option("--dashboard <ADDR|off>", "where the dashboard listens (not built yet)", "off")
+    .addHelpText("after", HELP)
+    .action(run);
+}
+
+function collect(value: string, previous: readonly string[]): readonly string[] {
+  return [...previous, value];
+}
+
+async function run(options: ServeOptions): Promise<void> {
+  refuseNotBuilt(options);
+  const listen = options.listen.length > 0 ? options.listen : [DEFAULT_LISTEN];
+  const { NO_COLOR = "" } = process.env;
+  const log = openLog(NO_COLOR === "");
+  const serving = await serve({ listen, gadgets: options.gadget }, log);
+  process.stdout.write(introduction(serving));
+  await untilInterrupted();
+  await serving.stop();
+}
+
+function refuseNotBuilt(options: ServeOptions): void {
+  if (options.connect.length > 0) {
+    throw optionNotBuilt("--connect", "Listen with --listen, and let the guest dial.");
+  }
+  if (options.device.length > 0) {
+    throw optionNotBuilt("--device", "Share a gadget, for example --gadget zero.");
+  }
+  if (options.config !== undefined) {
+    throw optionNotBuilt("--config", "Say it with --listen and --gadget.");
+  }
+  if (options.dashboard !== "off") {
+    throw optionNotBuilt("--dashboard", "Leave it out, or write --dashboard off.");
+  }
+  if (options.gadget.length === 0) {
+    throw new WrongUsage(
+      "there is nothing to share: name a gadget, for example --gadget zero. Devices of this machine are not built yet.",
+    );
+  }
+}
+
+/** What is served, and what to do next. */
+function introduction({ addresses, busids }: Serving): string {
+  const [first] = busids;
+  return [
+    `Sharing ${busids.join(", ")} on ${addresses.join(" and ")}. Stop with Ctrl+C.`,
+    `See them from here: usbferry list ${addresses[0]}`,
+    `Give ${first} to this kernel: ${attachCommand(addresses, first!)}`,
+    "",
+  ].join("\n");
+}
+
+/** The stock tool knows TCP alone. */
+function attachCommand(addresses: readonly string[], busid: string): string {
+  const address = addresses.find((candidate) => candidate.startsWith("tcp:"));
+  if (address === undefined) return "serve on tcp: too, `usbip attach` knows no other address";
+  const colon = address.lastIndexOf(":");
+  const host = address.slice("tcp:".length, colon).replace(/^\[|\]$/g, "");
+  const port = address.slice(colon + 1);
+  const tcpPort = port === "3240" ? "" : `--tcp-port ${port} `;
+  return `sudo modprobe vhci-hcd && sudo usbip ${tcpPort}attach -r ${host} -b ${busid}`;
+}

@@ -1,0 +1,23 @@
+import { LinkError } from "../links/link-error.ts";
+import { SystemError } from "../linux/system-error.ts";
+
+/** Asked for something that does not exist, or is not built yet. */
+export class WrongUsage extends Error {}
+
+/** Somebody has to allow it first. */
+export class AccessDenied extends Error {}
+
+/** It was asked for rightly and did not work. */
+export class Failed extends Error {}
+
+export type FailureKind = "wrong usage" | "access denied" | "failed" | "defect";
+
+/** Sorts what the functions of this room throw. A `defect` is ours: its message alone does not help a user. */
+export function failureKind(error: unknown): FailureKind {
+  if (error instanceof WrongUsage) return "wrong usage";
+  if (error instanceof AccessDenied) return "access denied";
+  if (error instanceof LinkError || error instanceof SystemError) {
+    return error.code === "EACCES" || error.code === "EPERM" ? "access denied" : "failed";
+  }
+  return error instanceof Failed ? "failed" : "defect";
+}

@@ -1,0 +1,110 @@
+import { printAddress } from "../links/address.ts";
+import type { Link } from "../links/link.ts";
+import { type LinkAddress, listen } from "../links/listen.ts";
+import type { Listener } from "../links/listener.ts";
+import type { Loop } from "../usb/loop.ts";
+import type { ExportTable } from "./export-table.ts";
+import { HOST_LIMITS, type HostLimits } from "./host-limits.ts";
+import type { Log } from "./log.ts";
+import { Refusals } from "./refusals.ts";
+import { Session, type SessionOwner } from "./session.ts";
+
+const PATROL_MS = 250;
+
+/** Shares devices: its listeners, and the sessions that arrived there. */
+export class Host implements SessionOwner {
+  readonly #exports: ExportTable;
+  readonly #loop: Loop;
+  readonly #log: Log;
+  readonly #limits: HostLimits;
+  readonly #refusals: Refusals;
+  readonly #listeners: Listener[] = [];
+  readonly #sessions = new Set<Session>();
+  readonly #withoutDevice = new Set<Session>();
+  #patrolling = false;
+  #stopped: (() => void) | undefined;
+
+  constructor(exports: ExportTable, loop: Loop, log: Log, limits: HostLimits = HOST_LIMITS) {
+    this.#exports = exports;
+    this.#loop = loop;
+    this.#log = log;
+    this.#limits = limits;
+    this.#refusals = new Refusals(log);
+  }
+
+  /** Where it listens, as a person writes it. */
+  get addresses(): readonly string[] {
+    return this.#listeners.map((listener) => printAddress(listener.address));
+  }
+
+  /** Listens on all of them, or rejects with a LinkError and listens on none. */
+  async listen(addresses: readonly LinkAddress[]): Promise<void> {
+    const listening = addresses.map((address) => listen(address, (link) => this.accept(link)));
+    const results = await Promise.allSettled(listening);
+    for (const result of results) if (result.status === "fulfilled") this.#listeners.push(result.value);
+    const failed = results.find((result) => result.status === "rejected");
+    if (failed === undefined) return;
+    this.#closeListeners();
+    throw failed.reason;
+  }
+
+  accept(link: Link): void {
+    const full = this.#full();
+    if (full !== undefined) {
+      link.destroy();
+      this.#refusals.refused(full, this.#loop.now());
+      return;
+    }
+    const session = new Session(link, this.#exports, this.#loop, this.#limits, this.#log, this);
+    this.#sessions.add(session);
+    this.#withoutDevice.add(session);
+    session.start();
+    this.#patrolLater();
+  }
+
+  imported(session: Session): void {
+    this.#withoutDevice.delete(session);
+  }
+
+  finished(session: Session): void {
+    this.#sessions.delete(session);
+    this.#withoutDevice.delete(session);
+    if (this.#sessions.size === 0) this.#stopped?.();
+  }
+
+  /** Closes everything; peers that do not close theirs are cut after a while. */
+  async stop(): Promise<void> {
+    this.#closeListeners();
+    if (this.#sessions.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#stopped = resolve;
+      for (const session of this.#sessions) session.stop();
+      this.#loop.after(this.#limits.drainMs, () => {
+        for (const session of this.#sessions) session.destroy();
+      });
+    });
+  }
+
+  #full(): string | undefined {
+    const { connections, withoutDevice } = this.#limits;
+    if (this.#stopped !== undefined) return "this host is stopping";
+    if (this.#sessions.size >= connections) return `${connections} connections are open`;
+    if (this.#withoutDevice.size >= withoutDevice) return `${withoutDevice} connections have no device yet`;
+    return undefined;
+  }
+
+  #closeListeners(): void {
+    for (const listener of this.#listeners.splice(0)) listener.close();
+  }
+
+  #patrolLater(): void {
+    if (this.#patrolling) return;
+    this.#patrolling = true;
+    this.#loop.after(PATROL_MS, () => {
+      this.#patrolling = false;
+      for (const session of this.#sessions) session.patrol();
+      this.#refusals.patrol(this.#loop.now());
+      if (this.#sessions.size > 0 || this.#refusals.pending) this.#patrolLater();
+    });
+  }
+}

@@ -1,0 +1,45 @@
+import { printAddress } from "../links/address.ts";
+import { dial } from "../links/dial.ts";
+import type { LinkAddress } from "../links/listen.ts";
+import { DeviceListRequest, type ListedDevice } from "../usbip/device-list.ts";
+import { ProtocolError } from "../wire/protocol-error.ts";
+import { Failed } from "./failure.ts";
+import { dialPlace } from "./place.ts";
+
+export type { ListedDevice } from "../usbip/device-list.ts";
+
+const ANSWER_MS = 10_000;
+
+/** The devices that a host shares; rejects with WrongUsage, Failed or a LinkError. */
+export async function listRemoteDevices(
+  text: string,
+  answerMs = ANSWER_MS,
+): Promise<readonly ListedDevice[]> {
+  const place = dialPlace(text);
+  const link = await dial(place);
+  return new Promise((resolve, reject) => {
+    const failed = (reason: string) => {
+      reject(new Failed(`${printAddress(place)} did not list its devices: ${reason} ${nextStep(place)}`));
+    };
+    const timer = setTimeout(() => finish(`it was silent for ${answerMs / 1_000} s.`), answerMs);
+    const finish = (result: readonly ListedDevice[] | string) => {
+      clearTimeout(timer);
+      link.destroy();
+      if (typeof result === "string") failed(result);
+      else resolve(result);
+    };
+    const list = new DeviceListRequest((answer) => {
+      finish(answer instanceof ProtocolError ? `${answer.message} (${answer.code}).` : answer);
+    });
+    link.start(
+      (bytes) => list.receive(bytes),
+      () => list.ended(),
+    );
+    link.write([list.request], () => {});
+  });
+}
+
+function nextStep(place: LinkAddress): string {
+  const check = place.kind === "tcp" ? `port ${place.port}` : "the path";
+  return `Check that a USB/IP host listens there and that ${check} is right.`;
+}

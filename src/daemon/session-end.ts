@@ -1,0 +1,43 @@
+import type { LinkError } from "../links/link-error.ts";
+import type { EndCause } from "../usbip/server.ts";
+import type { ProtocolError, ProtocolErrorCode } from "../wire/protocol-error.ts";
+
+/** Stable codes of the one line that each session leaves in the log. Each is a heading of docs/errors.md. */
+export type SessionCode =
+  /** The peer got what it asked for and closed. */
+  | "OK"
+  /** The peer closed before it had asked for anything. */
+  | "DISCONNECTED"
+  /** The connection broke: its machine, the network or its program. */
+  | "LINK_LOST"
+  /** The device was taken away. */
+  | "UNPLUGGED"
+  /** This host stopped. */
+  | "STOPPED"
+  | ProtocolErrorCode;
+
+export interface SessionEnd {
+  readonly code: SessionCode;
+  /** What happened, for a person. */
+  readonly reason: string;
+}
+
+export const STOPPED: SessionEnd = { code: "STOPPED", reason: "this host stopped" };
+
+export function endBySession(cause: EndCause): SessionEnd {
+  return cause === "unplugged"
+    ? { code: "UNPLUGGED", reason: "the device was unplugged" }
+    : endByProtocol(cause);
+}
+
+export function endByProtocol(error: ProtocolError): SessionEnd {
+  return { code: error.code, reason: error.message };
+}
+
+/** The link ended by itself: `asked` tells whether the peer had asked for something. */
+export function endByLink(cause: LinkError | undefined, asked: boolean): SessionEnd {
+  if (cause !== undefined) return { code: "LINK_LOST", reason: cause.message };
+  return asked
+    ? { code: "OK", reason: "the peer closed" }
+    : { code: "DISCONNECTED", reason: "the peer closed before it had asked for anything" };
+}
