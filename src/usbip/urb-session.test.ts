@@ -89,13 +89,35 @@ test("a transfer that finished before its cancel is answered by RET_SUBMIT, then
   assert.equal(wire.received(), retSubmit(1, 0, 4, -1, "c0ffee01") + retUnlink(2, 0));
 });
 
-test("an unlink of a finished or unknown request is answered at once", () => {
+test("an unlink of a finished or forgotten request is answered at once", () => {
   const { wire, device } = imported();
   wire.send(submit({ seqnum: 1, payload: DATA }));
   device.finish(device.held[0]!);
   wire.received();
-  wire.send(unlink(2, 1), unlink(3, 77));
-  assert.equal(wire.received(), retUnlink(2, 0) + retUnlink(3, 0));
+  wire.send(submit({ seqnum: 2, payload: DATA }));
+  wire.send(unlink(3, 1), unlink(4, 0xfffffff0));
+  assert.equal(wire.received(), retUnlink(3, 0) + retUnlink(4, 0));
+});
+
+test("an unlink that overtook its request is answered with it, and the request is not carried out", () => {
+  const { wire, device } = imported();
+  wire.send(submit({ seqnum: 1, payload: DATA }), unlink(3, 2));
+  assert.equal(wire.received(), "");
+  wire.send(submit({ seqnum: 2, payload: DATA }), submit({ seqnum: 4, payload: DATA }));
+  assert.deepEqual(
+    device.held.map((urb) => urb.length),
+    [4, 4],
+  );
+  assert.equal(wire.received(), retUnlink(3, -104));
+});
+
+test("an unlink whose request never comes is answered all the same", () => {
+  const { wire } = imported();
+  wire.send(submit({ seqnum: 1, payload: DATA }), unlink(3, 2));
+  wire.loop.advance(249);
+  assert.equal(wire.received(), "");
+  wire.loop.advance(1);
+  assert.equal(wire.received(), retUnlink(3, 0));
 });
 
 test("two unlinks of one request are both answered", () => {

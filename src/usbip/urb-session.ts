@@ -5,6 +5,7 @@ import type { Loop } from "../usb/loop.ts";
 import { isIn, PACKET_WORDS, PacketWord, TransferStatus, TransferType, type Urb } from "../usb/urb.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { CommandReader, type CommandTarget, type Destination } from "./command-reader.ts";
+import { EarlyUnlinks } from "./early-unlinks.ts";
 import { Exchange, encodePackets, encodeRetSubmit, encodeRetUnlink } from "./exchange.ts";
 import {
   CmdSubmit,
@@ -28,10 +29,13 @@ export interface UrbOutput {
   end(cause: ProtocolError | "unplugged"): void;
 }
 
+const NOWHERE: Destination = { buffer: undefined, offset: 0 };
+
 /** What a submit was read as: a transfer to carry out, or an answer that is known already. */
 type Incoming =
   | { readonly kind: "transfer"; readonly exchange: Exchange }
-  | { readonly kind: "refusal"; readonly status: TransferStatus };
+  | { readonly kind: "refusal"; readonly status: TransferStatus }
+  | { readonly kind: "unlinked"; readonly unlinkSeqnum: number };
 
 /**
  * The URB phase of one connection: the sink of one device. CMD_SUBMIT becomes an `Urb`, its completion a
@@ -46,6 +50,9 @@ export class UrbSession implements UsbHost, CommandTarget {
   readonly #limits: SessionLimits;
   readonly #reader = new CommandReader(this);
   readonly #memory: HeapPool;
+  readonly #earlyUnlinks: EarlyUnlinks;
+  /** seqnum of the last CMD_SUBMIT. One client counts upwards, through 2^32. */
+  #lastSubmit: number | undefined;
   readonly #exchanges: Exchange[] = [];
   readonly #free: Exchange[] = [];
   /** In flight, by seqnum. */
@@ -75,6 +82,10 @@ export class UrbSession implements UsbHost, CommandTarget {
     this.#output = output;
     this.#limits = limits;
     this.#memory = new HeapPool(limits.bytes);
+    this.#earlyUnlinks = new EarlyUnlinks(loop, (seqnum) => {
+      this.#batch.addLoose(encodeRetUnlink(seqnum, false));
+      this.#send();
+    });
   }
 
   receive(bytes: Uint8Array): void {
@@ -97,6 +108,7 @@ export class UrbSession implements UsbHost, CommandTarget {
   /** Nothing is read, answered or sent from here on; the device's completions are only counted. */
   stop(): void {
     this.#over = true;
+    this.#earlyUnlinks.clear();
   }
 
   submit(header: Uint8Array, at: number): Destination | ProtocolError {
@@ -107,10 +119,16 @@ export class UrbSession implements UsbHost, CommandTarget {
       return new ProtocolError("DUPLICATE_SEQNUM", `seqnum ${seqnum} is in flight`);
     }
     this.#incomingSeqnum = seqnum;
+    this.#lastSubmit = seqnum;
     this.#incomingPackets = CmdSubmit.number_of_packets(header, at + BODY);
     const length = CmdSubmit.transfer_buffer_length(header, at + BODY);
     const packetCount = Math.max(this.#incomingPackets, 0);
 
+    const unlinkSeqnum = this.#earlyUnlinks.take(seqnum);
+    if (unlinkSeqnum !== undefined) {
+      this.#incoming = { kind: "unlinked", unlinkSeqnum };
+      return NOWHERE;
+    }
     const exchange = this.#take(length, packetCount);
     if (exchange === undefined) return this.#refuse(TransferStatus.noMemory);
     const { urb } = exchange;
@@ -159,11 +177,20 @@ export class UrbSession implements UsbHost, CommandTarget {
   }
 
   submitted(): void {
-    if (this.#incoming.kind === "refusal") {
-      this.#answerRefused(this.#incoming.status);
-      return;
+    switch (this.#incoming.kind) {
+      case "transfer":
+        this.#start(this.#incoming.exchange);
+        break;
+      case "refusal":
+        this.#answerRefused(this.#incoming.status);
+        break;
+      case "unlinked":
+        this.#batch.addLoose(encodeRetUnlink(this.#incoming.unlinkSeqnum, true));
+        break;
     }
-    const { exchange } = this.#incoming;
+  }
+
+  #start(exchange: Exchange): void {
     const { urb } = exchange;
     if (!packetsAreSound(urb)) {
       this.#refusedPackets.set(urb.packets.subarray(0, urb.packetCount * PACKET_WORDS));
@@ -180,7 +207,15 @@ export class UrbSession implements UsbHost, CommandTarget {
     const strange = this.#checkDevice(header, at);
     if (strange !== undefined) return strange;
     const seqnum = HeaderBasic.seqnum(header, at);
-    const exchange = this.#bySeqnum.get(CmdUnlink.seqnum(header, at + BODY));
+    const submitSeqnum = CmdUnlink.seqnum(header, at + BODY);
+    const exchange = this.#bySeqnum.get(submitSeqnum);
+    if (
+      exchange === undefined &&
+      this.#isAhead(submitSeqnum) &&
+      this.#earlyUnlinks.keep(seqnum, submitSeqnum)
+    ) {
+      return undefined;
+    }
     if (exchange === undefined || exchange.unlinkSeqnum !== undefined) {
       // It has its RET_SUBMIT already, in the stream before this answer; or it never was.
       this.#batch.addLoose(encodeRetUnlink(seqnum, false));
@@ -228,6 +263,11 @@ export class UrbSession implements UsbHost, CommandTarget {
     return new ProtocolError("BAD_DEVICE", `devid is ${hex(devid)}, but ${hex(this.#devid)} was imported`);
   }
 
+  /** Nobody has sent this seqnum yet, as far as one can tell from the order of numbers. */
+  #isAhead(seqnum: number): boolean {
+    return this.#lastSubmit === undefined || ((seqnum - this.#lastSubmit) | 0) > 0;
+  }
+
   #typeOf(urb: Urb, ep: number): TransferType | undefined {
     return ep === 0 ? TransferType.control : this.#map.find(urb.endpoint)?.type;
   }
@@ -261,7 +301,7 @@ export class UrbSession implements UsbHost, CommandTarget {
   /** The submit that is being read will be answered with `status`; what belongs to it is read and dropped. */
   #refuse(status: TransferStatus): Destination {
     this.#incoming = { kind: "refusal", status };
-    return { buffer: undefined, offset: 0 };
+    return NOWHERE;
   }
 
   #answerRefused(status: TransferStatus): void {
@@ -302,7 +342,7 @@ export class UrbSession implements UsbHost, CommandTarget {
   }
 
   #end(cause: ProtocolError | "unplugged"): void {
-    this.#over = true;
+    this.stop();
     this.#output.end(cause);
   }
 }
