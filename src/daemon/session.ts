@@ -103,10 +103,7 @@ export class Session {
         break;
       case "another":
         // A peer that lists again and again is sent away too: it holds a place without a device.
-        if (isOld || nowMs - (this.#answeredMs ?? nowMs) >= this.#limits.anotherMs) {
-          this.#end ??= { code: "OK", reason: "answered" };
-          this.#close();
-        }
+        if (isOld || nowMs - (this.#answeredMs ?? nowMs) >= this.#limits.anotherMs) this.#close();
         break;
       case "urbs":
       case "over":
