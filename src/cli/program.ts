@@ -33,6 +33,8 @@ export function program(): Command {
     .description("Carries USB devices, real or simulated, across a machine boundary into another kernel.")
     .version(version)
     .exitOverride()
+    // `controller` and its subcommands both have --control: each takes what stands behind its own name.
+    .enablePositionalOptions()
     .configureOutput({
       outputError: (text, write) => write(text.replace(/^error: /, "usbferry: error: ")),
     })

@@ -4,6 +4,7 @@ import { openLog } from "../daemon/log.ts";
 import { type Serving, serve } from "../daemon/serve.ts";
 import { untilInterrupted } from "./cancelled.ts";
 import { optionNotBuilt } from "./not-built.ts";
+import { repeatable } from "./repeatable.ts";
 
 interface ServeOptions {
   readonly listen: readonly string[];
@@ -28,23 +29,24 @@ export function addServe(root: Command): void {
   root
     .command("serve")
     .description("the host: shares gadgets (bound and named devices are not built yet)")
-    .option("--listen <ADDR>", `where to listen, may be repeated (default: ${DEFAULT_LISTEN})`, collect, [])
-    .option("--connect <ADDR>", "dial a waiting guest (not built yet)", collect, [])
-    .option("--device <DEV>", "share this device (not built yet)", collect, [])
+    .option(
+      "--listen <ADDR>",
+      `where to listen, may be repeated (default: ${DEFAULT_LISTEN})`,
+      repeatable,
+      [],
+    )
+    .option("--connect <ADDR>", "dial a waiting guest (not built yet)", repeatable, [])
+    .option("--device <DEV>", "share this device (not built yet)", repeatable, [])
     .option(
       "--gadget <SPEC>",
       "share a simulated device: kind[,option=value]...; may be repeated",
-      collect,
+      repeatable,
       [],
     )
     .option("--config <FILE>", "read the configuration from a file (not built yet)")
     .option("--dashboard <ADDR|off>", "where the dashboard listens (not built yet)", "off")
     .addHelpText("after", HELP)
     .action(run);
-}
-
-function collect(value: string, previous: readonly string[]): readonly string[] {
-  return [...previous, value];
 }
 
 async function run(options: ServeOptions): Promise<void> {

@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { usbferry } from "../../test/support/usbferry.ts";
+
+/** Commands of the contract that are accepted and not built yet. */
+const notBuilt: readonly string[] = [
+  "list",
+  "list --json",
+  "bind 1-2",
+  "bind 1-2 --force",
+  "bind 0525:a4a0:serial",
+  "unbind 1-2",
+  "unbind --all",
+  "serve --connect tcp:box:3240 --gadget zero",
+  "serve --device 1-2 --device 0525:a4a0",
+  "serve --config usbferry.toml --gadget zero",
+  "serve --dashboard tcp:8080 --gadget zero",
+  "attach tcp:box:3240 zero",
+  "attach tcp:box:3240 zero --auto --direct",
+  "attach --listen tcp:3240",
+  "attach --listen tcp:3240 zero",
+  "agent",
+  "detach 0",
+  "detach --all",
+  "ports",
+  "ports --json",
+  "controller --socket-path /run/vm.sock --device 1-2 --gadget zero --gadget keyboard --control /run/c.sock",
+  "controller --fd 3",
+  "controller list --control /run/c.sock",
+  "controller plug --control /run/c.sock zero",
+  "controller unplug --control /run/c.sock zero",
+  "policy add allow 0525:a4a0",
+  "policy list",
+  "policy remove 1",
+  "doctor",
+  "doctor tcp:box:3240",
+  "state",
+  "top",
+  "capture 1-2",
+  "capture 1-2 -o out.pcapng",
+  "capture 1-2 -o -",
+  "bench",
+  "bench tcp:box:3240 zero",
+  "kick 0",
+  "pair",
+  "service install",
+  "service remove",
+  "list tls:box:3240",
+  "list vsock:3240",
+  "list vsock:2:3240",
+  "list hvsocket:e0e16197-dd56-4a10-9195-5ee7a155a838:3240",
+  "list fc-vsock:/run/vm.sock:3240",
+  "list ring:/run/ring",
+  "list ring:pci:0000:00:05.0",
+  "list wslusb+tcp:box:3240",
+  "serve --gadget zero --listen vsock:3240",
+];
+
+for (const line of notBuilt) {
+  test(`usbferry ${line}: says that it is not built, and what to do instead`, () => {
+    const { code, stdout, stderr } = usbferry(line.split(" "));
+    assert.equal(code, 2, stderr);
+    assert.equal(stdout, "");
+    assert.match(stderr, /^usbferry: error: .*not built yet[.:].* .+\n$/);
+  });
+}
+
+/** What nobody may ask for, with the word that names it. */
+const wrong: readonly (readonly [line: string, reason: RegExp])[] = [
+  ["nonsense", /unknown command 'nonsense'/],
+  ["lst", /unknown command 'lst'\n\(Did you mean list\?\)/],
+  ["list --jsn", /unknown option '--jsn'\n\(Did you mean --json\?\)/],
+  ["list tcp:1 tcp:2", /too many arguments/],
+  ["list 3240", /"3240" is no address: .*tcp:3240/],
+  ["list tcp:99999", /a port is at most 65535/],
+  ["bind", /missing required argument 'DEV'/],
+  ["capture", /missing required argument 'DEV'/],
+  ["kick", /missing required argument/],
+  ["controller plug zero", /required option '--control <PATH>' not specified/],
+  ["controller plug --control /x", /missing required argument/],
+  ["policy add", /missing required argument/],
+  ["policy nonsense", /unknown command 'nonsense'/],
+  ["service restart", /unknown command 'restart'/],
+  ["serve", /nothing to share: name a gadget, for example --gadget zero/],
+  ["serve --gadget", /option '--gadget <SPEC>' argument missing/],
+  ["serve --gadget nonsense", /gadget "nonsense": there is no gadget "nonsense"; there are: zero, keyboard/],
+  ["serve --gadget zero,speed=warp", /the option speed of the zero is "warp"; allowed: full\|high\|super/],
+  ["serve --gadget zero --listen nonsense", /"nonsense" is no address/],
+  ["serve --gadget zero --listen unix:", /the path is missing/],
+  ["serve zero", /too many arguments/],
+  ["gadget list --nonsense", /unknown option '--nonsense'/],
+];
+
+for (const [line, reason] of wrong) {
+  test(`usbferry ${line}: is wrong usage`, () => {
+    const { code, stdout, stderr } = usbferry(line.split(" "));
+    assert.equal(code, 2, stderr);
+    assert.equal(stdout, "");
+    assert.match(stderr, /^usbferry: error: /);
+    assert.match(stderr, reason);
+    assert.doesNotMatch(stderr, /\n\s+at /, "a stack reached the user");
+  });
+}
+
+test("listening beyond this machine is access denied, with a way out", () => {
+  const { code, stdout, stderr } = usbferry(["serve", "--gadget", "zero", "--listen", "tcp:0.0.0.0:3240"]);
+  assert.deepEqual([code, stdout], [3, ""]);
+  assert.match(
+    stderr,
+    /^usbferry: error: listening on "tcp:0\.0\.0\.0:3240" would offer .* ssh -R 3240:127\.0\.0\.1:3240/,
+  );
+});
+
+test("--version is that of the package", () => {
+  const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
+  assert.deepEqual(usbferry(["--version"]), { code: 0, stdout: `${version}\n`, stderr: "" });
+});
+
+test("--help names every command and the exit codes, on standard output", () => {
+  const { code, stdout, stderr } = usbferry(["--help"]);
+  assert.deepEqual([code, stderr], [0, ""]);
+  const commands =
+    "list bind unbind serve attach agent detach ports controller policy doctor state top capture bench kick pair service gadget";
+  for (const command of commands.split(" ")) assert.match(stdout, new RegExp(`^  ${command}\\b`, "m"));
+  assert.match(stdout, /0 done, 1 failed, 2 wrong usage, 3 access denied, 4 cancelled/);
+});
+
+test("without a command the help goes to standard error and the code is 2", () => {
+  const { code, stdout, stderr } = usbferry([]);
+  assert.deepEqual([code, stdout], [2, ""]);
+  assert.match(stderr, /^Usage: usbferry/);
+});
+
+for (const command of ["serve", "list", "attach", "controller", "policy", "gadget list"]) {
+  test(`usbferry ${command} --help works`, () => {
+    const { code, stdout } = usbferry([...command.split(" "), "--help"]);
+    assert.equal(code, 0);
+    assert(stdout.startsWith(`Usage: usbferry ${command} `));
+  });
+}
+
+test("gadget list --json is one document with every kind and its options", () => {
+  const { code, stdout, stderr } = usbferry(["gadget", "list", "--json"]);
+  assert.deepEqual([code, stderr], [0, ""]);
+  const { kinds } = JSON.parse(stdout) as {
+    kinds: { name: string; summary: string; options: { name: string; values: string }[] }[];
+  };
+  for (const name of ["zero", "keyboard"]) {
+    const kind = kinds.find((candidate) => candidate.name === name)!;
+    const options = new Set(kind.options.map((option) => option.name));
+    for (const option of ["speed", "vid", "pid", "serial"]) assert(options.has(option), option);
+  }
+});
+
+test("gadget list is a table a person can read", () => {
+  const { code, stdout } = usbferry(["gadget", "list"]);
+  assert.equal(code, 0);
+  assert.match(stdout, /^zero: .*usbtest/m);
+  assert.match(stdout, /^ {2}speed= +full\|high\|super +bus speed; high by default$/m);
+});

@@ -1,0 +1,61 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+/** The program as it is installed. */
+export const MAIN = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+type Environment = Readonly<Record<string, string>>;
+
+/** Runs a command to its end. */
+export function usbferry(args: readonly string[], environment: Environment = {}): Outcome {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
+    encoding: "utf8",
+    env: { ...process.env, ...environment },
+    timeout: 20_000,
+  });
+  return { code: status, stdout, stderr };
+}
+
+/** A command that goes on until it is told to end. */
+export class RunningUsbferry {
+  readonly process: ChildProcess;
+  stdout = "";
+  stderr = "";
+  readonly #closed: Promise<unknown>;
+
+  constructor(args: readonly string[]) {
+    this.process = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    this.#closed = once(this.process, "close");
+    this.process.stdout!.setEncoding("utf8").on("data", (text: string) => {
+      this.stdout += text;
+    });
+    this.process.stderr!.setEncoding("utf8").on("data", (text: string) => {
+      this.stderr += text;
+    });
+  }
+
+  /** Waits until its output contains the text. */
+  async until(text: string): Promise<void> {
+    const deadline = performance.now() + 10_000;
+    while (!this.stdout.includes(text) && !this.stderr.includes(text)) {
+      if (performance.now() > deadline || this.process.exitCode !== null) {
+        this.process.kill("SIGKILL");
+        throw new Error(`"${text}" did not appear in:\n${this.stdout}${this.stderr}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  async end(signal: NodeJS.Signals): Promise<Outcome> {
+    this.process.kill(signal);
+    await this.#closed;
+    return { code: this.process.exitCode, stdout: this.stdout, stderr: this.stderr };
+  }
+}
