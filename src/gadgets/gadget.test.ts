@@ -169,13 +169,14 @@ test("cancelling keeps what has moved and lets the next URB go on", () => {
   assert.equal(next.actualLength, 5);
 });
 
+function broken(change: (urb: Urb) => void, urb = bulk(1, 0x81, 8)): TransferStatus {
+  change(urb);
+  return status(urb);
+}
+
 test("what a peer may write into a URB is answered, whatever it is", () => {
   configure(SOURCE_SINK, 1);
   const { stall, invalid } = TransferStatus;
-  const broken = (change: (urb: Urb) => void, urb = bulk(1, 0x81, 8)): TransferStatus => {
-    change(urb);
-    return status(urb);
-  };
   assert.equal(
     broken((urb) => (urb.endpoint = 0x85)),
     stall,
@@ -264,8 +265,8 @@ test("packets that cannot be carried out fail alone", () => {
   configure(SOURCE_SINK, 1);
   const { ok, invalid } = TransferStatus;
   const read = isochronous(1, 0x82, [100, 100, 100, 100, 100]);
-  read.packets.set([-4, 100], 0 * PACKET_WORDS);
-  read.packets.set([401, 100], 1 * PACKET_WORDS);
+  read.packets.set([-4, 100], 0);
+  read.packets.set([401, 100], PACKET_WORDS);
   read.packets.set([0, -1], 2 * PACKET_WORDS);
   read.packets.set([0x7fffffff, 0x7fffffff], 3 * PACKET_WORDS);
   zero.submit(read);
@@ -356,7 +357,7 @@ test("isochronous endpoints share one timer and leave none behind", () => {
 
 test("a stream that is cancelled and begun anew does not wait for its old intervals", () => {
   configure(SOURCE_SINK, 1);
-  const old = Array.from({ length: 5 }, (_, i) => isochronous(i, 0x82, new Array(10).fill(1)));
+  const old = Array.from({ length: 5 }, (_, i) => isochronous(i, 0x82, [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]));
   for (const urb of old) zero.submit(urb);
   for (const urb of old) zero.cancel(urb);
   zero.submit(isochronous(7, 0x82, [1]));

@@ -6,6 +6,7 @@ import type { Cancellable, Loop } from "../usb/loop.ts";
 import { REQUEST_KIND_MASK, RequestKind, Setup, StandardRequest } from "../usb/setup.ts";
 import { frameMs, type Speed } from "../usb/speed.ts";
 import { isIn, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
+import { CompletionRounds } from "./completion-rounds.ts";
 import { EndpointQueue } from "./endpoint-queue.ts";
 import { isDataStageSound, isWithinBounds, movePackets } from "./urb-check.ts";
 
@@ -13,11 +14,10 @@ import { isDataStageSound, isWithinBounds, movePackets } from "./urb-check.ts";
 interface Session {
   readonly host: UsbHost;
   readonly loop: Loop;
+  readonly rounds: CompletionRounds;
   closing: boolean;
   /** The device was unplugged under this session. */
   gone: boolean;
-  /** A round of completions is asked for. */
-  soon: boolean;
 }
 
 /** bmRequestType of a standard request that an interface answers: class descriptors (HID 1.11 §7.1.1). */
@@ -26,8 +26,7 @@ const STANDARD_IN_INTERFACE = 0x81;
 /**
  * A simulated device. Standard requests, the queues of its endpoints, halts, pacing and the life of a
  * session are here; a subclass moves data in `transfer` and `packet` and answers its own requests in
- * `control`. Results are collected and delivered in rounds, so that nothing recurses: what a host submits
- * while a round runs is part of the next one.
+ * `control`.
  */
 export abstract class Gadget implements UsbDevice {
   readonly speed: Speed;
@@ -37,11 +36,6 @@ export abstract class Gadget implements UsbDevice {
   /** Endpoints to look at, in the order in which they became ready. */
   readonly #ready = new Set<number>();
   #running = false;
-  /** Done, but still to be told to the host. */
-  #finished: Urb[] = [];
-  /** Above 0 while `submit` or `cancel` runs: the host's `flush` follows. */
-  #inside = 0;
-  #delivering = false;
   #session: Session | undefined;
   #plugged = true;
   #timer: Cancellable | undefined;
@@ -68,7 +62,8 @@ export abstract class Gadget implements UsbDevice {
     } else if (this.#session !== undefined) {
       done({ reason: "busy", message: `${this.#name} is in use; detach it where it is attached first` });
     } else {
-      this.#session = { host, loop, closing: false, gone: false, soon: false };
+      const rounds = new CompletionRounds(host, loop);
+      this.#session = { host, loop, rounds, closing: false, gone: false };
       done();
     }
   }
@@ -76,30 +71,30 @@ export abstract class Gadget implements UsbDevice {
   submit(urb: Urb): void {
     const session = this.#session;
     if (session === undefined) return;
-    this.#inside += 1;
+    session.rounds.hold();
     const status = this.#admit(urb, session);
     if (status !== undefined) this.#finish(urb, status);
-    this.#inside -= 1;
+    session.rounds.release();
   }
 
   cancel(urb: Urb): void {
+    const session = this.#session;
     const queue = this.#queues.get(urb.endpoint);
-    if (queue === undefined || !queue.remove(urb)) return;
-    this.#inside += 1;
+    if (session === undefined || queue === undefined || !queue.remove(urb)) return;
+    session.rounds.hold();
     this.#drop(urb, TransferStatus.cancelled);
     this.ready(urb.endpoint);
-    this.#inside -= 1;
+    session.rounds.release();
   }
 
   flush(): void {
-    if (this.#delivering) this.#deliverSoon();
-    else this.#deliver();
+    this.#session?.rounds.flush();
   }
 
   reset(done: (status: TransferStatus) => void): void {
     const session = this.#session;
     this.#chapter9.reset();
-    this.#settle(() => done(session?.gone === true ? TransferStatus.disconnected : TransferStatus.ok));
+    session?.rounds.settle(() => done(session.gone ? TransferStatus.disconnected : TransferStatus.ok));
   }
 
   close(done: () => void): void {
@@ -110,7 +105,7 @@ export abstract class Gadget implements UsbDevice {
     }
     session.closing = true;
     this.#chapter9.reset();
-    this.#settle(() => {
+    session.rounds.settle(() => {
       this.#session = undefined;
       done();
     });
@@ -127,8 +122,8 @@ export abstract class Gadget implements UsbDevice {
     const session = this.#session;
     if (session === undefined) return;
     session.gone = true;
-    this.#settle(() => {
-      if (!session.closing) session.host.unplugged();
+    session.rounds.settle(() => {
+      if (this.#session === session) session.host.unplugged();
     });
   }
 
@@ -267,40 +262,7 @@ export abstract class Gadget implements UsbDevice {
       isIn(urb.endpoint) &&
       urb.type !== TransferType.isochronous;
     urb.status = short ? TransferStatus.short : status;
-    this.#finished.push(urb);
-    if (this.#inside === 0) this.#deliverSoon();
-  }
-
-  #deliverSoon(): void {
-    const session = this.#session;
-    if (session === undefined || session.soon) return;
-    session.soon = true;
-    session.loop.soon(() => {
-      session.soon = false;
-      if (this.#session === session) this.#deliver();
-    });
-  }
-
-  /** One round: a host that submits in `complete` gets its turn after everything else on the loop. */
-  #deliver(): void {
-    const session = this.#session;
-    if (session === undefined || this.#finished.length === 0) return;
-    const round = this.#finished;
-    this.#finished = [];
-    this.#delivering = true;
-    for (const urb of round) session.host.complete(urb);
-    this.#delivering = false;
-    if (this.#finished.length > 0) this.#deliverSoon();
-  }
-
-  /** Runs `then` when everything finished has been delivered; never inside the caller. */
-  #settle(then: () => void): void {
-    const session = this.#session;
-    session?.loop.soon(() => {
-      this.#deliver();
-      if (this.#finished.length > 0) this.#settle(then);
-      else if (this.#session === session) then();
-    });
+    this.#session?.rounds.add(urb);
   }
 
   /** One timer, for the isochronous URB that is due first. */

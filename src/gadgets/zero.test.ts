@@ -212,6 +212,27 @@ test("writing without reading stops at the buffer, and nothing is lost", () => {
   assert.equal(writes.filter(({ actualLength }) => actualLength === 10_000).length, 20);
 });
 
+test("a cancelled write leaves what it has brought, and takes nothing of others", () => {
+  const { run, zero } = open({}, 2);
+  const [long, waiting] = [
+    transfer(0x01, new Uint8Array(100_000).fill(1)),
+    transfer(0x01, new Uint8Array(9)),
+  ];
+  zero.submit(long);
+  zero.submit(waiting);
+  zero.cancel(waiting);
+  const whole = transfer(0x81, new Uint8Array(100_001));
+  assert.equal(run(whole), "0 100000");
+  assert.equal(run(transfer(0x01, new Uint8Array(65_536))), "0 65536");
+  const full = transfer(0x01, new Uint8Array(9));
+  zero.submit(full);
+  zero.cancel(full);
+  assert.equal(full.actualLength, 0, "there was no room");
+  assert.equal(run(transfer(0x81, new Uint8Array(70_000))), "0 65536");
+  assert.equal(run(transfer(0x01, Uint8Array.of(1, 2))), "0 2");
+  assert.equal(run(transfer(0x81, new Uint8Array(9))), "0 2");
+});
+
 test("a new configuration forgets what was written", () => {
   const { run, zero } = open({}, 2);
   run(transfer(0x01, Uint8Array.of(1)));
