@@ -1,0 +1,75 @@
+import { Random } from "./random.ts";
+import type { Target } from "./target.ts";
+
+export interface CampaignOptions {
+  readonly seed: number;
+  /** Mutants to try. */
+  readonly inputs: number;
+  /** Ends earlier, also in the middle of the truncations. */
+  readonly seconds?: number;
+}
+
+/** What a run over one target did. */
+export interface CampaignResult {
+  readonly truncations: number;
+  readonly mutants: number;
+  /** Mutants that were taken for a valid message. */
+  readonly values: number;
+  readonly seconds: number;
+}
+
+/** A target broke a promise. `message` holds all that is needed to see it again. */
+export class Finding extends Error {
+  override readonly name = "Finding";
+}
+
+/** A time box is looked at this often. */
+const CLOCK_EVERY = 64;
+
+/** Feeds a target its corpus, every truncation of it, and mutants. Throws a `Finding`. */
+export function campaign(target: Target, options: CampaignOptions): CampaignResult {
+  const startMs = performance.now();
+  const endMs = startMs + (options.seconds ?? Number.POSITIVE_INFINITY) * 1000;
+  let truncations = 0;
+  for (const whole of target.corpus) {
+    for (let length = whole.length; length >= 0 && performance.now() < endMs; length--) {
+      judge(target, whole.subarray(0, length), options.seed, length, "truncation");
+      truncations++;
+    }
+  }
+  let mutants = 0;
+  let values = 0;
+  while (mutants < options.inputs) {
+    if (mutants % CLOCK_EVERY === 0 && performance.now() >= endMs) break;
+    if (tryMutant(target, options.seed, mutants) === "value") values++;
+    mutants++;
+  }
+  return { truncations, mutants, values, seconds: (performance.now() - startMs) / 1000 };
+}
+
+/** Makes and judges the mutant of that number. */
+export function tryMutant(target: Target, seed: number, number: number): "value" | "error" {
+  return judge(target, target.mutant(new Random(seed, 2 * number)), seed, number, "mutant");
+}
+
+function judge(
+  target: Target,
+  bytes: Uint8Array,
+  seed: number,
+  number: number,
+  kind: "truncation" | "mutant",
+): "value" | "error" {
+  try {
+    return target.judge(bytes, new Random(seed, 2 * number + 1));
+  } catch (cause) {
+    const again =
+      kind === "mutant"
+        ? `Again: node dist/test/fuzz/main.js --target "${target.name}" --seed ${seed} --mutant ${number}`
+        : `The truncation has ${number} bytes.`;
+    const hex = Buffer.from(bytes.subarray(0, 4096)).toString("hex");
+    throw new Finding(
+      `${target.name}, ${kind} ${number} of seed ${seed}: ${String(cause)}\n${again}\nInput: ${hex}`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,62 @@
+import {
+  BosDescriptor,
+  ConfigurationDescriptor,
+  DeviceDescriptor,
+  DeviceQualifier,
+  EndpointDescriptor,
+  InterfaceDescriptor,
+  SuperSpeedCapability,
+  SuperSpeedEndpointCompanion,
+  Usb20Extension,
+} from "../../src/usb/descriptors.ts";
+import { Setup } from "../../src/usb/setup.ts";
+import {
+  CmdSubmit,
+  CmdUnlink,
+  DeviceRecord,
+  DevlistReply,
+  HeaderBasic,
+  ImportRequest,
+  InterfaceRecord,
+  IsoPacket,
+  OpCommon,
+  RetSubmit,
+  RetUnlink,
+} from "../../src/usbip/pdu.ts";
+import { configurationTarget, descriptorsTarget } from "./descriptor-target.ts";
+import { listTarget, requestTarget } from "./handshake-target.ts";
+import { StructTarget } from "./struct-target.ts";
+import type { Target } from "./target.ts";
+
+/** Every decoder of the project, and the server that stands on them. */
+export const TARGETS: readonly Target[] = [
+  ...[
+    OpCommon,
+    ImportRequest,
+    DevlistReply,
+    DeviceRecord,
+    InterfaceRecord,
+    HeaderBasic,
+    CmdSubmit,
+    RetSubmit,
+    CmdUnlink,
+    RetUnlink,
+    IsoPacket,
+  ].map((struct) => new StructTarget(struct, "big")),
+  ...[
+    Setup,
+    DeviceDescriptor,
+    DeviceQualifier,
+    ConfigurationDescriptor,
+    InterfaceDescriptor,
+    EndpointDescriptor,
+    SuperSpeedEndpointCompanion,
+    BosDescriptor,
+    Usb20Extension,
+    SuperSpeedCapability,
+  ].map((struct) => new StructTarget(struct, "little")),
+  configurationTarget,
+  descriptorsTarget,
+  requestTarget,
+  listTarget,
+];
