@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { cacheFolder, KERNELS, type KernelName, type Progress, prepareBed } from "./debian/preparation.ts";
 import { Userland } from "./debian/userland.ts";
 import { Guest } from "./guest.ts";
@@ -44,8 +44,7 @@ const REPOSITORY = resolve(import.meta.dirname, "../../..");
  * for a person where this machine cannot have a test bed.
  */
 export async function prepareTestBed(progress: Progress = () => {}): Promise<TestBed> {
-  const cache = cacheFolder();
-  const bed = await prepareBed(cache, progress);
-  const node = await nodeRuntime(cache, new Userland(`${bed}/debian`));
+  const bed = await prepareBed(cacheFolder(), progress);
+  const node = await nodeRuntime(bed, new Userland(join(bed, "debian")));
   return new TestBed({ bed, node, repo: REPOSITORY });
 }

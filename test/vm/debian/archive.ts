@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { outputOf } from "./program.ts";
@@ -42,6 +42,15 @@ export class Archive {
   async update(mirror: DebianMirror): Promise<void> {
     await this.#configure(mirror);
     await this.#apt(["apt-get", "-qq", "update"]);
+  }
+
+  /** Was there ever an update that succeeded? */
+  get hasIndex(): boolean {
+    const lists = join(this.#folder, "lists");
+    const releases = existsSync(lists)
+      ? readdirSync(lists).filter((name) => name.endsWith("_InRelease"))
+      : [];
+    return releases.length === this.#suites.length;
   }
 
   /** The files that the request comes to, seen from a machine with nothing installed. */

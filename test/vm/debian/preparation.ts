@@ -45,7 +45,7 @@ export async function prepareBed(cache: string, progress: Progress): Promise<str
   const ready = await readyBed(cache, recipe);
   if (ready && Date.now() - ready.checkedAt < DAY_MS) return join(cache, ready.folder);
 
-  await requireMachine();
+  requireMachine();
   await mkdir(cache, { recursive: true });
   return withLock(
     join(cache, "lock"),
@@ -57,9 +57,8 @@ export async function prepareBed(cache: string, progress: Progress): Promise<str
       try {
         await bed.update();
       } catch (error) {
-        if (!current || !(error instanceof TestBedUnavailable)) throw error;
-        progress(`${error.message} The bed of ${new Date(current.checkedAt).toISOString()} is used.`);
-        return join(cache, current.folder);
+        if (!(error instanceof TestBedUnavailable) || !bed.hasIndex) throw error;
+        progress(`${error.message} Until then the last index is used.`);
       }
       const folder = await bed.make(recipe);
       const previous = await lastBed(cache);
@@ -107,8 +106,12 @@ class Preparation {
       }
     }
     throw new TestBedUnavailable(
-      `This machine's Debian mirror gives no usable package index, so check its network and its apt source: ${failure}`,
+      `This machine's Debian mirror gives no usable package index (${failure}), so check its network and its apt source.`,
     );
+  }
+
+  get hasIndex(): boolean {
+    return this.#trixie.hasIndex && this.#bookworm.hasIndex;
   }
 
   async #updateFrom(mirror: DebianMirror): Promise<void> {
@@ -139,7 +142,9 @@ class Preparation {
       );
     } catch (error) {
       if (!(error instanceof ProgramFailure)) throw error;
-      throw new TestBedUnavailable(`A Debian package could not be fetched, so try again: ${error.message}`);
+      throw new TestBedUnavailable(
+        `A Debian package could not be fetched (${error.message}), so check the network and try again.`,
+      );
     }
     await this.#trixie.keepOnly([...userlandFiles, ...kernelFiles["6.12"]]);
     await this.#bookworm.keepOnly(kernelFiles["6.1"]);
@@ -147,7 +152,7 @@ class Preparation {
     this.#progress("unpacking");
     // Under the lock nobody else is at work: what an interrupted preparation left can go.
     const work = join(this.#cache, "unfinished");
-    await rm(work, { recursive: true, force: true });
+    await rm(work, { recursive: true, force: true, maxRetries: 5 });
     await mkdir(work);
     const userland = new Userland(join(work, "debian"));
     const unpackedUserland = userland.unpack(userlandFiles);
@@ -211,12 +216,12 @@ async function recipeDigest(): Promise<string> {
   return hash.digest("hex");
 }
 
-async function requireMachine(): Promise<void> {
+function requireMachine(): void {
   if (process.platform !== "linux" || process.arch !== "x64")
     throw new TestBedUnavailable(
       `The test bed runs on x86-64 Linux and this is ${process.arch} ${process.platform}: run these tests on a Debian machine.`,
     );
-  const missing = await missingProgram(["apt-get", "dpkg-deb", "flock", "ldd"]);
+  const missing = missingProgram(["setpriv", "flock", "apt-get", "dpkg-deb", "ldd"]);
   if (missing !== undefined)
     throw new TestBedUnavailable(
       `The test bed fetches QEMU and kernels with Debian's own tools and finds no ${missing} here: run these tests on a Debian machine.`,

@@ -37,6 +37,8 @@ export class Userland {
     for (const file of files) await outputOf(["dpkg-deb", "-x", file.path, this.root]);
     for (const name of ["doc", "man", "locale", "info", "lintian", "bug"])
       await rm(join(this.root, "usr/share", name), { recursive: true, force: true });
+    // Where the guest mounts the built-in modules of Debian's nodejs; its /usr is read-only.
+    await mkdir(join(this.root, "usr/share/nodejs"));
     // The package usb.ids puts the list in misc/, usbip looks for it in hwdata/.
     await mkdir(join(this.root, "usr/share/hwdata"), { recursive: true });
     await symlink("../misc/usb.ids", join(this.root, "usr/share/hwdata/usb.ids"));
