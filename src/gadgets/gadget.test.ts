@@ -136,6 +136,29 @@ test("a host that resubmits while completing leaves the loop its turns", () => {
   assert.equal(host.events.length, 51);
 });
 
+test("what a host submits while it is told of others needs no flush of its own", () => {
+  configure(SOURCE_SINK);
+  host.onComplete = (urb) => {
+    if (urb.tag < 3) zero.submit(bulk(urb.tag + 1, 0x81, 10));
+  };
+  zero.submit(bulk(1, 0x81, 10));
+  zero.flush();
+  assert.deepEqual(host.events, ["1:0"]);
+  loop.settle();
+  assert.deepEqual(host.events, ["1:0", "2:0", "3:0"]);
+});
+
+test("what a host submits while the device is closed completes as cancelled before that is done", () => {
+  configure(LOOPBACK);
+  host.onComplete = (urb) => {
+    if (urb.tag === 1) zero.submit(bulk(2, 0x81, 10));
+  };
+  zero.submit(bulk(1, 0x81, 10));
+  zero.close(() => host.events.push("closed"));
+  loop.settle();
+  assert.deepEqual(host.events, ["1:2", "2:2", "closed"]);
+});
+
 test("a URB that was finished keeps its result through cancel, reset and close", () => {
   configure(SOURCE_SINK);
   const urbs = [bulk(1, 0x81, 10), bulk(2, 0x81, 10), bulk(3, 0x81, 10)];

@@ -14,24 +14,18 @@ export class PatternData {
   }
 
   fill(urb: Urb, at: number, length: number, packetSize: number): void {
-    if (this.#pattern === 0) {
-      urb.buffer.fill(0, at, at + length);
-      return;
-    }
     const stock = this.#packets(packetSize);
     for (let done = 0; done < length; done += stock.length) {
       urb.buffer.set(stock.subarray(0, Math.min(length - done, stock.length)), at + done);
     }
   }
 
-  matches(urb: Urb, packetSize: number): boolean {
-    const { buffer, offset, length } = urb;
-    if (this.#pattern === 0) {
-      for (let i = 0; i < length; i++) if (buffer[offset + i] !== 0) return false;
-      return true;
-    }
+  matches({ buffer, offset, length }: Urb, packetSize: number): boolean {
     const stock = this.#packets(packetSize);
-    for (let i = 0; i < length; i++) if (buffer[offset + i] !== stock[i % stock.length]) return false;
+    for (let done = 0; done < length; done += stock.length) {
+      const count = Math.min(length - done, stock.length);
+      for (let i = 0; i < count; i++) if (buffer[offset + done + i] !== stock[i]) return false;
+    }
     return true;
   }
 
@@ -39,7 +33,7 @@ export class PatternData {
     let stock = this.#stock.get(packetSize);
     if (stock === undefined) {
       stock = new Uint8Array(packetSize * Math.ceil(16_384 / packetSize));
-      for (let i = 0; i < stock.length; i++) stock[i] = (i % packetSize) % 63;
+      if (this.#pattern === 63) for (let i = 0; i < stock.length; i++) stock[i] = (i % packetSize) % 63;
       this.#stock.set(packetSize, stock);
     }
     return stock;
