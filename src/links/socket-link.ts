@@ -25,7 +25,7 @@ export class SocketLink implements Link {
     const socket = open({
       buffer: shared ?? Buffer.allocUnsafeSlow(READ_BYTES),
       callback: (length, buffer) => {
-        if (!socket.destroyed) this.#receive(buffer.subarray(0, length));
+        this.#receive(buffer.subarray(0, length));
         return true;
       },
     });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { silence } from "../../test/support/silence.ts";
 import type { TcpAddress } from "./address.ts";
 import { LINK_LIMITS, type Link } from "./link.ts";
@@ -11,6 +11,18 @@ import { dialTcp, listenTcp } from "./tcp.ts";
 
 const loopback: TcpAddress = { kind: "tcp", host: "127.0.0.1", port: 0 };
 const onLinux = { skip: process.platform === "linux" ? false : "needs Linux", timeout: 20_000 };
+
+/** What is open, so that a test that fails does not keep the process alive. */
+const closers: (() => void)[] = [];
+after(() => {
+  for (const close of closers) close();
+});
+
+async function listening(address: TcpAddress, accept: (link: Link) => void = () => {}): Promise<Listener> {
+  const listener = await listenTcp(address, accept, LINK_LIMITS);
+  closers.push(() => listener.close());
+  return listener;
+}
 
 async function rejection(promise: Promise<Link | Listener>): Promise<LinkError> {
   const error = await promise.then(
@@ -22,7 +34,7 @@ async function rejection(promise: Promise<Link | Listener>): Promise<LinkError> 
 }
 
 /** A link whose peer can be silenced. */
-async function dialled(silenceMs: number): Promise<{ link: Link; peer: Socket; close: () => void }> {
+async function dialled(silenceMs: number): Promise<{ link: Link; peer: Socket }> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
@@ -31,11 +43,12 @@ async function dialled(silenceMs: number): Promise<{ link: Link; peer: Socket; c
     once(server, "connection") as Promise<[Socket]>,
   ]);
   peer.on("error", () => {});
-  const close = () => {
+  closers.push(() => {
+    link.destroy();
     peer.destroy();
     server.close();
-  };
-  return { link, peer, close };
+  });
+  return { link, peer };
 }
 
 async function endOf(link: Link): Promise<{ cause: LinkError | undefined; afterMs: number }> {
@@ -45,7 +58,7 @@ async function endOf(link: Link): Promise<{ cause: LinkError | undefined; afterM
 }
 
 test("an idle peer that falls silent ends the link within the limit", onLinux, async () => {
-  const { link, peer, close } = await dialled(3_000);
+  const { link, peer } = await dialled(3_000);
   silence(peer);
   const { cause, afterMs } = await endOf(link);
   assert.equal(cause?.code, "ETIMEDOUT");
@@ -54,11 +67,10 @@ test("an idle peer that falls silent ends the link within the limit", onLinux, a
     /^lost tcp:127\.0\.0\.1:\d+: the peer does not answer any more \(ETIMEDOUT\)\. Its/,
   );
   assert(afterMs <= 3_000, `${afterMs} ms`);
-  close();
 });
 
 test("a peer that falls silent under unacknowledged data ends the link as soon", onLinux, async () => {
-  const { link, peer, close } = await dialled(3_000);
+  const { link, peer } = await dialled(3_000);
   silence(peer);
   let written = 0;
   const end = endOf(link);
@@ -67,11 +79,10 @@ test("a peer that falls silent under unacknowledged data ends the link as soon",
   assert.equal(cause?.code, "ETIMEDOUT");
   assert(afterMs <= 3_500, `${afterMs} ms`);
   assert.equal(written, 64);
-  close();
 });
 
 test("a quiet but living peer is kept beyond the limit", onLinux, async () => {
-  const { link, peer, close } = await dialled(2_000);
+  const { link } = await dialled(2_000);
   let ended = false;
   link.start(
     () => {},
@@ -81,32 +92,29 @@ test("a quiet but living peer is kept beyond the limit", onLinux, async () => {
   );
   await new Promise((resolve) => setTimeout(resolve, 3_500));
   assert.equal(ended, false);
-  peer.end();
-  link.destroy();
-  close();
 });
 
 test("listening on a port in use says who to look for", async () => {
-  const listener = await listenTcp(loopback, () => {}, LINK_LIMITS);
-  const error = await rejection(listenTcp(listener.address as TcpAddress, () => {}, LINK_LIMITS));
+  const listener = await listening(loopback);
+  const error = await rejection(listening(listener.address as TcpAddress));
   assert.equal(error.code, "EADDRINUSE");
   assert.match(
     error.message,
     /^cannot listen on tcp:127\.0\.0\.1:\d+: another program listens there \(EADDRINUSE\)\. Stop it/,
   );
   listener.close();
-  const again = await listenTcp(listener.address as TcpAddress, () => {}, LINK_LIMITS);
+  const again = await listening(listener.address as TcpAddress);
   again.close();
 });
 
 test("listening on an address of another machine is refused with the next step", async () => {
-  const error = await rejection(listenTcp({ ...loopback, host: "192.0.2.7" }, () => {}, LINK_LIMITS));
+  const error = await rejection(listening({ ...loopback, host: "192.0.2.7" }));
   assert.equal(error.code, "EADDRNOTAVAIL");
   assert.match(error.message, /this machine does not have that address/);
 });
 
 test("dialling where nobody listens says what to start", async () => {
-  const listener = await listenTcp(loopback, () => {}, LINK_LIMITS);
+  const listener = await listening(loopback);
   listener.close();
   const error = await rejection(dialTcp(listener.address as TcpAddress, LINK_LIMITS));
   assert.equal(error.code, "ECONNREFUSED");
@@ -123,6 +131,7 @@ test("dialling a host that does not answer ends in time", onLinux, async () => {
   // A deaf listener drops the first packet, as a firewall does.
   const server = createServer().listen({ port: 0, host: "127.0.0.1" });
   await once(server, "listening");
+  closers.push(() => server.close());
   silence(server as unknown as Socket);
   const { port } = server.address() as AddressInfo;
   const from = performance.now();
@@ -130,7 +139,6 @@ test("dialling a host that does not answer ends in time", onLinux, async () => {
   assert.equal(error.code, "ETIMEDOUT");
   assert.match(error.message, /there was no answer in time/);
   assert(performance.now() - from < 1_000);
-  server.close();
 });
 
 test("the peer of an accepted link is its address and port", async () => {
@@ -138,12 +146,11 @@ test("the peer of an accepted link is its address and port", async () => {
   const arriving = new Promise<Link>((resolve) => {
     arrived = resolve;
   });
-  const listener = await listenTcp(loopback, arrived, LINK_LIMITS);
+  const listener = await listening(loopback, arrived);
   const link = await dialTcp(listener.address as TcpAddress, LINK_LIMITS);
   const accepted = await arriving;
   assert.match(accepted.peer, /^tcp:127\.0\.0\.1:\d+$/);
   assert.equal(link.peer, `tcp:127.0.0.1:${(listener.address as TcpAddress).port}`);
   link.destroy();
   accepted.destroy();
-  listener.close();
 });

@@ -7,10 +7,15 @@ import { after, test } from "node:test";
 import type { UnixAddress } from "./address.ts";
 import { LINK_LIMITS } from "./link.ts";
 import { LinkError } from "./link-error.ts";
+import type { Listener } from "./listener.ts";
 import { dialUnix, listenUnix } from "./unix.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "usbferry-"));
-after(() => rmSync(directory, { recursive: true }));
+const listeners: Listener[] = [];
+after(() => {
+  for (const listener of listeners) listener.close();
+  rmSync(directory, { recursive: true });
+});
 let count = 0;
 
 function fresh(): UnixAddress {
@@ -18,7 +23,11 @@ function fresh(): UnixAddress {
   return { kind: "unix", path: join(directory, `${count}.sock`) };
 }
 
-const listening = (address: UnixAddress) => listenUnix(address, (link) => link.destroy(), LINK_LIMITS);
+async function listening(address: UnixAddress): Promise<Listener> {
+  const listener = await listenUnix(address, (link) => link.destroy(), LINK_LIMITS);
+  listeners.push(listener);
+  return listener;
+}
 
 async function rejection(promise: Promise<unknown>): Promise<LinkError> {
   const error = await promise.then(
@@ -48,14 +57,13 @@ test("the socket of a dead process is replaced", async () => {
   const address = fresh();
   leaveStale(address);
   assert.equal((await rejection(dialUnix(address, LINK_LIMITS))).code, "ECONNREFUSED");
-  const listener = await listening(address);
+  await listening(address);
   (await dialUnix(address, LINK_LIMITS)).destroy();
-  listener.close();
 });
 
 test("a socket in use is refused and stays", async () => {
   const address = fresh();
-  const listener = await listening(address);
+  await listening(address);
   const error = await rejection(listening(address));
   assert.equal(error.code, "EADDRINUSE");
   assert.match(
@@ -63,7 +71,6 @@ test("a socket in use is refused and stays", async () => {
     /^cannot listen on unix:.*: another program listens there \(EADDRINUSE\)\. Stop it/,
   );
   (await dialUnix(address, LINK_LIMITS)).destroy();
-  listener.close();
 });
 
 test("a file that is not a socket is refused and stays", async () => {
