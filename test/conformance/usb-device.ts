@@ -20,6 +20,8 @@ import { type EndpointPlace, type PluggedDevice, RecordingHost } from "./recordi
 export interface UsbDeviceTraits {
   /** The second `open` of this very device can be refused: not for a device at the end of a connection. */
   readonly direct: boolean;
+  /** Most bytes of one URB, and most URBs in flight, where there are such limits; 64 URBs at least. */
+  readonly most?: { readonly bytes: number; readonly urbs: number };
   /** Always has data: `data` is what a read of that length brings. */
   readonly source?: EndpointPlace & { data(length: number): Uint8Array };
   /** Accepts these bytes, whatever the length. */
@@ -45,6 +47,9 @@ export function usbDeviceConformance(
   plug: () => Promise<PluggedDevice>,
   traits: UsbDeviceTraits,
 ): void {
+  const { bytes: mostBytes, urbs: mostUrbs } = traits.most ?? { bytes: Infinity, urbs: Infinity };
+  const carried = (length: number): boolean => length <= mostBytes;
+
   const promise = (title: string, body: (host: RecordingHost, device: UsbDevice) => Promise<void>): void => {
     test(`${name}: ${title}`, async () => {
       const plugged = await plug();
@@ -57,7 +62,7 @@ export function usbDeviceConformance(
 
   promise("the descriptors parse and are what GET_DESCRIPTOR sends", async (host, device) => {
     const parsed = parseDescriptors(device.descriptors);
-    assert(!(parsed instanceof ProtocolError), String(parsed));
+    assert(!(parsed instanceof ProtocolError));
     assert.equal(parsed.configurations.length, parsed.device.bNumConfigurations);
     const read = (type: number, index: number, length: number) =>
       host.control(Uint8Array.of(0x80, 6, index, type, 0, 0, length & 0xff, length >> 8));
@@ -117,7 +122,7 @@ export function usbDeviceConformance(
   if (source !== undefined) {
     promise("reads bring the device's bytes, also none and odd ones", async (host) => {
       const { type } = await host.reach(source);
-      for (const length of [0, 1, 63, 512, 1025, 70_001]) {
+      for (const length of [0, 1, 63, 512, 1025, 70_001].filter(carried)) {
         const read = await host.transfer(host.urb(type, source.address, length));
         assert.deepEqual([read.status, read.actualLength], [ok, length]);
         assert.deepEqual(read.bytes, source.data(length));
@@ -171,7 +176,7 @@ export function usbDeviceConformance(
   if (sink !== undefined) {
     promise("writes are taken whole, also empty ones", async (host) => {
       const { type } = await host.reach(sink);
-      for (const length of [0, 1, 64, 513, 4096, 70_001]) {
+      for (const length of [0, 1, 64, 513, 4096, 70_001].filter(carried)) {
         const written = await host.transfer(host.urb(type, sink.address, sink.data(length)));
         assert.deepEqual([written.status, written.actualLength], [ok, length]);
       }
@@ -182,7 +187,7 @@ export function usbDeviceConformance(
     promise("written bytes arrive as they are", async (host) => {
       const { type } = await host.reach(loopback);
       const random = randomNumbers(1);
-      for (const length of [1, 0, 64, 100, 512, 1024, 5000, 65_536, 100_000]) {
+      for (const length of [1, 0, 64, 100, 512, 1024, 5000, 65_536, 100_000].filter(carried)) {
         const bytes = Uint8Array.from({ length }, () => random(256));
         const write = host.urb(type, loopback.out, bytes);
         const read = host.urb(type, loopback.address, length);
@@ -371,7 +376,7 @@ export function usbDeviceConformance(
     const random = randomNumbers(20_231);
     const submitted: Urb[] = [];
     for (let round = 0; round < 200; round++) {
-      for (let i = random(5); i > 0; i--) {
+      for (let i = random(5); i > 0 && host.inFlight.size < mostUrbs; i--) {
         const urb = host.urb(type, places[random(places.length)]!.address, 1 + random(3000));
         submitted.push(urb);
         host.submit(urb);
