@@ -40,7 +40,7 @@ export interface UsbfsResult {
   readonly status: number;
   readonly actualLength: number;
   readonly errorCount: number;
-  /** The buffer up to `actualLength`; for isochronous transfers all of it. */
+  /** The `actualLength` bytes moved, without setup; for isochronous transfers the whole buffer. */
   readonly data: Buffer;
   readonly packets: readonly { readonly status: number; readonly actualLength: number }[];
 }
@@ -197,7 +197,9 @@ export class UsbfsDevice {
       actualLength: urb.bytes.readUInt32LE(URB_SIZE + PACKET_SIZE * index + 4),
       status: urb.bytes.readInt32LE(URB_SIZE + PACKET_SIZE * index + 8),
     }));
-    const data = Buffer.from(count > 0 ? buffer.bytes : buffer.bytes.subarray(0, actualLength));
+    // actual_length does not count a control transfer's setup, which stands first in the buffer.
+    const start = urb.bytes.readUInt8(0) === URB_TYPE.control ? 8 : 0;
+    const data = Buffer.from(count > 0 ? buffer.bytes : buffer.bytes.subarray(start, start + actualLength));
     const status = refused ?? urb.bytes.readInt32LE(4);
     const errorCount = urb.bytes.readInt32LE(40);
     urb.free();
