@@ -78,10 +78,16 @@ function batter(gadget: Gadget, seed: number): void {
   gadget.open({ complete, unplugged: () => {} }, loop, () => {});
   for (let i = 0; i < 3000; i++) {
     if (i % 100 === 0) {
-      const configure = createUrb(-1);
-      configure.setup.set([0, 9, [3, 2, 1][random(3)]!, 0, 0, 0, 0, 0]);
-      counts.set(configure, 0);
-      gadget.submit(configure);
+      // An endpoint of every type is there now and then.
+      for (const setup of [
+        [0, 9, [3, 3, 2, 1][random(4)]!, 0, 0, 0, 0, 0],
+        [1, 11, random(4), 0, 0, 0, 0, 0],
+      ]) {
+        const state = createUrb(-1);
+        state.setup.set(setup);
+        counts.set(state, 0);
+        gadget.submit(state);
+      }
     }
     const urb = hostileUrb(random, i);
     counts.set(urb, 0);
