@@ -42,6 +42,7 @@ function open(options: KeyboardOptions = {}) {
     const reports: string[] = [];
     for (;;) {
       const urb = read();
+      loop.advance(INTERVAL_MS);
       if (urb.actualLength === 0) {
         keyboard.cancel(urb);
         keyboard.flush();
@@ -55,6 +56,9 @@ function open(options: KeyboardOptions = {}) {
 }
 
 const RELEASED = "0000000000000000";
+
+/** bInterval at full speed. */
+const INTERVAL_MS = 10;
 
 const CONFIGURATION = (attributes: string, interval: string) => `
   09 02 ${attributes}
@@ -261,4 +265,17 @@ test("text typed before the attach waits; what a host has not read does not reac
   loop.settle();
   attach();
   assert.deepEqual(readAll(), []);
+});
+
+test("a host that reads at once gets one report an interval", () => {
+  const { keyboard, loop, completed, read } = open();
+  keyboard.type("a");
+  completed.length = 0;
+  read();
+  read();
+  assert.equal(completed.length, 1);
+  loop.advance(INTERVAL_MS - 1);
+  assert.equal(completed.length, 1);
+  loop.advance(1);
+  assert.equal(completed.length, 2);
 });

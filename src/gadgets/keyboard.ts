@@ -3,7 +3,7 @@ import { answerIn, takeOut } from "../usb/control-data.ts";
 import { DescriptorType } from "../usb/descriptors.ts";
 import type { Cancellable } from "../usb/loop.ts";
 import { Setup } from "../usb/setup.ts";
-import { Speed } from "../usb/speed.ts";
+import { frameMs, Speed } from "../usb/speed.ts";
 import { TransferStatus, type Urb } from "../usb/urb.ts";
 import { Gadget } from "./gadget.ts";
 import { type GadgetIdentity, MANUFACTURER, RELEASE } from "./identity.ts";
@@ -63,8 +63,9 @@ export class Keyboard extends Gadget {
   #leds = 0;
   #protocol = 1;
   #idleMs = 0;
-  #repeatAtMs = 0;
-  #repeat: Cancellable | undefined;
+  /** When the host last read a report, or set the idle rate. */
+  #readAtMs = Number.NEGATIVE_INFINITY;
+  #wakeUp: Cancellable | undefined;
   #wasConfigured = false;
 
   constructor(options: KeyboardOptions = {}) {
@@ -114,19 +115,16 @@ export class Keyboard extends Gadget {
       this.#greeting = undefined;
       this.type(text);
     }
-    const next = this.#reports.shift();
-    if (next === undefined) {
-      if (this.#idleMs === 0) return undefined;
-      const leftMs = this.#repeatAtMs - loop.now();
-      if (leftMs > 0) {
-        this.#repeat?.cancel();
-        this.#repeat = loop.after(leftMs, () => this.ready(REPORTS_IN));
-        return undefined;
+    const leftMs = this.#dueMs() - loop.now();
+    if (leftMs > 0) {
+      this.#wakeUp?.cancel();
+      if (leftMs !== Number.POSITIVE_INFINITY) {
+        this.#wakeUp = loop.after(leftMs, () => this.ready(REPORTS_IN));
       }
-    } else {
-      this.#current = next;
+      return undefined;
     }
-    this.#repeatAtMs = loop.now() + this.#idleMs;
+    this.#current = this.#reports.shift() ?? this.#current;
+    this.#readAtMs = loop.now();
     urb.actualLength = Math.min(urb.length, REPORT_LENGTH);
     urb.buffer.set(encodeReport(this.#current).subarray(0, urb.actualLength), urb.offset);
     // The device sends its report whole; a host that has less room sees babble.
@@ -168,13 +166,25 @@ export class Keyboard extends Gadget {
 
   protected override changed(change: Change): void {
     if (change.what !== "configuration") return;
-    this.#repeat?.cancel();
+    this.#wakeUp?.cancel();
+    this.#readAtMs = Number.NEGATIVE_INFINITY;
     this.#idleMs = 0;
     this.#protocol = 1;
     this.#current = RELEASED;
     // Text meant for one host must not go on in the next one.
     if (this.#wasConfigured && this.configuration === 0) this.#reports = [];
     this.#wasConfigured = this.configuration !== 0;
+  }
+
+  /**
+   * When the next read may be answered. One report an interval, as on a bus: a guest that is typed at faster
+   * loses keys between its driver and its programs.
+   */
+  #dueMs(): number {
+    if (this.#reports.length > 0) {
+      return this.#readAtMs + this.endpoints.find(REPORTS_IN)!.interval * frameMs(this.speed);
+    }
+    return this.#idleMs > 0 ? this.#readAtMs + this.#idleMs : Number.POSITIVE_INFINITY;
   }
 
   #room(): number {
@@ -194,9 +204,8 @@ export class Keyboard extends Gadget {
   }
 
   #setIdle(idleMs: number): void {
-    this.#repeat?.cancel();
     this.#idleMs = idleMs;
-    this.#repeatAtMs = this.loop!.now() + idleMs;
+    this.#readAtMs = this.loop!.now();
     this.ready(REPORTS_IN);
   }
 }
