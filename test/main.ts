@@ -16,7 +16,7 @@ function filesEnding(suffix: string): string[] {
     .filter((path) => path.endsWith(suffix))
     .filter((path) => wanted.length === 0 || wanted.some((part) => path.includes(part)))
     .map((path) => join(dist, path))
-    .sort();
+    .toSorted();
 }
 
 function passes(files: readonly string[], ...options: readonly string[]): boolean {

@@ -45,7 +45,7 @@ const RECORD = toHex(
 test("a list names each device with its interfaces", () => {
   const wire = wireTo(exportOf(new HeldDevice()));
   wire.send(DEVLIST);
-  assert.equal(wire.received(), `0111000500000000${"00000001"}${RECORD}ff000000`);
+  assert.equal(wire.received(), `011100050000000000000001${RECORD}ff000000`);
 });
 
 test("a list leaves out devices that are attached", () => {

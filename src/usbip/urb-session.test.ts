@@ -31,6 +31,16 @@ function retUnlink(seqnum: number, status: number): string {
   return `00000004${hex32(seqnum)}${"00".repeat(12)}${hex32(status)}${"00".repeat(24)}`;
 }
 
+/** A refusal of two packets of 4 bytes, the second at `offset`. */
+const refusedPackets = (seqnum: number, offset: number): string =>
+  retSubmit(
+    seqnum,
+    -22,
+    0,
+    2,
+    [0, offset].map((at) => `${hex32(at)}${hex32(4)}${hex32(0)}${hex32(-18)}`).join(""),
+  );
+
 const DATA = annotatedHex("c0ffee01");
 
 test("an OUT transfer carries its payload and is answered without one", () => {
@@ -217,15 +227,7 @@ test("packets outside the transfer, or on one another, are refused as invalid", 
     }),
   );
   assert.equal(device.held.length, 0);
-  const refused = (seqnum: number, offset: number): string =>
-    retSubmit(
-      seqnum,
-      -22,
-      0,
-      2,
-      [0, offset].map((at) => `${hex32(at)}${hex32(4)}${hex32(0)}${hex32(-18)}`).join(""),
-    );
-  assert.equal(wire.received(), refused(1, 6) + refused(2, 2));
+  assert.equal(wire.received(), refusedPackets(1, 6) + refusedPackets(2, 2));
 });
 
 test("packets on an endpoint that is not isochronous are refused, and the stream goes on", () => {

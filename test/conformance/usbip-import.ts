@@ -74,7 +74,8 @@ export class UsbipImport implements UsbDevice {
           this.#fromServer(bytes);
         });
       },
-      end: () => this.#host!.unplugged(),
+      // Behind the answers that are still on their way.
+      end: () => loop.soon(() => this.#host!.unplugged()),
       imported: () => {},
     });
     this.#toServer.push(IMPORT);

@@ -68,7 +68,7 @@ export class HeldDevice implements UsbDevice {
   }
 
   unplug(): void {
-    for (const urb of [...this.held]) this.finish(urb, TransferStatus.disconnected, new Uint8Array(0));
+    for (const urb of this.held.slice()) this.finish(urb, TransferStatus.disconnected, new Uint8Array(0));
     this.#host!.unplugged();
   }
 
@@ -77,7 +77,7 @@ export class HeldDevice implements UsbDevice {
   }
 
   close(done: () => void): void {
-    for (const urb of [...this.held]) this.cancel(urb);
+    for (const urb of this.held.slice()) this.cancel(urb);
     this.flush();
     this.closed++;
     done();

@@ -46,7 +46,10 @@ function descriptorTable(session: Recording["sessions"][string]): Map<number, Ui
 }
 
 /** Serves the recorded device to whoever feeds bytes; gives what was written since it was asked last. */
-function serve(name: string): { receive(bytes: Uint8Array): void; written(): string } {
+function serve(name: string): {
+  readonly receive: (bytes: Uint8Array) => void;
+  readonly written: () => string;
+} {
   const device = new RecordedDevice(SPEEDS[name]!, descriptorTable(recording.sessions[name]!));
   const exported = { busid: "1-2", path: "/recorded", busnum: 1, devnum: 2, device, attached: false };
   const loop = new ManualLoop();

@@ -1,0 +1,36 @@
+import type { Gadget } from "../../src/gadgets/gadget.ts";
+import { Keyboard } from "../../src/gadgets/keyboard.ts";
+import { Zero } from "../../src/gadgets/zero.ts";
+import { Speed } from "../../src/usb/speed.ts";
+import { ManualLoop } from "../support/manual-loop.ts";
+import { keyboardTraits, zeroTraits } from "./gadget-traits.ts";
+import { RingImport } from "./ring-sink.ts";
+import { type UsbDeviceTraits, usbDeviceConformance } from "./usb-device.ts";
+import { UsbipImport } from "./usbip-import.ts";
+
+/** What each sink can carry at a time. */
+const MOST = { usbip: { bytes: 1 << 20, urbs: 1000 }, ring: { bytes: 64 << 10, urbs: 100 } };
+
+/** Two sinks that have nothing in common keep every promise of the device behind them. */
+function throughSinks(name: string, gadget: () => Gadget, traits: UsbDeviceTraits): void {
+  for (const sink of ["usbip", "ring"] as const) {
+    const plug = async () => {
+      const inner = gadget();
+      const loop = new ManualLoop();
+      const device = sink === "usbip" ? new UsbipImport(inner) : new RingImport(inner);
+      return {
+        device,
+        loop,
+        advance: (ms: number) => loop.advance(ms),
+        unplug: () => inner.unplug(),
+        done: async () => {},
+      };
+    };
+    usbDeviceConformance(`${name} through ${sink}`, plug, { ...traits, direct: false, most: MOST[sink] });
+  }
+}
+
+for (const speed of ["full", "high", "super"] as const) {
+  throughSinks(`zero at ${speed} speed`, () => new Zero({ speed: Speed[speed] }), zeroTraits(Speed[speed]));
+}
+throughSinks("keyboard", () => new Keyboard(), keyboardTraits());
