@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { Zero } from "../../../src/gadgets/zero.ts";
+import { ATTACH_LINES, attach, detachAll } from "../attachment.ts";
+import type { Scenario } from "../scenario.ts";
+import { ServedHost } from "../served-host.ts";
+
+/** bConfigurationValue of the zero gadget: in loopback a read stays pending, from the source it races its cancel. */
+const LOOPBACK = 2;
+const SOURCE_SINK = 3;
+const BULK_IN = 0x81;
+
+/** -ENOENT, what usbfs reports of a discarded URB. */
+const DISCARDED = "-2";
+
+/** Reads that are started and cancelled, again and again: no disconnect, no stuck process, nothing lost. */
+export function cancelling(cycles: number): Scenario {
+  return {
+    name: `${cycles} cycles of starting and cancelling reads`,
+    timeoutMs: 60_000 + cycles * 200,
+    expected: ATTACH_LINES,
+    async run(guest) {
+      const host = await ServedHost.start({ zero: new Zero({ serial: "zero" }) });
+      try {
+        const [attachment] = await attach(guest, host.port, "zero");
+        const { node, sysfsName } = attachment!;
+        const cancelReads = (configuration: number): Promise<unknown> =>
+          guest.call(
+            "test/vm/guest/read-cycles.js",
+            "cancelReads",
+            [node, configuration, BULK_IN, cycles],
+            cycles * 100 + 60_000,
+          );
+
+        const discardedCycles = Math.ceil(cycles / 2);
+        assert.deepEqual(await cancelReads(LOOPBACK), { [DISCARDED]: discardedCycles * 4 });
+
+        const endings = (await cancelReads(SOURCE_SINK)) as Record<string, number>;
+        assert.deepEqual(
+          Object.keys(endings).filter((status) => status !== "0" && status !== DISCARDED),
+          [],
+        );
+
+        await guest.shell(`test -e /sys/bus/usb/devices/${sysfsName}`);
+        assert.deepEqual(host.endings, []);
+        await detachAll(guest);
+      } finally {
+        await host.stop();
+      }
+    },
+  };
+}

@@ -1,0 +1,22 @@
+import type { Scenario } from "../scenario.ts";
+import { cancelling } from "./cancelling.ts";
+import { guestDetaches, hostKilled } from "./loss.ts";
+import { manyDevices } from "./many-devices.ts";
+import { speeds } from "./speeds.ts";
+import { typing } from "./typing.ts";
+import { usbtest } from "./usbtest.ts";
+
+/** What a server of gadgets is judged by, with the stock `usbip` tool on the other side. */
+export function foundation(counts: { readonly cycles: number; readonly iterations: number }): Scenario[] {
+  return [
+    speeds,
+    usbtest("full", counts.iterations),
+    usbtest("high", counts.iterations),
+    usbtest("super", counts.iterations),
+    typing,
+    cancelling(counts.cycles),
+    manyDevices(32),
+    hostKilled,
+    guestDetaches,
+  ];
+}

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { Keyboard } from "../../../src/gadgets/keyboard.ts";
+import { Zero } from "../../../src/gadgets/zero.ts";
+import { Speed } from "../../../src/usb/speed.ts";
+import { ATTACH_LINES, attach, detachAll } from "../attachment.ts";
+import type { Scenario } from "../scenario.ts";
+import { ServedHost } from "../served-host.ts";
+
+const EXPECTED = {
+  "zero-full": ["12", "0525:a4a0", "Gadget Zero"],
+  "zero-high": ["480", "0525:a4a0", "Gadget Zero"],
+  "zero-super": ["5000", "0525:a4a0", "Gadget Zero"],
+  "keyboard-low": ["1.5", "1209:0001", "Keyboard"],
+  "keyboard-full": ["12", "1209:0001", "Keyboard"],
+  "keyboard-high": ["480", "1209:0001", "Keyboard"],
+  "keyboard-super": ["5000", "1209:0001", "Keyboard"],
+};
+
+/** Every gadget at every speed it has, listed and attached by the stock tool. */
+export const speeds: Scenario = {
+  name: "gadgets attach at their speeds",
+  expected: ATTACH_LINES,
+  async run(guest) {
+    const host = await ServedHost.start({
+      "zero-full": new Zero({ speed: Speed.full, serial: "zero-full" }),
+      "zero-high": new Zero({ speed: Speed.high, serial: "zero-high" }),
+      "zero-super": new Zero({ speed: Speed.super, serial: "zero-super" }),
+      "keyboard-low": new Keyboard({ speed: Speed.low, serial: "keyboard-low" }),
+      "keyboard-full": new Keyboard({ speed: Speed.full, serial: "keyboard-full" }),
+      "keyboard-high": new Keyboard({ speed: Speed.high, serial: "keyboard-high" }),
+      "keyboard-super": new Keyboard({ speed: Speed.super, serial: "keyboard-super" }),
+    });
+    try {
+      const list = await guest.shell(
+        `usbip --tcp-port ${host.port} list -r ${guest.hostAddress} 2>/dev/null`,
+      );
+      for (const [busid, [, id]] of Object.entries(EXPECTED))
+        assert.match(list, new RegExp(`${busid}: .*\\(${id}\\)`));
+      for (const { busid, sysfsName, speed } of await attach(guest, host.port, ...Object.keys(EXPECTED))) {
+        const about = await guest.shell(
+          `cd /sys/bus/usb/devices/${sysfsName}; echo $(cat idVendor):$(cat idProduct); cat product`,
+        );
+        assert.deepEqual([speed, ...about.trim().split("\n")], EXPECTED[busid as keyof typeof EXPECTED]);
+      }
+      const left = await guest.shell(`usbip --tcp-port ${host.port} list -r ${guest.hostAddress} 2>&1`);
+      assert.match(left, /no exportable devices/);
+      await detachAll(guest);
+      await guest.waitFor("every session to end", () => host.endings.length >= Object.keys(EXPECTED).length);
+      const codes = host.endings.filter(({ busid }) => busid !== undefined).map(({ code }) => code);
+      assert.deepEqual(
+        codes,
+        Object.keys(EXPECTED).map(() => "OK"),
+      );
+    } finally {
+      await host.stop();
+    }
+  },
+};

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { Keyboard } from "../../../src/gadgets/keyboard.ts";
+import { Speed } from "../../../src/usb/speed.ts";
+import { ATTACH_LINES, attach, detachAll } from "../attachment.ts";
+import type { InputEvent } from "../guest/evdev.ts";
+import type { Scenario } from "../scenario.ts";
+import { ServedHost } from "../served-host.ts";
+
+/** include/uapi/linux/input-event-codes.h */
+const EV_KEY = 1;
+const LEFT_SHIFT = 42;
+const KEYS: Readonly<Record<string, number>> = {
+  u: 22,
+  s: 31,
+  b: 48,
+  F: 33,
+  e: 18,
+  r: 19,
+  y: 21,
+  "!": 2,
+  " ": 57,
+  "\n": 28,
+};
+
+const TEXT = "usb Ferry!\n";
+
+/** What evdev must tell of a text: each key down and up, shift around the keys that need it. */
+function keyEvents(text: string): [code: number, value: number][] {
+  return Array.from(text).flatMap((character): [number, number][] => {
+    const code = KEYS[character]!;
+    if (!/[A-Z!]/.test(character))
+      return [
+        [code, 1],
+        [code, 0],
+      ];
+    return [
+      [LEFT_SHIFT, 1],
+      [code, 1],
+      [LEFT_SHIFT, 0],
+      [code, 0],
+    ];
+  });
+}
+
+export const typing: Scenario = {
+  name: "typed text arrives as evdev events",
+  expected: ATTACH_LINES,
+  async run(guest) {
+    for (const speed of ["low", "full", "high", "super"] as const) {
+      const keyboard = new Keyboard({ speed: Speed[speed], serial: "keyboard" });
+      const host = await ServedHost.start({ keyboard });
+      try {
+        await guest.loadModule("usbhid", "hid-generic", "evdev");
+        const [attachment] = await attach(guest, host.port, "keyboard");
+        const input = `/sys/bus/usb/devices/${attachment!.sysfsName}/*:*/*/input/input*/event*`;
+        await guest.waitFor("an input device", `ls -d ${input}`);
+        const path = `/dev/input/${(await guest.shell(`basename ${input}`)).trim()}`;
+
+        const seen: [number, number][] = [];
+        let ready = false;
+        const reader = await guest.spawn(
+          guest.nodeProgram("test/vm/guest/evdev.js", path),
+          (line, _, source) => {
+            if (source === "stderr") return;
+            const event: InputEvent & { ready?: boolean } = JSON.parse(line);
+            if (event.ready === true) ready = true;
+            else if (event.type === EV_KEY) seen.push([event.code, event.value]);
+          },
+        );
+        await guest.waitFor("the reader to be ready", () => ready);
+        assert.equal(keyboard.type(TEXT), undefined);
+        const expected = keyEvents(TEXT);
+        await guest
+          .waitFor("the last key", () => seen.length >= expected.length, 10_000)
+          .finally(() => void reader.kill("SIGKILL"));
+        assert.deepEqual(seen, expected);
+        await detachAll(guest);
+      } finally {
+        await host.stop();
+      }
+    }
+  },
+};
