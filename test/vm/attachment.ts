@@ -39,12 +39,11 @@ exit 1`;
 export async function attach(
   guest: Guest,
   port: number,
-  ...busids: readonly string[]
+  busids: readonly string[],
+  address = guest.hostAddress,
 ): Promise<Attachment[]> {
   await guest.writeFile("/tmp/attach-and-find", ATTACH_AND_FIND);
-  const script = busids.map(
-    (busid) => `sh /tmp/attach-and-find ${guest.hostAddress} ${port} ${busid} || exit 1`,
-  );
+  const script = busids.map((busid) => `sh /tmp/attach-and-find ${address} ${port} ${busid} || exit 1`);
   const lines = await guest.shell(script.join("\n"), { timeoutMs: 20_000 + busids.length * 5_000 });
   return lines
     .trim()

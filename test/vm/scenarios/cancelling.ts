@@ -21,7 +21,7 @@ export function cancelling(cycles: number): Scenario {
     async run(guest) {
       const host = await ServedHost.start({ zero: new Zero({ serial: "zero" }) });
       try {
-        const [attachment] = await attach(guest, host.port, "zero");
+        const [attachment] = await attach(guest, host.port, ["zero"]);
         const { node, sysfsName } = attachment!;
         const cancelReads = (configuration: number): Promise<unknown> =>
           guest.call(

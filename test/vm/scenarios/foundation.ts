@@ -2,6 +2,7 @@ import type { Scenario } from "../scenario.ts";
 import { cancelling } from "./cancelling.ts";
 import { guestDetaches, hostKilled } from "./loss.ts";
 import { manyDevices } from "./many-devices.ts";
+import { silentCut } from "./silence.ts";
 import { speeds } from "./speeds.ts";
 import { typing } from "./typing.ts";
 import { usbtest } from "./usbtest.ts";
@@ -18,5 +19,6 @@ export function foundation(counts: { readonly cycles: number; readonly iteration
     manyDevices(32),
     hostKilled,
     guestDetaches,
+    silentCut,
   ];
 }

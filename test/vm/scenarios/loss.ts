@@ -79,7 +79,7 @@ export const hostKilled: Scenario = {
   async run(guest) {
     const serving = await startServing();
     try {
-      const [attachment] = await attach(guest, serving.port, "zero");
+      const [attachment] = await attach(guest, serving.port, ["zero"]);
       const stream = await startStream(guest, attachment!);
       const { goneMs } = await watchForEnd(guest, attachment!);
       const killedMs = performance.now();
@@ -104,7 +104,7 @@ export const guestDetaches: Scenario = {
   async run(guest) {
     const host = await ServedHost.start({ zero: new Zero({ serial: "zero" }) });
     try {
-      const [attachment] = await attach(guest, host.port, "zero");
+      const [attachment] = await attach(guest, host.port, ["zero"]);
       const stream = await startStream(guest, attachment!);
       const detachedMs = performance.now();
       await detachAll(guest);
@@ -119,7 +119,7 @@ export const guestDetaches: Scenario = {
         [],
       );
 
-      await attach(guest, host.port, "zero");
+      await attach(guest, host.port, ["zero"]);
       await detachAll(guest);
     } finally {
       await host.stop();

@@ -23,7 +23,7 @@ export function manyDevices(count: number): Scenario {
       }
       const host = await ServedHost.start(devices);
       try {
-        const attachments = await attach(guest, host.port, ...Object.keys(devices));
+        const attachments = await attach(guest, host.port, Object.keys(devices));
         assert.equal(new Set(attachments.map(({ sysfsName }) => sysfsName)).size, count);
         assert.equal((await portsInUse(guest)).length, count);
         assert.deepEqual(host.endings, []);

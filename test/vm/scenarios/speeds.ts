@@ -36,7 +36,7 @@ export const speeds: Scenario = {
       );
       for (const [busid, [, id]] of Object.entries(EXPECTED))
         assert.match(list, new RegExp(`${busid}: .*\\(${id}\\)`));
-      for (const { busid, sysfsName, speed } of await attach(guest, host.port, ...Object.keys(EXPECTED))) {
+      for (const { busid, sysfsName, speed } of await attach(guest, host.port, Object.keys(EXPECTED))) {
         const about = await guest.shell(
           `cd /sys/bus/usb/devices/${sysfsName}; echo $(cat idVendor):$(cat idProduct); cat product`,
         );

@@ -51,7 +51,7 @@ export const typing: Scenario = {
       const host = await ServedHost.start({ keyboard });
       try {
         await guest.loadModule("usbhid", "hid-generic", "evdev");
-        const [attachment] = await attach(guest, host.port, "keyboard");
+        const [attachment] = await attach(guest, host.port, ["keyboard"]);
         const input = `/sys/bus/usb/devices/${attachment!.sysfsName}/*:*/*/input/input*/event*`;
         await guest.waitFor("an input device", `ls -d ${input}`);
         const path = `/dev/input/${(await guest.shell(`basename ${input}`)).trim()}`;

@@ -86,7 +86,7 @@ export function usbtest(speed: "full" | "high" | "super", iterations: number): S
       const host = await ServedHost.start({ zeros, positions });
       try {
         await guest.loadModule("usbtest");
-        const [withZeros, withPositions] = await attach(guest, host.port, "zeros", "positions");
+        const [withZeros, withPositions] = await attach(guest, host.port, ["zeros", "positions"]);
         const failed: string[] = [];
         for (const group of GROUPS) {
           failed.push(
