@@ -7,6 +7,7 @@ import {
   parseDescriptors,
 } from "./descriptor-walk.ts";
 import {
+  REQUEST_DIRECTION_IN,
   REQUEST_KIND_MASK,
   REQUEST_RECIPIENT_MASK,
   Recipient,
@@ -100,7 +101,8 @@ export class EndpointMap {
   /** Follows a control request that the device has carried out. */
   completed(setup: Uint8Array): void {
     const bmRequestType = Setup.bmRequestType(setup, 0);
-    if ((bmRequestType & REQUEST_KIND_MASK) !== RequestKind.standard) return;
+    // Some devices accept a read of the same number, and nothing changes.
+    if ((bmRequestType & (REQUEST_DIRECTION_IN | REQUEST_KIND_MASK)) !== RequestKind.standard) return;
     const recipient = bmRequestType & REQUEST_RECIPIENT_MASK;
     const bRequest = Setup.bRequest(setup, 0);
     if (bRequest === StandardRequest.SET_CONFIGURATION && recipient === Recipient.device) {
