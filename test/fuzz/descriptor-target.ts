@@ -133,13 +133,13 @@ function follow(map: EndpointMap, configuration: number, readings: readonly Read
     const bmRequestType = random.oneIn(4) ? random.next() & 0xff : isSetConfiguration ? 0 : 1;
     const bRequest = random.oneIn(8) ? random.next() & 0xff : isSetConfiguration ? 9 : 11;
     map.completed(Uint8Array.of(bmRequestType, bRequest, value, value >> 8, index, index >> 8, 0, 0));
-    if ((bmRequestType & 0x7f) === 0 && bRequest === 9) {
+    if (bmRequestType === 0 && bRequest === 9) {
       const chosen = readings.find((reading) => reading.value === (value & 0xff));
       if (chosen === undefined && (value & 0xff) !== 0) continue;
       active = chosen;
       alternates = new Map(active?.settings.map(({ number }) => [number, 0]));
       requireSame(map.configuration, value & 0xff, "configuration");
-    } else if ((bmRequestType & 0x7f) === 1 && bRequest === 11) {
+    } else if (bmRequestType === 1 && bRequest === 11) {
       const exists = active?.settings.some((s) => s.number === index && s.alternate === value) ?? false;
       if (exists) alternates.set(index, value);
     }

@@ -23,11 +23,14 @@ export function requireSame(actual: unknown, expected: unknown, what: string): v
 
 export function requireSameBytes(actual: Uint8Array, expected: Uint8Array, what: string): void {
   if (Buffer.compare(actual, expected) !== 0) {
-    const hex = (bytes: Uint8Array) => Buffer.from(bytes.subarray(0, 256)).toString("hex");
     throw new Error(
-      `${what}: ${actual.length} bytes ${hex(actual)}, expected ${expected.length} bytes ${hex(expected)}`,
+      `${what}: ${actual.length} bytes ${someHex(actual)}, expected ${expected.length} bytes ${someHex(expected)}`,
     );
   }
+}
+
+function someHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.subarray(0, 256)).toString("hex");
 }
 
 /** Cuts bytes into pieces: whole, single bytes, or of any sizes. */

@@ -23,8 +23,10 @@ import {
   RetSubmit,
   RetUnlink,
 } from "../../src/usbip/pdu.ts";
+import { commandTarget } from "./command-target.ts";
 import { configurationTarget, descriptorsTarget } from "./descriptor-target.ts";
 import { listTarget, requestTarget } from "./handshake-target.ts";
+import { serverTarget } from "./server-target.ts";
 import { StructTarget } from "./struct-target.ts";
 import type { Target } from "./target.ts";
 
@@ -59,4 +61,6 @@ export const TARGETS: readonly Target[] = [
   descriptorsTarget,
   requestTarget,
   listTarget,
+  commandTarget,
+  serverTarget,
 ];
