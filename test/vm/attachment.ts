@@ -81,3 +81,12 @@ export const ATTACH_LINES = [
     reason: "vhci_hcd prints this for every full-speed device: its port status knows high and low speed only",
   },
 ];
+
+/** Kernel lines that the end of a link in mid-traffic provokes. */
+export const LINK_LOST_LINES = [
+  {
+    pattern: /vhci_hcd: connection reset by peer/,
+    reason: "a host that is gone leaves requests unread, so TCP resets",
+  },
+  { pattern: /usb .*: recv xbuf, \d+/, reason: "the link ended inside the data of a reply" },
+];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ATTACH_LINES, attach } from "../attachment.ts";
+import { ATTACH_LINES, attach, detachAll, LINK_LOST_LINES } from "../attachment.ts";
 import type { Guest, GuestProcess } from "../guest.ts";
 import type { Scenario } from "../scenario.ts";
 
@@ -43,10 +43,7 @@ async function serveInGuest(
  */
 export const silentCut: Scenario = {
   name: "a silent cut is noticed within the limit, idle and in mid-traffic",
-  expected: [
-    ...ATTACH_LINES,
-    { pattern: /vhci_hcd: connection reset by peer/, reason: "the host has long given the connection up" },
-  ],
+  expected: [...ATTACH_LINES, ...LINK_LOST_LINES],
   async run(guest) {
     const { process, lost } = await serveInGuest(guest);
     try {
@@ -74,9 +71,7 @@ export const silentCut: Scenario = {
       await process.kill();
       await process.exit;
     }
-    await guest.waitFor(
-      "the guest's kernel to notice",
-      "! grep -q ' 006 ' /sys/devices/platform/vhci_hcd.0/status",
-    );
+    // The keyboard is idle and the stock tool's keep-alive takes hours: only this end knows.
+    await detachAll(guest);
   },
 };
