@@ -88,5 +88,9 @@ export const LINK_LOST_LINES = [
     pattern: /vhci_hcd: connection reset by peer/,
     reason: "a host that is gone leaves requests unread, so TCP resets",
   },
+  {
+    pattern: /vhci_hcd: sendmsg failed!, ret=-32/,
+    reason: "a request was written to a link that had just ended",
+  },
   { pattern: /usb .*: recv xbuf, \d+/, reason: "the link ended inside the data of a reply" },
 ];

@@ -1,0 +1,4 @@
+import { scenarios } from "./scenario.ts";
+import { foundation } from "./scenarios/foundation.ts";
+
+scenarios("6.1", foundation({ cycles: 1000, iterations: 200 }), { modules: ["vhci-hcd"] });
