@@ -256,6 +256,15 @@ test("PORT_RESET resets the device; its unlink does not wait for the end", () =>
   assert.equal(wire.received(), "");
 });
 
+test("the seqnum of a reset that was unlinked may be used again while the reset runs", () => {
+  const { wire, device } = imported();
+  const reset = submit({ seqnum: 1, ep: 0, setup: "23 03 0400 0000 0000" });
+  wire.send(reset, unlink(2, 1), submit({ seqnum: 1, payload: DATA }));
+  device.resets[0]!(TransferStatus.ok);
+  wire.send(unlink(3, 1));
+  assert.equal(wire.received(), retUnlink(2, -104) + retUnlink(3, -104));
+});
+
 test("beyond the limit of URBs or of memory a submit is answered with no memory, its payload consumed", () => {
   const { wire, device } = imported({ urbs: 2, bytes: 4096, looseBytes: 1 << 20 });
   wire.send(

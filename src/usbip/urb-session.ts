@@ -234,7 +234,8 @@ export class UrbSession implements UsbHost, CommandTarget {
   complete(urb: Urb): void {
     const exchange = this.#exchanges[urb.tag]!;
     const { seqnum, unlinkSeqnum } = exchange;
-    this.#bySeqnum.delete(seqnum);
+    // Another request may have the seqnum of an abandoned one by now.
+    if (!exchange.abandoned) this.#bySeqnum.delete(seqnum);
     if (urb.type === TransferType.control && urb.status === TransferStatus.ok) this.#map.completed(urb.setup);
     if (this.#over || exchange.abandoned) {
       this.#release(exchange);
