@@ -28,6 +28,13 @@ export interface Submitted {
   move: Move;
 }
 
+/** One step a reset; what was submitted before it is cancelled, what comes behind it goes on after it. */
+interface Reset {
+  readonly done: (status: TransferStatus) => void;
+  /** URBs that were submitted before. */
+  readonly logged: number;
+}
+
 /**
  * A device whose answers follow from its requests alone. Time passes by `step`, so that the same bytes give the
  * same answers however they arrive; with `stepsOnFlush` it answers at once, as gadgets do.
@@ -48,7 +55,7 @@ export class ScriptedDevice implements UsbDevice {
   resetsAsked = 0;
   #host: UsbHost | undefined;
   #inFlight: Submitted[] = [];
-  #resetting: ((status: TransferStatus) => void)[] = [];
+  #resetting: Reset[] = [];
   #opening: (() => void) | undefined;
   #closing: (() => void) | undefined;
   #delivered = 0;
@@ -125,7 +132,7 @@ export class ScriptedDevice implements UsbDevice {
   reset(done: (status: TransferStatus) => void): void {
     if (!this.isOpen) throw new Error("reset of a device that is not open");
     this.resetsAsked++;
-    this.#resetting.push(done);
+    this.#resetting.push({ done, logged: this.log.length });
   }
 
   close(done: () => void): void {
@@ -136,17 +143,21 @@ export class ScriptedDevice implements UsbDevice {
   /** Time passes: what is due completes, in order. */
   step(): void {
     this.#opening?.();
-    if (this.#resetting.length > 0 || this.#closing !== undefined) this.#endAll(TransferStatus.cancelled);
+    if (this.#closing !== undefined) this.#endAll(TransferStatus.cancelled);
+    const reset = this.#resetting.shift();
+    for (const entry of this.#inFlight) {
+      if (entry.number < (reset?.logged ?? 0) && entry.due > 0) this.#end(entry, TransferStatus.cancelled);
+    }
     const due = this.#inFlight.filter((entry) => entry.due === 0);
     for (const entry of this.#inFlight) entry.due--;
     for (const entry of due) this.#deliver(entry);
-    for (const done of this.#resetting.splice(0)) {
+    if (reset !== undefined) {
       this.configuration = 0;
       this.alternates.clear();
-      done(TransferStatus.ok);
+      reset.done(TransferStatus.ok);
     }
     const closing = this.#closing;
-    if (closing === undefined) return;
+    if (closing === undefined || this.#resetting.length > 0) return;
     this.#closing = undefined;
     this.isOpen = false;
     closing();
