@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+const read = (path: string): string => readFileSync(`${root}/${path}`, "utf8");
+
+/** Members of the unions of string literals in these files, which exist for the compiler only. */
+function codesOf(...paths: readonly string[]): string[] {
+  return paths.flatMap((path) =>
+    Array.from(read(path).matchAll(/^ {2}\| "([A-Z_]+)"/gm), (match) => match[1]!),
+  );
+}
+
+test("every code that a log line can carry is a heading of docs/errors.md", () => {
+  const headings = Array.from(read("docs/errors.md").matchAll(/^### ([A-Z_]+)$/gm), (match) => match[1]!);
+  const codes = codesOf("src/wire/protocol-error.ts", "src/daemon/session-end.ts");
+  assert.ok(codes.includes("TRUNCATED") && codes.includes("LINK_LOST"));
+  assert.deepEqual(
+    headings.toSorted(),
+    Array.from(new Set([...codes, "IMPORTED", "TOO_MANY_CONNECTIONS"])).toSorted(),
+  );
+});
