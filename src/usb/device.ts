@@ -16,7 +16,10 @@ export interface OpenError {
 export interface UsbHost {
   /** The URB belongs to the host again. Never called inside `submit` or `cancel`. */
   complete(urb: Urb): void;
-  /** The device is gone. Called once, after every URB in flight has completed as `disconnected`. */
+  /**
+   * The device is gone. Called once, after every URB in flight has completed as `disconnected`. The host still
+   * calls `close`.
+   */
   unplugged(): void;
 }
 

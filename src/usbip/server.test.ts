@@ -130,7 +130,7 @@ test("a device with unusable descriptors is refused once it is closed, and what 
   wire.send(IMPORT, DEVLIST);
   assert.equal(wire.received(), "");
   closed!();
-  assert.equal(wire.received(), "0111000300000003" + "011100050000000000000000");
+  assert.equal(wire.received(), "0111000300000003011100050000000000000000");
 });
 
 test("half a request is waited for", () => {
