@@ -7,6 +7,8 @@ export interface CampaignOptions {
   readonly inputs: number;
   /** Ends earlier, also in the middle of the truncations. */
   readonly seconds?: number;
+  /** Tries only the truncations whose length is a multiple of it. Default 1. */
+  readonly truncateEvery?: number;
 }
 
 /** What a run over one target did. */
@@ -23,16 +25,21 @@ export class Finding extends Error {
   override readonly name = "Finding";
 }
 
+/** Of the mutants that must still be taken for valid messages, or a run does not reach deep. */
+export const VALUES_SHARE_MIN = 0.3;
+
 /** A time box is looked at this often. */
 const CLOCK_EVERY = 64;
 
 /** Feeds a target its corpus, every truncation of it, and mutants. Throws a `Finding`. */
 export function campaign(target: Target, options: CampaignOptions): CampaignResult {
+  const { truncateEvery = 1 } = options;
   const startMs = performance.now();
   const endMs = startMs + (options.seconds ?? Number.POSITIVE_INFINITY) * 1000;
   let truncations = 0;
   for (const whole of target.corpus) {
     for (let length = whole.length; length >= 0 && performance.now() < endMs; length--) {
+      if (length % truncateEvery !== 0 && length !== whole.length) continue;
       judge(target, whole.subarray(0, length), options.seed, length, "truncation");
       truncations++;
     }

@@ -92,7 +92,8 @@ export const commandTarget: Target = {
       if (error !== undefined) break;
     }
     const { parts, faults } = expected(bytes);
-    if (error !== undefined) requireSame(faults.includes(error.code), true, `${error} among ${faults}`);
+    if (error !== undefined)
+      requireSame(faults.includes(error.code), true, `${error.code} among ${faults.join(", ")}`);
     else requireSame(faults.length, 0, "faults that were not seen");
     requireSameBytes(joined(transcript.parts), parts, "what was read");
     return error === undefined ? "value" : "error";

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { campaign, Finding, tryMutant } from "./campaign.ts";
+import { campaign, Finding, tryMutant, VALUES_SHARE_MIN } from "./campaign.ts";
 import { TARGETS } from "./targets.ts";
 
 /**
@@ -16,8 +16,6 @@ const { values: options } = parseArgs({
   },
 });
 
-/** Of the mutants that must still be taken for valid messages, or the run does not reach deep. */
-const VALUES_SHARE_MIN = 0.3;
 /** Memory that may be in use when a target is done; a session may hold 64 MiB of its own. */
 const MEMORY_MAX = 256 << 20;
 

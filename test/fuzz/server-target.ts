@@ -38,7 +38,7 @@ export const serverTarget: Target = {
     // Limits can be foretold only if nothing else comes with a message.
     const coarse = new SessionRun(setting).play(bytes, steps, limited ? some(steps, random) : steps);
     if (!setting.limited && !setting.stepsOnFlush) {
-      const cuts = [...new Set([...steps, ...schedule(bytes, random, true)])].sort((a, b) => a - b);
+      const cuts = [...new Set([...steps, ...schedule(bytes, random, true)])].toSorted((a, b) => a - b);
       const fine = new SessionRun(setting).play(bytes, cuts, steps);
       requireSameBytes(fine.output, coarse.output, "output of the same bytes cut another way");
       requireSame(fine.ended, coarse.ended, "end of the same bytes cut another way");

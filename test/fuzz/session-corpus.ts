@@ -12,10 +12,10 @@ interface Recording {
 function recorded(): Session[] {
   const url = new URL("../../../test/vectors/vhci-6.12-sessions.json", import.meta.url);
   const recording: Recording = JSON.parse(readFileSync(url, "utf8"));
-  return Object.values(recording.sessions).map((session) => [
-    importOf("1-2"),
-    ...session.filter(([side]) => side === "C").map(([, hex]) => new Uint8Array(Buffer.from(hex, "hex"))),
-  ]);
+  return Object.values(recording.sessions).map((session) => {
+    const sent = session.filter(([side]) => side === "C");
+    return [importOf("1-2")].concat(sent.map(([, hex]) => new Uint8Array(Buffer.from(hex, "hex"))));
+  });
 }
 
 const IMPORT = importOf("1-2");

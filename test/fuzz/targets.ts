@@ -25,12 +25,14 @@ import {
 } from "../../src/usbip/pdu.ts";
 import { commandTarget } from "./command-target.ts";
 import { configurationTarget, descriptorsTarget } from "./descriptor-target.ts";
+import { gadgetTarget } from "./gadget-target.ts";
 import { listTarget, requestTarget } from "./handshake-target.ts";
 import { serverTarget } from "./server-target.ts";
 import { StructTarget } from "./struct-target.ts";
 import type { Target } from "./target.ts";
+import { addressTarget, gadgetSpecTarget } from "./text-target.ts";
 
-/** Every decoder of the project, and the server that stands on them. */
+/** Every decoder and parser of the project, and what stands on them. */
 export const TARGETS: readonly Target[] = [
   ...[
     OpCommon,
@@ -61,6 +63,9 @@ export const TARGETS: readonly Target[] = [
   descriptorsTarget,
   requestTarget,
   listTarget,
+  addressTarget,
+  gadgetSpecTarget,
+  gadgetTarget,
   commandTarget,
   serverTarget,
 ];
