@@ -92,5 +92,6 @@ export const LINK_LOST_LINES = [
     pattern: /vhci_hcd: sendmsg failed!, ret=-32/,
     reason: "a request was written to a link that had just ended",
   },
+  { pattern: /usb .*: enqueue for inactive port/, reason: "a program submitted while its device went away" },
   { pattern: /usb .*: recv xbuf, \d+/, reason: "the link ended inside the data of a reply" },
 ];

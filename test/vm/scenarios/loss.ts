@@ -101,7 +101,7 @@ export const hostKilled: Scenario = {
 
 export const guestDetaches: Scenario = {
   name: "the guest detaches in mid-traffic: the host is clean within a second",
-  expected: ATTACH_LINES,
+  expected: [...ATTACH_LINES, ...LINK_LOST_LINES],
   async run(guest) {
     const host = await ServedHost.start({ zero: new Zero({ serial: "zero" }) });
     try {

@@ -43,6 +43,7 @@ async function serveInGuest(
  */
 export const silentCut: Scenario = {
   name: "a silent cut is noticed within the limit, idle and in mid-traffic",
+  timeoutMs: 120_000,
   expected: [...ATTACH_LINES, ...LINK_LOST_LINES],
   async run(guest) {
     const { process, lost } = await serveInGuest(guest);
