@@ -99,7 +99,9 @@ export class UnlinkOracle {
         const { request } = wait;
         if (request.isReset) return [-104];
         if (!isOwed(request)) return [0];
-        return request.entry?.status === TransferStatus.cancelled ? [-104] : [];
+        // Not before the device has let go of it: another unlink may have the same seqnum.
+        const { delivered, status } = request.entry ?? {};
+        return delivered !== undefined && status === TransferStatus.cancelled ? [-104] : [];
       }
     }
   }
