@@ -12,6 +12,9 @@ const SPEED_CODE: Readonly<Record<Speed, number>> = {
   [Speed.superPlus]: SpeedCode.USB_SPEED_SUPER_PLUS,
 };
 
+/** bNumInterfaces is one byte. */
+const INTERFACES_MAX = 255;
+
 /** What a list and an import reply tell of a device. */
 export interface DeviceDescription {
   readonly record: DeviceRecordValue;
@@ -31,7 +34,9 @@ export function describeDevice(exported: ExportedDevice): DeviceDescription | Pr
   const shown =
     configurations.find((c) => c.descriptor.bConfigurationValue === device.configuration) ??
     configurations[0];
-  const interfaces = shown?.settings.filter((setting) => setting.descriptor.bAlternateSetting === 0) ?? [];
+  const settings = shown?.settings.filter((setting) => setting.descriptor.bAlternateSetting === 0) ?? [];
+  // A broken device may describe more; records beyond the count would be read as the next device of the list.
+  const interfaces = settings.slice(0, INTERFACES_MAX);
   const { idVendor, idProduct, bcdDevice, bDeviceClass, bDeviceSubClass, bDeviceProtocol } =
     descriptors.device;
   return {

@@ -4,6 +4,7 @@ import { annotatedHex, toHex } from "../../test/support/annotated-hex.ts";
 import { HeldDevice } from "../../test/support/held-device.ts";
 import { IMPORT, ServedWire } from "../../test/support/usbip-wire-client.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
+import { DeviceListRequest, type ListedDevice } from "./device-list.ts";
 import type { ExportedDevice } from "./exports.ts";
 
 const DEVLIST = annotatedHex("0111 8005 00000000");
@@ -46,6 +47,29 @@ test("a list names each device with its interfaces", () => {
   const wire = wireTo(exportOf(new HeldDevice()));
   wire.send(DEVLIST);
   assert.equal(wire.received(), `011100050000000000000001${RECORD}ff000000`);
+});
+
+test("a list stays readable behind a device with more interfaces than can be counted", () => {
+  const device = new HeldDevice();
+  const configuration = [0x09, 0x02, 9 + 9 * 300, (9 + 9 * 300) >> 8, 44, 1, 0, 0x80, 50];
+  const interfaces = Array.from({ length: 300 }, (_, i) => [9, 4, i & 0xff, 0, 0, 0xff, 0, 0, 0]);
+  const descriptors = Uint8Array.from([
+    ...device.descriptors.subarray(0, 18),
+    ...configuration,
+    ...interfaces.flat(),
+  ]);
+  Object.defineProperty(device, "descriptors", { value: descriptors });
+  const lists: (readonly ListedDevice[] | ProtocolError)[] = [];
+  const request = new DeviceListRequest((list) => lists.push(list));
+  const wire = wireTo(exportOf(device), exportOf(new HeldDevice()));
+  wire.send(DEVLIST);
+  request.receive(Buffer.from(wire.received(), "hex"));
+  const [list] = lists;
+  assert.ok(Array.isArray(list));
+  assert.deepEqual(
+    list.map(({ interfaces: { length } }: ListedDevice) => length),
+    [255, 1],
+  );
 });
 
 test("a list leaves out devices that are attached", () => {
