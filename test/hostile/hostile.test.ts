@@ -14,7 +14,7 @@ const AT_ONCE = 250;
 /** Longer than anything here should take; the host answers or cuts well before. */
 const PATIENCE_MS = 8_000;
 /** An answer that takes longer is a stall. Machines that run tests side by side are slow at times. */
-const STALL_MS = 2_000;
+const STALL_MS = 5_000;
 const RSS_MAX = 400 << 20;
 const BUFFERS_MAX = 160 << 20;
 
