@@ -6,15 +6,16 @@ export type Endings = Readonly<Record<string, number>>;
 const READS = 4;
 const READ_LENGTH = 16_384;
 
-/**
- * Starts reads and cancels them again, many times: every second cycle by discarding each read, every other one
- * by closing the device with its reads pending, as programs do that end.
- */
+/** How a cycle ends: each read is discarded, or in every other cycle the device is closed with its reads pending. */
+export type CycleEnd = "discard" | "discard or close";
+
+/** Starts reads and cancels them again, many times. */
 export async function cancelReads(
   node: string,
   configuration: number,
   endpoint: number,
   cycles: number,
+  end: CycleEnd,
 ): Promise<Endings> {
   const endings: Record<string, number> = {};
   const note = (status: number): void => {
@@ -33,7 +34,7 @@ export async function cancelReads(
     for (let read = 0; read < READS; read++) {
       reads.push(device.submit({ type: "bulk", endpoint, data: READ_LENGTH }));
     }
-    if (cycle % 2 === 0) {
+    if (end === "discard" || cycle % 2 === 0) {
       for (const read of reads) read.discard();
       for (const { status } of await Promise.all(reads.map((read) => read.completed))) note(status);
     }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Zero } from "../../../src/gadgets/zero.ts";
 import { ATTACH_LINES, attach, detachAll } from "../attachment.ts";
+import type { CycleEnd } from "../guest/read-cycles.ts";
 import type { Scenario } from "../scenario.ts";
 import { ServedHost } from "../served-host.ts";
 
@@ -23,18 +24,22 @@ export function cancelling(cycles: number): Scenario {
       try {
         const [attachment] = await attach(guest, host.port, ["zero"]);
         const { node, sysfsName } = attachment!;
-        const cancelReads = (configuration: number): Promise<unknown> =>
+        const cancelReads = (configuration: number, end: CycleEnd): Promise<unknown> =>
           guest.call(
             "test/vm/guest/read-cycles.js",
             "cancelReads",
-            [node, configuration, BULK_IN, cycles],
+            [node, configuration, BULK_IN, cycles, end],
             cycles * 100 + 60_000,
           );
 
         const discardedCycles = Math.ceil(cycles / 2);
-        assert.deepEqual(await cancelReads(LOOPBACK), { [DISCARDED]: discardedCycles * 4 });
+        assert.deepEqual(await cancelReads(LOOPBACK, "discard or close"), {
+          [DISCARDED]: discardedCycles * 4,
+        });
 
-        const endings = (await cancelReads(SOURCE_SINK)) as Record<string, number>;
+        // Not by closing: a close while data comes in can hang the guest's kernel, whatever the host does
+        // (docs/architecture.md).
+        const endings = (await cancelReads(SOURCE_SINK, "discard")) as Record<string, number>;
         assert.deepEqual(
           Object.keys(endings).filter((status) => status !== "0" && status !== DISCARDED),
           [],
