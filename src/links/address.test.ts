@@ -85,3 +85,9 @@ for (const [text, reason] of wrong) {
     assert.match(error.message, /Write for example \w+/);
   });
 }
+
+test("the port of WSL-USB is for Hyper-V sockets; TCP has one port for both protocols", () => {
+  const tcp = parseAddress("wslusb+tcp:box");
+  assert(!(tcp instanceof AddressError) && tcp.kind === "tcp");
+  assert.equal(tcp.port, 3240);
+});

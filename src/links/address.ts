@@ -75,7 +75,11 @@ export class AddressError {
   }
 }
 
-export const DEFAULT_PORT = { usbip: 3240, wslusb: 0x5553422 } as const;
+/** Of USB/IP, and of TCP whatever is spoken there: a listener tells the protocols apart by their first bytes. */
+const USBIP_PORT = 3240;
+
+/** Of WSL-USB on Hyper-V sockets; more than TCP has. */
+const WSLUSB_PORT = 0x5553422;
 
 const LOOPBACK = "127.0.0.1";
 const TCP_PORTS = 0xffff;
@@ -89,7 +93,7 @@ export function parseAddress(text: string): Address | AddressError {
   if (colon < 0) {
     return new AddressError(text, "it does not say what kind it is", "tcp:3240 or unix:/run/usbferry.sock");
   }
-  const endpoint = parseEndpoint(bare.slice(0, colon), bare.slice(colon + 1), DEFAULT_PORT[protocol]);
+  const endpoint = parseEndpoint(bare.slice(0, colon), bare.slice(colon + 1), protocol);
   if ("refused" in endpoint) return new AddressError(text, endpoint.refused, endpoint.example);
   return { ...endpoint, protocol };
 }
@@ -99,11 +103,11 @@ interface Refusal {
   readonly example: string;
 }
 
-function parseEndpoint(kind: string, rest: string, defaultPort: number): Endpoint | Refusal {
+function parseEndpoint(kind: string, rest: string, protocol: Protocol): Endpoint | Refusal {
   switch (kind) {
     case "tcp":
     case "tls":
-      return parseHostPort(kind, rest, defaultPort);
+      return parseHostPort(kind, rest);
     case "unix":
       return rest === ""
         ? { refused: "the path is missing", example: "unix:/run/usbferry.sock" }
@@ -112,6 +116,7 @@ function parseEndpoint(kind: string, rest: string, defaultPort: number): Endpoin
       return parseVsock(rest);
     case "hvsocket": {
       const [, vmid = "", digits] = /^([^:]+)(?::([^:]*))?$/.exec(rest) ?? [];
+      const defaultPort = protocol === "wslusb" ? WSLUSB_PORT : USBIP_PORT;
       const port = digits === undefined ? defaultPort : parseNumber(digits, VSOCK_PORTS);
       return vmid === "" || port === undefined
         ? { refused: "a VM id and a port are needed", example: "hvsocket:VMID:3240" }
@@ -135,7 +140,7 @@ function parseEndpoint(kind: string, rest: string, defaultPort: number): Endpoin
   }
 }
 
-function parseHostPort(kind: "tcp" | "tls", rest: string, defaultPort: number): Endpoint | Refusal {
+function parseHostPort(kind: "tcp" | "tls", rest: string): Endpoint | Refusal {
   const example = `${kind}:3240, ${kind}:192.0.2.7:3240 or ${kind}:[::1]:3240`;
   if (/^\d+$/.test(rest)) {
     const port = parseNumber(rest, TCP_PORTS);
@@ -155,7 +160,7 @@ function parseHostPort(kind: "tcp" | "tls", rest: string, defaultPort: number): 
   }
   const host = ipv6 ?? name!;
   if (/[\s/]/.test(host)) return { refused: `"${host}" is no host`, example };
-  const port = digits === undefined ? defaultPort : parseNumber(digits, TCP_PORTS);
+  const port = digits === undefined ? USBIP_PORT : parseNumber(digits, TCP_PORTS);
   if (port === undefined) return { refused: `the port is a number up to ${TCP_PORTS}`, example };
   return { kind, host, port };
 }
