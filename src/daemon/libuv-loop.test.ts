@@ -21,9 +21,11 @@ test("soon runs behind the current callback", async () => {
 
 test("a timer that was cancelled does not run", async () => {
   let ran = false;
-  loop.after(1, () => {
-    ran = true;
-  }).cancel();
+  loop
+    .after(1, () => {
+      ran = true;
+    })
+    .cancel();
   await new Promise<void>((resolve) => {
     loop.after(20, resolve);
   });
