@@ -45,12 +45,14 @@ function report(error: unknown): ExitCode {
 // A reader that has had enough (`| head`) is no failure, and a host goes on serving without it.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") process.exit(report(error));
+    if (error.code === "EPIPE") return;
+    tell(`what is printed cannot be written: ${error.message}. Give the output another place.`);
+    process.exitCode = ExitCode.failed;
   });
 }
 process.on("uncaughtException", (error) => process.exit(report(error)));
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => {
     // Who asks a second time does not want to wait for the first answer.
     if (interruption.signal.aborted) process.exit(ExitCode.cancelled);

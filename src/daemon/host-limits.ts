@@ -8,7 +8,7 @@ export interface HostLimits {
   readonly handshakeMs: number;
   /** How long a peer whose request was answered may wait with another one. */
   readonly anotherMs: number;
-  /** How long a peer may take nothing of what it was sent. */
+  /** How long a peer may take nothing of what it was sent. Less than TCP takes to call it dead (links/tcp.ts). */
   readonly stallMs: number;
   /** How long a peer may keep its side open after we have closed ours. */
   readonly lingerMs: number;
@@ -21,7 +21,7 @@ export const HOST_LIMITS: HostLimits = {
   connections: 2048,
   handshakeMs: 10_000,
   anotherMs: 1_000,
-  stallMs: 10_000,
+  stallMs: 8_000,
   lingerMs: 1_000,
   drainMs: 2_000,
 };

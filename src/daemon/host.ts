@@ -45,6 +45,8 @@ export class Host implements SessionOwner {
     const failed = results.find((result) => result.status === "rejected");
     if (failed === undefined) return;
     this.#closeListeners();
+    // Those that listened may have accepted somebody meanwhile.
+    for (const session of this.#sessions) session.destroy();
     throw failed.reason;
   }
 
@@ -77,11 +79,14 @@ export class Host implements SessionOwner {
     this.#closeListeners();
     if (this.#sessions.size === 0) return;
     await new Promise<void>((resolve) => {
-      this.#stopped = resolve;
-      for (const session of this.#sessions) session.stop();
-      this.#loop.after(this.#limits.drainMs, () => {
+      const drain = this.#loop.after(this.#limits.drainMs, () => {
         for (const session of this.#sessions) session.destroy();
       });
+      this.#stopped = () => {
+        drain.cancel();
+        resolve();
+      };
+      for (const session of this.#sessions) session.stop();
     });
   }
 

@@ -7,10 +7,14 @@ export interface Log {
   warn(fields: object, message: string): void;
 }
 
+/** Of lines that the reader of the log has not taken; what comes beyond is lost. */
+const UNREAD_BYTES = 1 << 20;
+
 /** Lines for people on a terminal, one JSON document per line otherwise; both on standard error. */
 export function openLog(colours: boolean): Log {
-  const destination = pino.destination({ fd: 2, sync: true });
-  // A reader of the log that has gone away must not stop the devices.
+  // Not in step with the reader: one that does not read must not stop the devices.
+  const destination = pino.destination({ fd: 2, sync: false, maxLength: UNREAD_BYTES });
+  // Nor one that has gone away.
   destination.on("error", () => {});
   if (!process.stderr.isTTY)
     return pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);

@@ -33,7 +33,10 @@ export async function listRemoteDevices(
     });
     link.start(
       (bytes) => list.receive(bytes),
-      () => list.ended(),
+      (cause) => {
+        if (cause === undefined) list.ended();
+        else finish(cause.message);
+      },
     );
     link.write([list.request], () => {});
   });

@@ -1,5 +1,5 @@
-import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
-import { connect, createServer, type Socket } from "node:net";
+import { existsSync, lstatSync, unlinkSync } from "node:fs";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { printAddress, type UnixAddress } from "./address.ts";
 import { untilConnected } from "./dialling.ts";
@@ -9,8 +9,8 @@ import { type Accept, type Listener, untilListening } from "./listener.ts";
 import { SocketLink } from "./socket-link.ts";
 import { rewrap } from "./stream-handle.ts";
 
-/** Owner and group; everybody else would have all devices. */
-const SOCKET_MODE = 0o660;
+/** Takes from 0777 what leaves 0660, owner and group: everybody else would have all devices. */
+const SOCKET_UMASK = 0o117;
 
 /** sun_path has 108 bytes with the final zero (unix(7)); Node would cut a longer path silently. */
 const MAX_PATH_BYTES = 107;
@@ -27,7 +27,7 @@ export async function listenUnix(
     accept(new SocketLink(printAddress(address), (onread) => rewrap(accepted, onread)));
   });
   try {
-    await untilListening(server, { path: address.path }, address);
+    await untilBound(server, address);
   } catch (error) {
     if (!(error instanceof LinkError)) throw error;
     // libuv reports a directory that is missing as EACCES.
@@ -36,10 +36,19 @@ export async function listenUnix(
     }
     if (error.code !== "EADDRINUSE") throw error;
     await removeStale(address, limits);
-    await untilListening(server, { path: address.path }, address);
+    await untilBound(server, address);
   }
-  chmodSync(address.path, SOCKET_MODE);
   return { address, close: () => void server.close() };
+}
+
+/** `listen` binds before it returns, so the file is never there with another mode. */
+function untilBound(server: Server, address: UnixAddress): Promise<void> {
+  const umask = process.umask(SOCKET_UMASK);
+  try {
+    return untilListening(server, { path: address.path }, address);
+  } finally {
+    process.umask(umask);
+  }
 }
 
 export async function dialUnix(address: UnixAddress, limits: LinkLimits): Promise<Link> {
@@ -68,11 +77,19 @@ async function removeStale(address: UnixAddress, limits: LinkLimits): Promise<vo
     link.destroy();
   } catch (error) {
     if (error instanceof LinkError && error.code === "ECONNREFUSED") {
-      unlinkSync(address.path);
+      unlink(address);
       return;
     }
   }
   throw failure("listen", address, "EADDRINUSE");
+}
+
+function unlink(address: UnixAddress): void {
+  try {
+    unlinkSync(address.path);
+  } catch (error) {
+    throw linkError("listen", printAddress(address), error as Error);
+  }
 }
 
 /** A failure that we found ourselves, in the words of the operating system. */

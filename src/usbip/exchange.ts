@@ -4,6 +4,10 @@ import { Command, HEADER_SIZE, HeaderBasic, IsoPacket, RetSubmit, RetUnlink } fr
 
 const BODY = HeaderBasic.size;
 
+/** snd-usb-audio has at most 48 packets a URB, cameras 32 (linux: sound/usb, drivers/media/usb/uvc). */
+const KEPT_PACKETS = 64;
+const NO_PACKETS = new Int32Array(0);
+
 /**
  * One CMD_SUBMIT on its way to a RET_SUBMIT, and the CMD_UNLINK that may catch up with it. The transfer
  * stands behind the room for a header in one buffer, so that an answer leaves without being copied together.
@@ -22,9 +26,14 @@ export class Exchange {
     this.urb = createUrb(tag);
   }
 
-  /** Bytes of memory that a transfer and its answer need. */
+  /** Bytes of memory that a transfer and its answer need, the packet table of the URB included. */
   static bytesFor(length: number, packetCount: number): number {
-    return HEADER_SIZE + length + packetCount * IsoPacket.size;
+    return HEADER_SIZE + length + packetCount * (IsoPacket.size + PACKET_WORDS * 4);
+  }
+
+  /** Lets a packet table go that is larger than drivers need; it counted against the session while in use. */
+  forgetLargeTable(): void {
+    if (this.urb.packets.length > KEPT_PACKETS * PACKET_WORDS) this.urb.packets = NO_PACKETS;
   }
 
   /** Writes RET_SUBMIT and what belongs to it over the exchange's own buffer. */
@@ -48,7 +57,7 @@ export class Exchange {
     let sum = 0;
     for (let i = 0; i < packetCount * PACKET_WORDS; i += PACKET_WORDS) {
       const length = packets[i + PacketWord.length]!;
-      const actual = Math.min(Math.max(packets[i + PacketWord.actualLength]!, 0), length);
+      const actual = Math.max(Math.min(packets[i + PacketWord.actualLength]!, length), 0);
       packets[i + PacketWord.actualLength] = actual;
       const from = offset + packets[i + PacketWord.offset]!;
       if (isIn && from !== HEADER_SIZE + sum) buffer.copyWithin(HEADER_SIZE + sum, from, from + actual);

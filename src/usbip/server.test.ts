@@ -204,3 +204,17 @@ test("more than a client may send before the import is answered ends with FLOOD"
   wire.send(new Uint8Array(65 << 10));
   assert.equal(code(wire), "FLOOD");
 });
+
+test("a client that reads may list as often as it likes", () => {
+  const wire = wireTo(exportOf(new HeldDevice()));
+  for (let i = 0; i < 4000; i++) wire.send(DEVLIST);
+  assert.equal(wire.ended, undefined);
+});
+
+test("one list may be longer than what may wait unread", () => {
+  const device = new HeldDevice();
+  const wire = wireTo(...Array.from({ length: 4000 }, () => exportOf(device)));
+  wire.reading = false;
+  wire.send(DEVLIST);
+  assert.equal(wire.ended, undefined);
+});

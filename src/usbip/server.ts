@@ -113,6 +113,12 @@ export class UsbipServer {
   }
 
   #answer(request: HandshakeRequest): void {
+    // Looked at before the answer, so that one list may be as long as it has to be.
+    if (this.#unreadAnswers > UNREAD_ANSWERS) {
+      const waiting = `${this.#unreadAnswers} bytes of answers wait, and more requests come`;
+      this.#end(new ProtocolError("PEER_NOT_READING", waiting));
+      return;
+    }
     switch (request.kind) {
       case "devlist":
         this.#list();
@@ -120,14 +126,6 @@ export class UsbipServer {
       case "import":
         this.#import(request.busid);
         break;
-    }
-    if (this.#unreadAnswers > UNREAD_ANSWERS) {
-      this.#end(
-        new ProtocolError(
-          "PEER_NOT_READING",
-          `${this.#unreadAnswers} bytes of answers wait, and more requests come`,
-        ),
-      );
     }
   }
 
@@ -154,7 +152,8 @@ export class UsbipServer {
     const { device } = exported;
     const host: UsbHost = {
       complete: (urb: Urb) => this.#session!.complete(urb),
-      unplugged: () => this.#session!.unplugged(),
+      // Without a session the device is already on its way back.
+      unplugged: () => this.#session?.unplugged(),
     };
     this.#phase = "urbs";
     this.#opening = true;

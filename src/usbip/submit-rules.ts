@@ -11,10 +11,20 @@ export function urbFlags(transferFlags: number): number {
   return flags;
 }
 
-/** The data stage goes the way the setup packet says (USB 2.0 §9.3.1); a header that says otherwise is refused. */
-export function isControlSound(urb: Urb, type: TransferType): boolean {
-  if (type !== TransferType.control || urb.length === 0) return true;
-  return isIn(urb.endpoint) === ((Setup.bmRequestType(urb.setup, 0) & REQUEST_DIRECTION_IN) !== 0);
+/**
+ * Only isochronous transfers have packets, and the data stage of a control transfer goes the way its setup packet
+ * says (USB 2.0 §9.3.1).
+ */
+export function isSubmitSound(
+  type: TransferType,
+  endpoint: number,
+  length: number,
+  packetCount: number,
+  bmRequestType: number,
+): boolean {
+  if (packetCount > 0 && type !== TransferType.isochronous) return false;
+  if (type !== TransferType.control || length === 0) return true;
+  return isIn(endpoint) === ((bmRequestType & REQUEST_DIRECTION_IN) !== 0);
 }
 
 /** Packets lie inside the transfer, one behind the other: only so can IN data be moved together. */

@@ -259,7 +259,8 @@ test("PORT_RESET resets the device; its unlink does not wait for the end", () =>
 test("the seqnum of a reset that was unlinked may be used again while the reset runs", () => {
   const { wire, device } = imported();
   const reset = submit({ seqnum: 1, ep: 0, setup: "23 03 0400 0000 0000" });
-  wire.send(reset, unlink(2, 1), submit({ seqnum: 1, payload: DATA }));
+  const next = submit({ seqnum: 1, in: true, ep: 0, length: 18, setup: "80 06 0001 0000 1200" });
+  wire.send(reset, unlink(2, 1), next);
   device.resets[0]!(TransferStatus.ok);
   wire.send(unlink(3, 1));
   assert.equal(wire.received(), retUnlink(2, -104) + retUnlink(3, -104));
@@ -335,4 +336,18 @@ test("a lost connection closes the device, and late completions reach nobody", (
   assert.ok(closed);
   assert.equal(device.held.length, 0);
   assert.equal(wire.received(), "");
+});
+
+test("a client that reads may unlink as much as it likes", () => {
+  const { wire } = imported({ urbs: 1, bytes: 4096, looseBytes: 10_000 });
+  wire.send(submit({ seqnum: 1000, payload: DATA }));
+  for (let i = 0; i < 1000; i++) wire.send(unlink(2000 + i, 5));
+  assert.equal(wire.ended, undefined);
+});
+
+test("a refusal takes no memory, whatever length it refuses", () => {
+  const { wire } = imported({ urbs: 1, bytes: 4096, looseBytes: 1 << 20 });
+  wire.send(submit({ seqnum: 1, in: true, ep: 9, length: 16 << 20 }));
+  wire.send(submit({ seqnum: 2, in: true, ep: 0, length: 16 << 20, setup: "0009010000000000" }));
+  assert.equal(wire.received(), retSubmit(1, -32, 0) + retSubmit(2, -22, 0));
 });

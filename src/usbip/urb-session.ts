@@ -18,7 +18,7 @@ import {
 } from "./pdu.ts";
 import { ReplyBatch } from "./reply-batch.ts";
 import type { SessionLimits } from "./session-limits.ts";
-import { isControlSound, isPortReset, packetsAreSound, urbFlags } from "./submit-rules.ts";
+import { isPortReset, isSubmitSound, packetsAreSound, urbFlags } from "./submit-rules.ts";
 
 const BODY = HeaderBasic.size;
 const SETUP_AT = BODY + CmdSubmit.size - 8;
@@ -129,6 +129,15 @@ export class UrbSession implements UsbHost, CommandTarget {
       this.#incoming = { kind: "unlinked", unlinkSeqnum };
       return NOWHERE;
     }
+    const ep = HeaderBasic.ep(header, at);
+    const endpoint = HeaderBasic.direction(header, at) === Direction.IN ? ep | 0x80 : ep;
+    const type = ep === 0 ? TransferType.control : this.#map.find(endpoint)?.type;
+    // The kernel's own server does not answer at all, and loses the payload in the stream.
+    if (type === undefined) return this.#refuse(TransferStatus.stall);
+    // Before memory is taken: a refusal must cost the host no more than it costs the peer.
+    if (!isSubmitSound(type, endpoint, length, packetCount, header[at + SETUP_AT]!)) {
+      return this.#refuse(TransferStatus.invalid);
+    }
     const exchange = this.#take(length, packetCount);
     if (exchange === undefined) return this.#refuse(TransferStatus.noMemory);
     const { urb } = exchange;
@@ -137,8 +146,8 @@ export class UrbSession implements UsbHost, CommandTarget {
     exchange.unlinkSeqnum = undefined;
     exchange.abandoned = false;
 
-    const ep = HeaderBasic.ep(header, at);
-    urb.endpoint = HeaderBasic.direction(header, at) === Direction.IN ? ep | 0x80 : ep;
+    urb.endpoint = endpoint;
+    urb.type = type;
     urb.flags = urbFlags(CmdSubmit.transfer_flags(header, at + BODY));
     urb.interval = CmdSubmit.interval(header, at + BODY);
     urb.startFrame = CmdSubmit.start_frame(header, at + BODY);
@@ -150,18 +159,6 @@ export class UrbSession implements UsbHost, CommandTarget {
     urb.actualLength = 0;
     urb.errorCount = 0;
     for (let i = 0; i < 8; i++) urb.setup[i] = header[at + SETUP_AT + i]!;
-
-    const type = this.#typeOf(urb, ep);
-    if (type === undefined) {
-      this.#release(exchange);
-      // The kernel's own server does not answer at all, and loses the payload in the stream.
-      return this.#refuse(TransferStatus.stall);
-    }
-    if ((type === TransferType.isochronous ? 0 : packetCount) > 0 || !isControlSound(urb, type)) {
-      this.#release(exchange);
-      return this.#refuse(TransferStatus.invalid);
-    }
-    urb.type = type;
     this.#incoming = { kind: "transfer", exchange };
     return { buffer: urb.buffer, offset: urb.offset };
   }
@@ -193,9 +190,8 @@ export class UrbSession implements UsbHost, CommandTarget {
   #start(exchange: Exchange): void {
     const { urb } = exchange;
     if (!packetsAreSound(urb)) {
-      this.#refusedPackets.set(urb.packets.subarray(0, urb.packetCount * PACKET_WORDS));
-      this.#release(exchange);
-      this.#answerRefused(TransferStatus.invalid);
+      urb.status = TransferStatus.invalid;
+      this.#batch.addReply(exchange.encodeReply(false), exchange);
       return;
     }
     this.#bySeqnum.set(exchange.seqnum, exchange);
@@ -269,10 +265,6 @@ export class UrbSession implements UsbHost, CommandTarget {
     return this.#lastSubmit === undefined || ((seqnum - this.#lastSubmit) | 0) > 0;
   }
 
-  #typeOf(urb: Urb, ep: number): TransferType | undefined {
-    return ep === 0 ? TransferType.control : this.#map.find(urb.endpoint)?.type;
-  }
-
   #take(length: number, packetCount: number): Exchange | undefined {
     const exchange = this.#free.pop() ?? this.#grow();
     if (exchange === undefined) return undefined;
@@ -296,6 +288,7 @@ export class UrbSession implements UsbHost, CommandTarget {
 
   #release(exchange: Exchange): void {
     this.#memory.give(exchange.urb.buffer);
+    exchange.forgetLargeTable();
     this.#free.push(exchange);
   }
 
