@@ -191,6 +191,7 @@ export class UrbSession implements UsbHost, CommandTarget {
     const { urb } = exchange;
     if (!packetsAreSound(urb)) {
       urb.status = TransferStatus.invalid;
+      urb.startFrame = 0;
       this.#batch.addReply(exchange.encodeReply(false), exchange);
       return;
     }
