@@ -1,4 +1,5 @@
-import { createGadget, GadgetSpecificationError, parseGadgetSpec } from "../gadgets/catalog.ts";
+import { GadgetSpecificationError, parseGadgetSpec } from "../gadgets/catalog.ts";
+import { type PluggedGadget, plugGadget } from "./backing/plugged-gadget.ts";
 import { ExportTable } from "./export-table.ts";
 import { WrongUsage } from "./failure.ts";
 import { Host } from "./host.ts";
@@ -23,20 +24,36 @@ export interface Serving {
 
 /** Starts a host; rejects with WrongUsage, AccessDenied or a LinkError. */
 export async function serve(request: ServeRequest, log: Log): Promise<Serving> {
-  const exports = new ExportTable();
-  for (const text of request.gadgets) {
+  const specifications = request.gadgets.map((text) => {
     const specification = parseGadgetSpec(text);
     if (specification instanceof GadgetSpecificationError) {
       throw new WrongUsage(`gadget "${text}": ${specification.message}`);
     }
-    exports.add(specification.kind, createGadget(specification));
-  }
+    return specification;
+  });
   const places = request.listen.map(listenPlace);
+  const exports = new ExportTable();
+  const plugged: PluggedGadget[] = [];
   const host = new Host(exports, new LibuvLoop(), log);
-  await host.listen(places);
+  try {
+    for (const specification of specifications) {
+      // One after the other: their order is that of the bus ids, and the first failure is the one to tell.
+      // oxlint-disable-next-line no-await-in-loop
+      const gadget = await plugGadget(specification, log);
+      plugged.push(gadget);
+      exports.add(specification.kind, gadget.device);
+    }
+    await host.listen(places);
+  } catch (error) {
+    await Promise.allSettled(plugged.map((gadget) => gadget.close()));
+    throw error;
+  }
   return {
     addresses: host.addresses,
     busids: Array.from(exports.devices(), (exported) => exported.busid),
-    stop: () => host.stop(),
+    async stop() {
+      await host.stop();
+      await Promise.all(plugged.map((gadget) => gadget.close()));
+    },
   };
 }

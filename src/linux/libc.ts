@@ -7,6 +7,7 @@ type Koffi = typeof import("koffi");
 export interface Libc {
   socketpair(domain: number, type: number, protocol: number, fds: Int32Array): number;
   setsockopt(fd: number, level: number, option: number, value: Int32Array, length: number): number;
+  flock(fd: number, operation: number): number;
   errno(): number;
   /** Aborts the process if the event loop cannot poll `fd`. The caller must keep the handle. */
   poll(fd: number, interest: PollInterest, callback: PollCallback): PollHandle;
@@ -58,6 +59,7 @@ function load(): Libc | SystemError {
   return {
     socketpair: program.func("int socketpair(int, int, int, _Out_ int *)") as Libc["socketpair"],
     setsockopt: program.func("int setsockopt(int, int, int, _In_ int *, unsigned int)") as Libc["setsockopt"],
+    flock: program.func("int flock(int, int)") as Libc["flock"],
     errno: () => koffi.errno(),
     poll: koffi.node.poll as unknown as Libc["poll"],
   };

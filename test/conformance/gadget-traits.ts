@@ -24,3 +24,7 @@ export function zeroTraits(speed: Speed, pattern: 0 | 63 = 0): UsbDeviceTraits {
 export function keyboardTraits(): UsbDeviceTraits {
   return { direct: true, silent: { configuration: 1, address: 0x81 } };
 }
+
+export function diskTraits(): UsbDeviceTraits {
+  return { direct: true, silent: { configuration: 1, address: 0x81 } };
+}

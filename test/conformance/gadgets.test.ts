@@ -1,9 +1,11 @@
+import { Disk } from "../../src/gadgets/disk.ts";
 import type { Gadget } from "../../src/gadgets/gadget.ts";
 import { Keyboard } from "../../src/gadgets/keyboard.ts";
+import { MemoryStore } from "../../src/gadgets/memory-store.ts";
 import { Zero } from "../../src/gadgets/zero.ts";
 import { Speed } from "../../src/usb/speed.ts";
 import { ManualLoop } from "../support/manual-loop.ts";
-import { keyboardTraits, zeroTraits } from "./gadget-traits.ts";
+import { diskTraits, keyboardTraits, zeroTraits } from "./gadget-traits.ts";
 import type { PluggedDevice } from "./recording-host.ts";
 import { usbDeviceConformance } from "./usb-device.ts";
 
@@ -31,5 +33,12 @@ for (const [name, speed] of Object.entries({ low: Speed.low, full: Speed.full })
     `keyboard at ${name} speed`,
     async () => plugged(new Keyboard({ speed })),
     keyboardTraits(),
+  );
+}
+for (const [name, speed] of Object.entries({ full: Speed.full, high: Speed.high, super: Speed.super })) {
+  usbDeviceConformance(
+    `disk at ${name} speed`,
+    async () => plugged(new Disk({ store: new MemoryStore(1 << 20), speed })),
+    diskTraits(),
   );
 }
