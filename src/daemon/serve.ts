@@ -19,6 +19,8 @@ export interface ServeRequest {
 export interface Serving {
   readonly addresses: readonly string[];
   readonly busids: readonly string[];
+  /** What a person has to know of single devices, with their bus ids. */
+  readonly notes: readonly string[];
   stop(): Promise<void>;
 }
 
@@ -34,14 +36,17 @@ export async function serve(request: ServeRequest, log: Log): Promise<Serving> {
   const places = request.listen.map(listenPlace);
   const exports = new ExportTable();
   const plugged: PluggedGadget[] = [];
-  const host = new Host(exports, new LibuvLoop(), log);
+  const notes: string[] = [];
+  const loop = new LibuvLoop();
+  const host = new Host(exports, loop, log);
   try {
     for (const specification of specifications) {
       // One after the other: their order is that of the bus ids, and the first failure is the one to tell.
       // oxlint-disable-next-line no-await-in-loop
-      const gadget = await plugGadget(specification, log);
+      const gadget = await plugGadget(specification, loop, log);
       plugged.push(gadget);
-      exports.add(specification.kind, gadget.device);
+      const { busid } = exports.add(specification.kind, gadget.device);
+      if (gadget.note !== undefined) notes.push(`${busid}: ${gadget.note}`);
     }
     await host.listen(places);
   } catch (error) {
@@ -51,6 +56,7 @@ export async function serve(request: ServeRequest, log: Log): Promise<Serving> {
   return {
     addresses: host.addresses,
     busids: Array.from(exports.devices(), (exported) => exported.busid),
+    notes,
     async stop() {
       await host.stop();
       await Promise.all(plugged.map((gadget) => gadget.close()));

@@ -28,6 +28,14 @@ test("reads a kind and its options", () => {
     content: { file: "a=b.img" },
     readOnly: true,
   });
+  for (const [text, bridge] of [
+    ["serial", "echo"],
+    ["serial,bridge=echo", "echo"],
+    ["serial,bridge=pty", "pty"],
+    ["serial,bridge=tcp:4000", { tcp: 4000 }],
+  ] as const) {
+    assert.deepEqual(parseGadgetSpec(text), { kind: "serial", speed: Speed.high, bridge });
+  }
   assert.deepEqual(parseGadgetSpec("disk,size=1.5M"), {
     kind: "disk",
     speed: Speed.super,
@@ -61,6 +69,8 @@ test("an error names what is wrong and what is allowed", () => {
     ["disk,file=a,size=64M", /leave out file or size/],
     ["disk,file=", /option file of the disk is empty/],
     ["disk,ro=1", /option ro of the disk takes no value/],
+    ["serial,bridge=tcp", /option bridge of the serial is "tcp"; allowed: echo\|pty\|tcp:PORT/],
+    ["serial,bridge=tcp:65536", /option bridge of the serial is "tcp:65536"/],
     ["disk,speed=low", /option speed of the disk is "low"/],
     ["keyboard,text=\u00fc", /option text of the keyboard: "\u00fc" \(U\+00fc\)/],
   ]);

@@ -2,12 +2,14 @@ import { Speed } from "../usb/speed.ts";
 import { STRING_UNITS_MAX } from "../usb/string-descriptor.ts";
 import type { BlockFailure, BlockStore } from "./block-store.ts";
 import { parseByteSize } from "./byte-size.ts";
+import type { ByteStream } from "./byte-stream.ts";
 import { Disk } from "./disk.ts";
 import type { Gadget } from "./gadget.ts";
 import type { GadgetIdentity } from "./identity.ts";
 import { Keyboard, refuseText } from "./keyboard.ts";
 import { MemoryStore } from "./memory-store.ts";
 import type { Pattern } from "./pattern.ts";
+import { Serial } from "./serial.ts";
 import { Zero } from "./zero.ts";
 
 /** A gadget to be made. Plain data: it may travel between threads and processes. */
@@ -19,7 +21,11 @@ export type GadgetSpecification =
       readonly speed: Speed;
       readonly content: DiskContent;
       readonly readOnly: boolean;
-    });
+    })
+  | (GadgetIdentity & { readonly kind: "serial"; readonly speed: Speed; readonly bridge: SerialBridge });
+
+/** What a serial port is connected to. */
+export type SerialBridge = "echo" | "pty" | { readonly tcp: number };
 
 /** An image file, or memory of that many bytes. */
 export type DiskContent = { readonly file: string } | { readonly size: number };
@@ -29,6 +35,8 @@ export interface GadgetBacking {
   /** Needed by a disk whose content is a file. */
   readonly store?: BlockStore;
   readonly onFailure?: (failure: BlockFailure) => void;
+  /** Needed by a serial port that is no echo. */
+  readonly stream?: ByteStream;
 }
 
 /** Why a specification cannot be used, and what can be written instead. */
@@ -79,6 +87,7 @@ const SPEED_RANGES: Readonly<Record<GadgetSpecification["kind"], readonly [Speed
   zero: [Speed.full, Speed.super, Speed.high],
   keyboard: [Speed.low, Speed.super, Speed.full],
   disk: [Speed.full, Speed.super, Speed.super],
+  serial: [Speed.full, Speed.super, Speed.high],
 };
 
 function speedOption(kind: GadgetSpecification["kind"]): GadgetOption {
@@ -138,6 +147,20 @@ export const GADGET_KINDS: readonly GadgetKind[] = [
       { name: "ro", values: "", description: "write protected" },
     ],
   },
+  {
+    name: "serial",
+    summary: "serial port (USB CDC-ACM)",
+    options: [
+      speedOption("serial"),
+      ...IDENTITY_OPTIONS,
+      {
+        name: "bridge",
+        values: "echo|pty|tcp:PORT",
+        description:
+          "the other end: what is sent comes back; a pseudo terminal of this machine; or a connection to 127.0.0.1:PORT each time the port is opened; echo by default",
+      },
+    ],
+  },
 ];
 
 /** Reads `keyboard,speed=low,serial=abc`: a kind, then options. Commas part options and cannot be in one. */
@@ -171,7 +194,7 @@ export function parseGadgetSpec(text: string): GadgetSpecification | GadgetSpeci
   return build(kind, values);
 }
 
-/** Throws if a disk whose content is a file comes without its store. */
+/** Throws if a disk whose content is a file comes without its store, or a bridged serial port without its stream. */
 export function createGadget(specification: GadgetSpecification, backing: GadgetBacking = {}): Gadget {
   switch (specification.kind) {
     case "zero":
@@ -180,6 +203,11 @@ export function createGadget(specification: GadgetSpecification, backing: Gadget
       return new Keyboard(specification);
     case "disk":
       return new Disk({ ...specification, ...backing, store: backing.store ?? memoryStore(specification) });
+    case "serial":
+      if (specification.bridge !== "echo" && backing.stream === undefined) {
+        throw new Error("the other end of the serial port is to be opened first");
+      }
+      return new Serial({ ...specification, ...backing });
   }
 }
 
@@ -231,7 +259,18 @@ function build(
       if (content instanceof GadgetSpecificationError) return content;
       return { kind: "disk", ...identity, speed, content, readOnly: values.has("ro") };
     }
+    case "serial": {
+      const bridge = parseBridge(values.get("bridge") ?? "echo");
+      if (bridge === undefined) return wrong(kind, "bridge", `"${values.get("bridge")}"`);
+      return { kind: "serial", ...identity, speed, bridge };
+    }
   }
+}
+
+function parseBridge(text: string): SerialBridge | undefined {
+  if (text === "echo" || text === "pty") return text;
+  const port = /^tcp:(\d{1,5})$/.exec(text)?.[1];
+  return port === undefined || Number(port) < 1 || Number(port) > 65_535 ? undefined : { tcp: Number(port) };
 }
 
 function diskContent(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { annotatedHex, toHex } from "../../test/support/annotated-hex.ts";
-import { BulkOnlyHost } from "../../test/support/bulk-only-host.ts";
+import { BulkHost } from "../../test/support/bulk-host.ts";
 import { Speed } from "../usb/speed.ts";
 import type { BlockFailure, BlockStore } from "./block-store.ts";
 import { Disk, type DiskOptions } from "./disk.ts";
@@ -31,8 +31,8 @@ class HeldStore implements BlockStore {
   }
 }
 
-function attach(options: Partial<DiskOptions> = {}): BulkOnlyHost {
-  return new BulkOnlyHost(new Disk({ store: new MemoryStore(MIB), serial: "A1", ...options }));
+function attach(options: Partial<DiskOptions> = {}): BulkHost {
+  return new BulkHost(new Disk({ store: new MemoryStore(MIB), serial: "A1", ...options }));
 }
 
 /** A command block wrapper with tag 44332211. */
@@ -55,7 +55,7 @@ function status(residue: number, code: number): string {
 }
 
 /** Key, code and qualifier of the last failure. */
-function sense(host: BulkOnlyHost): string {
+function sense(host: BulkHost): string {
   host.out(wrapper(18, "in", "03 00 00 00 12 00"));
   const data = host.in(18);
   assert.equal(host.in(13), status(0, 0));

@@ -28,3 +28,7 @@ export function keyboardTraits(): UsbDeviceTraits {
 export function diskTraits(): UsbDeviceTraits {
   return { direct: true, silent: { configuration: 1, address: 0x81 } };
 }
+
+export function serialTraits(): UsbDeviceTraits {
+  return { direct: true, silent: { configuration: 1, address: 0x81 } };
+}

@@ -2,10 +2,11 @@ import { Disk } from "../../src/gadgets/disk.ts";
 import type { Gadget } from "../../src/gadgets/gadget.ts";
 import { Keyboard } from "../../src/gadgets/keyboard.ts";
 import { MemoryStore } from "../../src/gadgets/memory-store.ts";
+import { Serial } from "../../src/gadgets/serial.ts";
 import { Zero } from "../../src/gadgets/zero.ts";
 import { Speed } from "../../src/usb/speed.ts";
 import { ManualLoop } from "../support/manual-loop.ts";
-import { diskTraits, keyboardTraits, zeroTraits } from "./gadget-traits.ts";
+import { diskTraits, keyboardTraits, serialTraits, zeroTraits } from "./gadget-traits.ts";
 import type { PluggedDevice } from "./recording-host.ts";
 import { usbDeviceConformance } from "./usb-device.ts";
 
@@ -41,4 +42,7 @@ for (const [name, speed] of Object.entries({ full: Speed.full, high: Speed.high,
     async () => plugged(new Disk({ store: new MemoryStore(1 << 20), speed })),
     diskTraits(),
   );
+}
+for (const [name, speed] of Object.entries({ full: Speed.full, high: Speed.high, super: Speed.super })) {
+  usbDeviceConformance(`serial at ${name} speed`, async () => plugged(new Serial({ speed })), serialTraits());
 }

@@ -2,10 +2,11 @@ import { Disk } from "../../src/gadgets/disk.ts";
 import type { Gadget } from "../../src/gadgets/gadget.ts";
 import { Keyboard } from "../../src/gadgets/keyboard.ts";
 import { MemoryStore } from "../../src/gadgets/memory-store.ts";
+import { Serial } from "../../src/gadgets/serial.ts";
 import { Zero } from "../../src/gadgets/zero.ts";
 import { Speed } from "../../src/usb/speed.ts";
 import { ManualLoop } from "../support/manual-loop.ts";
-import { diskTraits, keyboardTraits, zeroTraits } from "./gadget-traits.ts";
+import { diskTraits, keyboardTraits, serialTraits, zeroTraits } from "./gadget-traits.ts";
 import { RingImport } from "./ring-sink.ts";
 import { type UsbDeviceTraits, usbDeviceConformance } from "./usb-device.ts";
 import { UsbipImport } from "./usbip-import.ts";
@@ -37,3 +38,4 @@ for (const speed of ["full", "high", "super"] as const) {
 }
 throughSinks("keyboard", () => new Keyboard(), keyboardTraits());
 throughSinks("disk", () => new Disk({ store: new MemoryStore(1 << 20) }), diskTraits());
+throughSinks("serial", () => new Serial(), serialTraits());

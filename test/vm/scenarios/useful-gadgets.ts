@@ -1,5 +1,6 @@
 import type { Scenario } from "../scenario.ts";
 import { ext4, hostKilledWhileWriting, readOnlyDisk } from "./disk.ts";
+import { serialPort } from "./serial.ts";
 
 /** `short` is for every change, `full` for what a release promises, `soak` for a night. */
 export type Measure = "short" | "full" | "soak";
@@ -10,6 +11,7 @@ export function usefulGadgets(measure: Measure): Scenario[] {
   return [
     isShort ? ext4(2, "high") : ext4(32, "super"),
     readOnlyDisk,
+    serialPort(measure === "soak" ? 1000 : 100),
     ...(isShort ? [] : [hostKilledWhileWriting]),
   ];
 }

@@ -1,12 +1,12 @@
 import type { UsbDevice } from "../../src/usb/device.ts";
 import { createUrb, TransferStatus, TransferType, type Urb } from "../../src/usb/urb.ts";
-import { toHex } from "./annotated-hex.ts";
+import { annotatedHex, toHex } from "./annotated-hex.ts";
 import { ManualLoop } from "./manual-loop.ts";
 
 const STATUS_NAMES = new Map(Object.entries(TransferStatus).map(([name, status]) => [status, name]));
 
-/** A host that moves bytes to and from a bulk-only disk and says in words how each transfer ended. */
-export class BulkOnlyHost {
+/** A host that moves bytes to and from a gadget with endpoints 0x81 and 0x02, and says in words how each transfer ended. */
+export class BulkHost {
   readonly loop = new ManualLoop();
   readonly device: UsbDevice;
   readonly #pending = new Set<Urb>();
@@ -28,32 +28,32 @@ export class BulkOnlyHost {
     return this.#pending.has(urb) ? "pending" : STATUS_NAMES.get(urb.status)!;
   }
 
-  in(length: number): string {
-    const urb = this.urb(0x81, new Uint8Array(length));
+  in(length: number, endpoint = 0x81, type: TransferType = TransferType.bulk): string {
+    const urb = this.urb(endpoint, new Uint8Array(length), type);
     if (this.#pending.has(urb)) return "pending";
     if (urb.status !== TransferStatus.ok) return STATUS_NAMES.get(urb.status)!;
     return toHex(urb.buffer.subarray(0, urb.actualLength));
   }
 
-  control(hex: string): string {
+  control(hex: string, data?: string): string {
     const urb = createUrb(0);
     urb.setup.set(Buffer.from(hex.replaceAll(" ", ""), "hex"));
     urb.endpoint = urb.setup[0]! & 0x80;
-    urb.buffer = new Uint8Array(urb.setup[6]!);
+    urb.buffer = data === undefined ? new Uint8Array(urb.setup[6]!) : annotatedHex(data);
     urb.length = urb.buffer.length;
     this.#submit(urb);
     if (urb.status !== TransferStatus.ok) return STATUS_NAMES.get(urb.status)!;
-    return toHex(urb.buffer.subarray(0, urb.actualLength));
+    return urb.endpoint === 0 ? "" : toHex(urb.buffer.subarray(0, urb.actualLength));
   }
 
   clearHalt(endpoint: number): string {
     return this.control(`02 01 0000 ${endpoint.toString(16).padStart(2, "0")}00 0000`);
   }
 
-  urb(endpoint: number, buffer: Uint8Array): Urb {
+  urb(endpoint: number, buffer: Uint8Array, type: TransferType = TransferType.bulk): Urb {
     const urb = createUrb(0);
     urb.endpoint = endpoint;
-    urb.type = TransferType.bulk;
+    urb.type = type;
     urb.buffer = buffer;
     urb.length = buffer.length;
     this.#submit(urb);
