@@ -8,6 +8,7 @@ import type { Gadget } from "./gadget.ts";
 import type { GadgetIdentity } from "./identity.ts";
 import { Keyboard, refuseText } from "./keyboard.ts";
 import { MemoryStore } from "./memory-store.ts";
+import { Mouse } from "./mouse.ts";
 import type { Pattern } from "./pattern.ts";
 import { Serial } from "./serial.ts";
 import { Zero } from "./zero.ts";
@@ -16,6 +17,7 @@ import { Zero } from "./zero.ts";
 export type GadgetSpecification =
   | (GadgetIdentity & { readonly kind: "zero"; readonly speed: Speed; readonly pattern: Pattern })
   | (GadgetIdentity & { readonly kind: "keyboard"; readonly speed: Speed; readonly text?: string })
+  | (GadgetIdentity & { readonly kind: "mouse"; readonly speed: Speed })
   | (GadgetIdentity & {
       readonly kind: "disk";
       readonly speed: Speed;
@@ -86,6 +88,7 @@ const IDENTITY_OPTIONS: readonly GadgetOption[] = [
 const SPEED_RANGES: Readonly<Record<GadgetSpecification["kind"], readonly [Speed, Speed, Speed]>> = {
   zero: [Speed.full, Speed.super, Speed.high],
   keyboard: [Speed.low, Speed.super, Speed.full],
+  mouse: [Speed.low, Speed.super, Speed.full],
   disk: [Speed.full, Speed.super, Speed.super],
   serial: [Speed.full, Speed.super, Speed.high],
 };
@@ -127,6 +130,11 @@ export const GADGET_KINDS: readonly GadgetKind[] = [
         description: "typed once, as soon as the computer it is attached to reads the keyboard",
       },
     ],
+  },
+  {
+    name: "mouse",
+    summary: "mouse with three buttons and a wheel; it moves when a program of yours moves it",
+    options: [speedOption("mouse"), ...IDENTITY_OPTIONS],
   },
   {
     name: "disk",
@@ -201,6 +209,8 @@ export function createGadget(specification: GadgetSpecification, backing: Gadget
       return new Zero(specification);
     case "keyboard":
       return new Keyboard(specification);
+    case "mouse":
+      return new Mouse(specification);
     case "disk":
       return new Disk({ ...specification, ...backing, store: backing.store ?? memoryStore(specification) });
     case "serial":
@@ -254,6 +264,8 @@ function build(
         return new GadgetSpecificationError(`the option text of the keyboard: ${refused.message}`);
       return { kind: "keyboard", ...identity, speed, text };
     }
+    case "mouse":
+      return { kind: "mouse", ...identity, speed };
     case "disk": {
       const content = diskContent(kind, values);
       if (content instanceof GadgetSpecificationError) return content;
