@@ -9,6 +9,8 @@ export type {
   SerialBridge,
 } from "./catalog.ts";
 export { createGadget, GADGET_KINDS, GadgetSpecificationError, parseGadgetSpec } from "./catalog.ts";
+export type { ControlRequest, DeviceDefinition, Receives, Sends } from "./defined-device.ts";
+export { defineDevice } from "./defined-device.ts";
 export type { DiskOptions } from "./disk.ts";
 export { Disk } from "./disk.ts";
 export { EchoStream } from "./echo-stream.ts";
@@ -17,6 +19,7 @@ export type { GadgetIdentity } from "./identity.ts";
 export type { KeyboardOptions, TypingRefused } from "./keyboard.ts";
 export { Keyboard } from "./keyboard.ts";
 export { MemoryStore } from "./memory-store.ts";
+export { Mouse, MouseButton } from "./mouse.ts";
 export type { Pattern } from "./pattern.ts";
 export type { LineCoding, SerialOptions } from "./serial.ts";
 export { Serial } from "./serial.ts";

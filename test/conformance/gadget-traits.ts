@@ -32,3 +32,16 @@ export function diskTraits(): UsbDeviceTraits {
 export function serialTraits(): UsbDeviceTraits {
   return { direct: true, silent: { configuration: 1, address: 0x81 } };
 }
+
+export function mouseTraits(): UsbDeviceTraits {
+  return { direct: true, silent: { configuration: 1, address: 0x81 } };
+}
+
+/** Its IN endpoint never sends, its OUT endpoint takes everything. */
+export function definedTraits(): UsbDeviceTraits {
+  return {
+    direct: true,
+    silent: { configuration: 1, address: 0x81 },
+    sink: { configuration: 1, address: 0x02, data: (length) => new Uint8Array(length) },
+  };
+}

@@ -1,12 +1,21 @@
+import { defineDevice } from "../../src/gadgets/defined-device.ts";
 import { Disk } from "../../src/gadgets/disk.ts";
 import type { Gadget } from "../../src/gadgets/gadget.ts";
 import { Keyboard } from "../../src/gadgets/keyboard.ts";
 import { MemoryStore } from "../../src/gadgets/memory-store.ts";
+import { Mouse } from "../../src/gadgets/mouse.ts";
 import { Serial } from "../../src/gadgets/serial.ts";
 import { Zero } from "../../src/gadgets/zero.ts";
 import { Speed } from "../../src/usb/speed.ts";
 import { ManualLoop } from "../support/manual-loop.ts";
-import { diskTraits, keyboardTraits, serialTraits, zeroTraits } from "./gadget-traits.ts";
+import {
+  definedTraits,
+  diskTraits,
+  keyboardTraits,
+  mouseTraits,
+  serialTraits,
+  zeroTraits,
+} from "./gadget-traits.ts";
 import type { PluggedDevice } from "./recording-host.ts";
 import { usbDeviceConformance } from "./usb-device.ts";
 
@@ -46,3 +55,19 @@ for (const [name, speed] of Object.entries({ full: Speed.full, high: Speed.high,
 for (const [name, speed] of Object.entries({ full: Speed.full, high: Speed.high, super: Speed.super })) {
   usbDeviceConformance(`serial at ${name} speed`, async () => plugged(new Serial({ speed })), serialTraits());
 }
+usbDeviceConformance("mouse", async () => plugged(new Mouse()), mouseTraits());
+usbDeviceConformance(
+  "a defined device",
+  async () =>
+    plugged(
+      defineDevice({
+        product: "Thing",
+        endpoints: [
+          { endpoint: 1, send: () => new Promise(() => {}) },
+          { endpoint: 2, receive: async () => {} },
+        ],
+        control: async () => undefined,
+      }),
+    ),
+  definedTraits(),
+);

@@ -36,14 +36,19 @@ export class BulkHost {
   }
 
   control(hex: string, data?: string): string {
+    const urb = this.controlUrb(hex, data);
+    if (urb.status !== TransferStatus.ok) return STATUS_NAMES.get(urb.status)!;
+    return urb.endpoint === 0 ? "" : toHex(urb.buffer.subarray(0, urb.actualLength));
+  }
+
+  controlUrb(hex: string, data?: string): Urb {
     const urb = createUrb(0);
-    urb.setup.set(Buffer.from(hex.replaceAll(" ", ""), "hex"));
+    urb.setup.set(annotatedHex(hex));
     urb.endpoint = urb.setup[0]! & 0x80;
     urb.buffer = data === undefined ? new Uint8Array(urb.setup[6]!) : annotatedHex(data);
     urb.length = urb.buffer.length;
     this.#submit(urb);
-    if (urb.status !== TransferStatus.ok) return STATUS_NAMES.get(urb.status)!;
-    return urb.endpoint === 0 ? "" : toHex(urb.buffer.subarray(0, urb.actualLength));
+    return urb;
   }
 
   clearHalt(endpoint: number): string {

@@ -1,5 +1,7 @@
 import type { Scenario } from "../scenario.ts";
 import { ext4, hostKilledWhileWriting, readOnlyDisk } from "./disk.ts";
+import { ownDevice } from "./own-device.ts";
+import { pointing } from "./pointing.ts";
 import { serialPort } from "./serial.ts";
 
 /** `short` is for every change, `full` for what a release promises, `soak` for a night. */
@@ -11,6 +13,8 @@ export function usefulGadgets(measure: Measure): Scenario[] {
   return [
     isShort ? ext4(2, "high") : ext4(32, "super"),
     readOnlyDisk,
+    pointing,
+    ownDevice,
     serialPort(measure === "soak" ? 1000 : 100),
     ...(isShort ? [] : [hostKilledWhileWriting]),
   ];
