@@ -1,5 +1,6 @@
 import { Speed } from "../usb/speed.ts";
 import { STRING_UNITS_MAX } from "../usb/string-descriptor.ts";
+import { Audio } from "./audio.ts";
 import type { BlockFailure, BlockStore } from "./block-store.ts";
 import { parseByteSize } from "./byte-size.ts";
 import type { ByteStream } from "./byte-stream.ts";
@@ -17,7 +18,7 @@ import { Zero } from "./zero.ts";
 export type GadgetSpecification =
   | (GadgetIdentity & { readonly kind: "zero"; readonly speed: Speed; readonly pattern: Pattern })
   | (GadgetIdentity & { readonly kind: "keyboard"; readonly speed: Speed; readonly text?: string })
-  | (GadgetIdentity & { readonly kind: "mouse"; readonly speed: Speed })
+  | (GadgetIdentity & { readonly kind: "mouse" | "audio"; readonly speed: Speed })
   | (GadgetIdentity & {
       readonly kind: "disk";
       readonly speed: Speed;
@@ -90,6 +91,7 @@ const SPEED_RANGES: Readonly<Record<GadgetSpecification["kind"], readonly [Speed
   keyboard: [Speed.low, Speed.super, Speed.full],
   mouse: [Speed.low, Speed.super, Speed.full],
   disk: [Speed.full, Speed.super, Speed.super],
+  audio: [Speed.full, Speed.high, Speed.high],
   serial: [Speed.full, Speed.super, Speed.high],
 };
 
@@ -156,6 +158,11 @@ export const GADGET_KINDS: readonly GadgetKind[] = [
     ],
   },
   {
+    name: "audio",
+    summary: "sound card (USB Audio 1.0, 48 kHz, 16 bits, stereo) that captures what is played on it",
+    options: [speedOption("audio"), ...IDENTITY_OPTIONS],
+  },
+  {
     name: "serial",
     summary: "serial port (USB CDC-ACM)",
     options: [
@@ -211,6 +218,8 @@ export function createGadget(specification: GadgetSpecification, backing: Gadget
       return new Keyboard(specification);
     case "mouse":
       return new Mouse(specification);
+    case "audio":
+      return new Audio(specification);
     case "disk":
       return new Disk({ ...specification, ...backing, store: backing.store ?? memoryStore(specification) });
     case "serial":
@@ -265,7 +274,8 @@ function build(
       return { kind: "keyboard", ...identity, speed, text };
     }
     case "mouse":
-      return { kind: "mouse", ...identity, speed };
+    case "audio":
+      return { kind: kind.name, ...identity, speed };
     case "disk": {
       const content = diskContent(kind, values);
       if (content instanceof GadgetSpecificationError) return content;

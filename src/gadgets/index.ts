@@ -1,3 +1,4 @@
+export { Audio } from "./audio.ts";
 export type { BlockFailure, BlockStore } from "./block-store.ts";
 export type { ByteStream, ByteStreamEvents } from "./byte-stream.ts";
 export type {

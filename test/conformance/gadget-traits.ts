@@ -45,3 +45,11 @@ export function definedTraits(): UsbDeviceTraits {
     sink: { configuration: 1, address: 0x02, data: (length) => new Uint8Array(length) },
   };
 }
+
+export function audioTraits(): UsbDeviceTraits {
+  return {
+    direct: true,
+    silent: { configuration: 1, interfaceNumber: 2, alternate: 1, address: 0x82 },
+    isoOut: { configuration: 1, interfaceNumber: 1, alternate: 1, address: 0x01 },
+  };
+}

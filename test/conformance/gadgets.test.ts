@@ -1,3 +1,4 @@
+import { Audio } from "../../src/gadgets/audio.ts";
 import { defineDevice } from "../../src/gadgets/defined-device.ts";
 import { Disk } from "../../src/gadgets/disk.ts";
 import type { Gadget } from "../../src/gadgets/gadget.ts";
@@ -9,6 +10,7 @@ import { Zero } from "../../src/gadgets/zero.ts";
 import { Speed } from "../../src/usb/speed.ts";
 import { ManualLoop } from "../support/manual-loop.ts";
 import {
+  audioTraits,
   definedTraits,
   diskTraits,
   keyboardTraits,
@@ -71,3 +73,6 @@ usbDeviceConformance(
     ),
   definedTraits(),
 );
+for (const [name, speed] of Object.entries({ full: Speed.full, high: Speed.high })) {
+  usbDeviceConformance(`audio at ${name} speed`, async () => plugged(new Audio({ speed })), audioTraits());
+}

@@ -47,7 +47,7 @@ export class BulkHost {
     urb.endpoint = urb.setup[0]! & 0x80;
     urb.buffer = data === undefined ? new Uint8Array(urb.setup[6]!) : annotatedHex(data);
     urb.length = urb.buffer.length;
-    this.#submit(urb);
+    this.submit(urb);
     return urb;
   }
 
@@ -61,7 +61,7 @@ export class BulkHost {
     urb.type = type;
     urb.buffer = buffer;
     urb.length = buffer.length;
-    this.#submit(urb);
+    this.submit(urb);
     return urb;
   }
 
@@ -69,7 +69,7 @@ export class BulkHost {
     return this.#pending.has(urb);
   }
 
-  #submit(urb: Urb): void {
+  submit(urb: Urb): void {
     this.#pending.add(urb);
     this.device.submit(urb);
     this.device.flush();

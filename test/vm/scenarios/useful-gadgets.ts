@@ -1,4 +1,5 @@
 import type { Scenario } from "../scenario.ts";
+import { loopedSound } from "./audio.ts";
 import { ext4, hostKilledWhileWriting, readOnlyDisk } from "./disk.ts";
 import { ownDevice } from "./own-device.ts";
 import { pointing } from "./pointing.ts";
@@ -15,6 +16,7 @@ export function usefulGadgets(measure: Measure): Scenario[] {
     readOnlyDisk,
     pointing,
     ownDevice,
+    isShort ? loopedSound(2, "full") : loopedSound(10, "high"),
     serialPort(measure === "soak" ? 1000 : 100),
     ...(isShort ? [] : [hostKilledWhileWriting]),
   ];
