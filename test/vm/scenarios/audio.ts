@@ -42,7 +42,8 @@ export function loopedSound(seconds: number, speed: "full" | "high"): Scenario {
         await guest.loadModule("snd-usb-audio");
         await attach(guest, host.port, "audio");
         await guest.waitFor("the card", "test -c /dev/snd/pcmC0D0p && test -c /dev/snd/pcmC0D0c");
-        const format = `-D hw:0,0 -t raw -f S16_LE -r ${RATE} -c 2 --buffer-time=${BUFFER_MS * 1000}`;
+        // -N: a blocking read fails after 10 s of the guest's clock, which steps under emulation.
+        const format = `-N -D hw:0,0 -t raw -f S16_LE -r ${RATE} -c 2 --buffer-time=${BUFFER_MS * 1000}`;
         await guest.shell("cp /scratch/played /tmp/played");
         await guest.shell(
           `arecord -q ${format} -s ${seconds * RATE} /tmp/captured 2>/tmp/arecord &
