@@ -40,7 +40,7 @@ export function loopedSound(seconds: number, speed: "full" | "high"): Scenario {
         const played = numberedFrames(seconds * RATE);
         await writeFile(join(guest.scratch, "played"), played);
         await guest.loadModule("snd-usb-audio");
-        await attach(guest, host.port, "audio");
+        await attach(guest, host.port, ["audio"]);
         await guest.waitFor("the card", "test -c /dev/snd/pcmC0D0p && test -c /dev/snd/pcmC0D0c");
         // -N: a blocking read fails after 10 s of the guest's clock, which steps under emulation.
         const format = `-N -D hw:0,0 -t raw -f S16_LE -r ${RATE} -c 2 --buffer-time=${BUFFER_MS * 1000}`;

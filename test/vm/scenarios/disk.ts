@@ -69,7 +69,7 @@ export function ext4(mebibytes: number, speed: "high" | "super"): Scenario {
           disk: new Disk({ store, speed: Speed[speed], serial: "disk" }),
         });
         try {
-          const [attachment] = await attach(guest, host.port, "disk");
+          const [attachment] = await attach(guest, host.port, ["disk"]);
           const device = await blockDevice(guest, attachment!);
           assert.match(
             await guest.shell(`cat /sys/class/scsi_disk/*/cache_type`),
@@ -102,7 +102,7 @@ export const readOnlyDisk: Scenario = {
     const disk = new Disk({ store: new MemoryStore(8 * MIB, true), serial: "disk" });
     const host = await ServedHost.start({ disk });
     try {
-      const [attachment] = await attach(guest, host.port, "disk");
+      const [attachment] = await attach(guest, host.port, ["disk"]);
       const device = await blockDevice(guest, attachment!);
       assert.equal((await guest.shell(`blockdev --getro ${device}`)).trim(), "1");
       const { code } = await guest.run(["dd", "if=/dev/zero", `of=${device}`, "bs=4096", "count=1"]);
@@ -148,7 +148,7 @@ export const hostKilledWhileWriting: Scenario = {
       const digests = new Map<string, string>();
       const first = await ServeProcess.start(gadget);
       try {
-        const [attachment] = await attach(guest, first.port, "disk");
+        const [attachment] = await attach(guest, first.port, ["disk"]);
         const device = await blockDevice(guest, attachment!);
         await format(guest, device);
         const writer = await guest.spawn(["sh", "-c", WRITE_FILES], (line) => {
@@ -165,7 +165,7 @@ export const hostKilledWhileWriting: Scenario = {
       }
       const second = await ServeProcess.start(gadget);
       try {
-        const [attachment] = await attach(guest, second.port, "disk");
+        const [attachment] = await attach(guest, second.port, ["disk"]);
         const device = await blockDevice(guest, attachment!);
         await guest.shell(`mount -t ext4 ${device} /tmp/disk`);
         for (const [path, digest] of digests) assert.equal(await sha256(guest, path), digest, path);

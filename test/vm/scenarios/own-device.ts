@@ -14,7 +14,7 @@ export const ownDevice: Scenario = {
   async run(guest) {
     const example = await RunningExample.start("define-a-device");
     try {
-      const [attachment] = await attach(guest, example.port, "thermometer");
+      const [attachment] = await attach(guest, example.port, ["thermometer"]);
       const talk = (...transfers: readonly unknown[]): Promise<unknown> =>
         guest.call("test/vm/guest/conversation.js", "converse", [attachment!.node, transfers]);
       const [now, set, fahrenheit, wrong, cleared, after] = (await talk(

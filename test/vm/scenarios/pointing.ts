@@ -20,7 +20,7 @@ export const pointing: Scenario = {
     const mouse = new Mouse({ serial: "mouse" });
     const host = await ServedHost.start({ mouse });
     try {
-      const [attachment] = await attach(guest, host.port, "mouse");
+      const [attachment] = await attach(guest, host.port, ["mouse"]);
       const { events, stop } = await inputEvents(guest, attachment!);
       mouse.move(200, -50);
       mouse.click();

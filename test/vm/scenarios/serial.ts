@@ -15,7 +15,7 @@ export function serialPort(cycles: number): Scenario {
       const host = await ServedHost.start({ serial: new Serial({ serial: "serial" }) });
       try {
         await guest.loadModule("cdc-acm");
-        await attach(guest, host.port, "serial");
+        await attach(guest, host.port, ["serial"]);
         const path = "/dev/ttyACM0";
         await guest.waitFor("the port", `test -c ${path}`);
         await guest.shell(`stty -F ${path} raw -echo`);

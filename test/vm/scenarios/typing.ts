@@ -50,7 +50,7 @@ export const typing: Scenario = {
       const keyboard = new Keyboard({ speed: Speed[speed], serial: "keyboard" });
       const host = await ServedHost.start({ keyboard });
       try {
-        const [attachment] = await attach(guest, host.port, "keyboard");
+        const [attachment] = await attach(guest, host.port, ["keyboard"]);
         const { events, stop } = await inputEvents(guest, attachment!);
         const seen = (): [number, number][] =>
           events.filter(({ type }) => type === EV_KEY).map(({ code, value }) => [code, value]);
