@@ -77,7 +77,10 @@ test("the descriptors at full speed", () => {
 test("what is played is captured, whole and in order, as fast as packets allow", () => {
   const host = attach();
   const played = sound(10, 1);
-  assert.deepEqual(stream(host, 0x01, 192, played), new Array(10).fill(192));
+  assert.deepEqual(
+    stream(host, 0x01, 192, played),
+    Array.from({ length: 10 }, () => 192),
+  );
   const captured = new Uint8Array(10 * 288);
   assert.deepEqual(stream(host, 0x82, 288, captured), [288, 288, 288, 288, 288, 288, 192, 0, 0, 0]);
   assert.equal(toHex(captured.subarray(0, 1920)), toHex(played));

@@ -428,7 +428,12 @@ export function usbDeviceConformance(
 /** A URB that does not complete by itself, or not for a second. */
 function waiting(host: RecordingHost, type: TransferType, address: number): Urb {
   if (type !== TransferType.isochronous) return host.urb(type, address, 8);
-  return isochronous(host, address, new Array<number>(1000).fill(0), 0);
+  return isochronous(
+    host,
+    address,
+    Array.from({ length: 1000 }, () => 0),
+    0,
+  );
 }
 
 async function completesInOrder(host: RecordingHost, urbs: readonly Urb[]): Promise<void> {

@@ -5,6 +5,8 @@ import {
   GadgetSpecificationError,
   parseGadgetSpec,
 } from "../../src/gadgets/catalog.ts";
+import { EchoStream } from "../../src/gadgets/echo-stream.ts";
+import { MemoryStore } from "../../src/gadgets/memory-store.ts";
 import { AddressError, parseAddress, printAddress } from "../../src/links/address.ts";
 import type { Random } from "./random.ts";
 import { requireSame, type Target } from "./target.ts";
@@ -110,6 +112,9 @@ function value(option: string, random: Random): string {
   }
 }
 
+/** For the files, terminals and connections that a specification may name. */
+const BACKING = { store: new MemoryStore(4096), stream: new EchoStream() };
+
 export const gadgetSpecTarget: Target = {
   name: "parseGadgetSpec",
   corpus: GADGETS.map(encode),
@@ -128,7 +133,7 @@ export const gadgetSpecTarget: Target = {
       "a kind of the catalog",
     );
     // What parses can be made: nothing is left for the constructor to refuse.
-    requireSame(createGadget(parsed).speed, parsed.speed, "speed of the gadget");
+    requireSame(createGadget(parsed, BACKING).speed, parsed.speed, "speed of the gadget");
     return "value";
   },
 };
