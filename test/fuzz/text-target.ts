@@ -32,6 +32,11 @@ const GADGETS: readonly string[] = [
   "zero,vid=1209,pid=0001,serial=a=b",
   "keyboard,speed=low,text=Hello World",
   "keyboard,serial=\u{1f600},speed=full",
+  "mouse,speed=low",
+  "disk,size=1.5G,ro",
+  "disk,file=/srv/image,speed=high",
+  "serial,bridge=tcp:4000",
+  "audio,speed=full",
 ];
 
 /** Parts of either language, so that a mutant is often still a sentence. */
