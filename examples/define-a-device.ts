@@ -1,6 +1,6 @@
 /**
  * A thermometer: the host reads a line every second, may set the unit, and may ask for a reading at once.
- * Run it with `npx tsx examples/define-a-device.ts`, or compile it; then attach it with any USB/IP client.
+ * In a checkout: `npm run build && node dist/examples/define-a-device.js`. Then attach it with any USB/IP client.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { share } from "usbferry";
