@@ -146,7 +146,7 @@ test("gadget list --json is one document with every kind and its options", () =>
   const { kinds } = JSON.parse(stdout) as {
     kinds: { name: string; summary: string; options: { name: string; values: string }[] }[];
   };
-  for (const name of ["zero", "keyboard"]) {
+  for (const name of ["zero", "keyboard", "mouse", "disk", "audio", "serial"]) {
     const kind = kinds.find((candidate) => candidate.name === name)!;
     const options = new Set(kind.options.map((option) => option.name));
     for (const option of ["speed", "vid", "pid", "serial"]) assert(options.has(option), option);

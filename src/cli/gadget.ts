@@ -19,6 +19,10 @@ function list(options: { readonly json?: true }): void {
 }
 
 function describe({ name, summary, options }: GadgetKind): string {
-  const rows = options.map((option) => [`  ${option.name}=`, option.values, option.description]);
+  const rows = options.map((option) => [
+    `  ${option.name}${option.values === "" ? "" : "="}`,
+    option.values,
+    option.description,
+  ]);
   return `${name}: ${summary}\n${table(rows)}`;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -41,6 +41,24 @@ test("serve says in three lines what is shared and what to do next", async () =>
     "",
   ]);
   assert.equal(code, 0);
+});
+
+test("serve names the pseudo terminal of a serial port", { skip: process.platform !== "linux" }, async () => {
+  const { host } = await serving("--gadget", "serial,bridge=pty");
+  const { stdout } = await host.end("SIGINT");
+  const path = /^serial: its other end is (\/dev\/pts\/\d+)$/m.exec(stdout)![1]!;
+  assert(!existsSync(path), "it goes with the host");
+});
+
+test("a disk without its image is refused, and one that is used twice", async () => {
+  const image = join(directory, "image");
+  const missing = usbferry(["serve", "--gadget", `disk,file=${image}`]);
+  assert.equal(missing.code, 1);
+  assert.match(missing.stderr, /there is no file .*image; make one first, for example: truncate -s 64M/);
+  writeFileSync(image, new Uint8Array(512));
+  const twice = usbferry(["serve", "--gadget", `disk,file=${image}`, "--gadget", `disk,file=${image}`]);
+  assert.equal(twice.code, 1);
+  assert.match(twice.stderr, /image is in use by another program/);
 });
 
 test("list shows what is shared, in columns", async () => {

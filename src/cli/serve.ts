@@ -81,10 +81,11 @@ function refuseNotBuilt(options: ServeOptions): void {
 }
 
 /** What is served, and what to do next. */
-function introduction({ addresses, busids }: Serving): string {
+function introduction({ addresses, busids, notes }: Serving): string {
   const [first] = busids;
   return [
     `Sharing ${busids.join(", ")} on ${addresses.join(" and ")}. Stop with Ctrl+C.`,
+    ...notes,
     `See them from here: usbferry list ${addresses[0]}`,
     `Give ${first} to this kernel: ${attachCommand(addresses, first!)}`,
     "",

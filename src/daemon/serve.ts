@@ -1,4 +1,5 @@
-import { createGadget, GadgetSpecificationError, parseGadgetSpec } from "../gadgets/catalog.ts";
+import { GadgetSpecificationError, parseGadgetSpec } from "../gadgets/catalog.ts";
+import { type PluggedGadget, plugGadget } from "./backing/plugged-gadget.ts";
 import { ExportTable } from "./export-table.ts";
 import { WrongUsage } from "./failure.ts";
 import { Host } from "./host.ts";
@@ -18,25 +19,47 @@ export interface ServeRequest {
 export interface Serving {
   readonly addresses: readonly string[];
   readonly busids: readonly string[];
+  /** What a person has to know of single devices, with their bus ids. */
+  readonly notes: readonly string[];
   stop(): Promise<void>;
 }
 
 /** Starts a host; rejects with WrongUsage, AccessDenied or a LinkError. */
 export async function serve(request: ServeRequest, log: Log): Promise<Serving> {
-  const exports = new ExportTable();
-  for (const text of request.gadgets) {
+  const specifications = request.gadgets.map((text) => {
     const specification = parseGadgetSpec(text);
     if (specification instanceof GadgetSpecificationError) {
       throw new WrongUsage(`gadget "${text}": ${specification.message}`);
     }
-    exports.add(specification.kind, createGadget(specification));
-  }
+    return specification;
+  });
   const places = request.listen.map(listenPlace);
-  const host = new Host(exports, new LibuvLoop(), log);
-  await host.listen(places);
+  const exports = new ExportTable();
+  const plugged: PluggedGadget[] = [];
+  const notes: string[] = [];
+  const loop = new LibuvLoop();
+  const host = new Host(exports, loop, log);
+  try {
+    for (const specification of specifications) {
+      // One after the other: their order is that of the bus ids, and the first failure is the one to tell.
+      // oxlint-disable-next-line no-await-in-loop
+      const gadget = await plugGadget(specification, loop, log);
+      plugged.push(gadget);
+      const { busid } = exports.add(specification.kind, gadget.device);
+      if (gadget.note !== undefined) notes.push(`${busid}: ${gadget.note}`);
+    }
+    await host.listen(places);
+  } catch (error) {
+    await Promise.allSettled(plugged.map((gadget) => gadget.close()));
+    throw error;
+  }
   return {
     addresses: host.addresses,
     busids: Array.from(exports.devices(), (exported) => exported.busid),
-    stop: () => host.stop(),
+    notes,
+    async stop() {
+      await host.stop();
+      await Promise.all(plugged.map((gadget) => gadget.close()));
+    },
   };
 }

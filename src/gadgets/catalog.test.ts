@@ -22,6 +22,26 @@ test("reads a kind and its options", () => {
     serial: "a=b",
     text: "ls -l",
   });
+  assert.deepEqual(parseGadgetSpec("disk,file=a=b.img,ro,speed=high"), {
+    kind: "disk",
+    speed: Speed.high,
+    content: { file: "a=b.img" },
+    readOnly: true,
+  });
+  for (const [text, bridge] of [
+    ["serial", "echo"],
+    ["serial,bridge=echo", "echo"],
+    ["serial,bridge=pty", "pty"],
+    ["serial,bridge=tcp:4000", { tcp: 4000 }],
+  ] as const) {
+    assert.deepEqual(parseGadgetSpec(text), { kind: "serial", speed: Speed.high, bridge });
+  }
+  assert.deepEqual(parseGadgetSpec("disk,size=1.5M"), {
+    kind: "disk",
+    speed: Speed.super,
+    content: { size: 1_572_864 },
+    readOnly: false,
+  });
   assert.deepEqual(parseGadgetSpec("keyboard"), { kind: "keyboard", speed: Speed.full });
 });
 
@@ -43,6 +63,15 @@ test("an error names what is wrong and what is allowed", () => {
       `zero,serial=${"x".repeat(127)}`,
       /option serial of the zero is 127 characters; allowed: .* at most 126/,
     ],
+    ["disk,size=64X", /option size of the disk is "64X"; allowed: bytes, or with K, M, G or T/],
+    ["disk,size=9999999T", /option size of the disk is "9999999T"/],
+    ["disk,size=511", /option size of the disk is 511 bytes, less than a block/],
+    ["disk,file=a,size=64M", /leave out file or size/],
+    ["disk,file=", /option file of the disk is empty/],
+    ["disk,ro=1", /option ro of the disk takes no value/],
+    ["serial,bridge=tcp", /option bridge of the serial is "tcp"; allowed: echo\|pty\|tcp:PORT/],
+    ["serial,bridge=tcp:65536", /option bridge of the serial is "tcp:65536"/],
+    ["disk,speed=low", /option speed of the disk is "low"/],
     ["keyboard,text=\u00fc", /option text of the keyboard: "\u00fc" \(U\+00fc\)/],
   ]);
   for (const [text, message] of wrong) {

@@ -33,6 +33,10 @@ export abstract class Gadget implements UsbDevice {
   readonly #name: string;
   readonly #chapter9: Chapter9;
   readonly #queues = new Map<number, EndpointQueue>();
+  /** Control URBs in order: the first is being answered, the others wait for it. */
+  readonly #controls: Urb[] = [];
+  /** Stands for the answer to the first one that is still to come. */
+  #answer: object | undefined;
   /** Endpoints to look at, in the order in which they became ready. */
   readonly #ready = new Set<number>();
   #running = false;
@@ -79,11 +83,17 @@ export abstract class Gadget implements UsbDevice {
 
   cancel(urb: Urb): void {
     const session = this.#session;
-    const queue = this.#queues.get(urb.endpoint);
-    if (session === undefined || queue === undefined || !queue.remove(urb)) return;
+    if (session === undefined) return;
     session.rounds.hold();
-    this.#drop(urb, TransferStatus.cancelled);
-    this.ready(urb.endpoint);
+    const at = this.#controls.indexOf(urb);
+    if (at >= 0) {
+      this.#controls.splice(at, 1);
+      this.#drop(urb, TransferStatus.cancelled);
+      if (at === 0) this.#nextControl();
+    } else if (this.#queues.get(urb.endpoint)?.remove(urb) === true) {
+      this.#drop(urb, TransferStatus.cancelled);
+      this.ready(urb.endpoint);
+    }
     session.rounds.release();
   }
 
@@ -93,6 +103,7 @@ export abstract class Gadget implements UsbDevice {
 
   reset(done: (status: TransferStatus) => void): void {
     const session = this.#session;
+    this.#endControls(TransferStatus.cancelled);
     this.#chapter9.reset();
     session?.rounds.settle(() => done(session.gone ? TransferStatus.disconnected : TransferStatus.ok));
   }
@@ -104,6 +115,7 @@ export abstract class Gadget implements UsbDevice {
       return;
     }
     session.closing = true;
+    this.#endControls(TransferStatus.cancelled);
     this.#chapter9.reset();
     session.rounds.settle(() => {
       this.#session = undefined;
@@ -115,6 +127,7 @@ export abstract class Gadget implements UsbDevice {
   unplug(): void {
     if (!this.#plugged) return;
     this.#plugged = false;
+    this.#endControls(TransferStatus.disconnected);
     for (const endpoint of Array.from(this.#queues.keys())) {
       this.#end(endpoint, TransferStatus.disconnected);
     }
@@ -143,9 +156,27 @@ export abstract class Gadget implements UsbDevice {
     return isIn(urb.endpoint) ? 0 : length;
   }
 
-  /** Answers a class or vendor request, or a standard one for the descriptors of an interface. */
-  protected control(_urb: Urb): TransferStatus {
+  /**
+   * Answers a class or vendor request, or a standard one for the descriptors of an interface. Nothing: the
+   * answer comes by `later`, and control requests behind it wait.
+   */
+  protected control(_urb: Urb): TransferStatus | undefined {
     return TransferStatus.stall;
+  }
+
+  /**
+   * For a `control` that answers later: call the result once. `answer` then runs if the URB still waits; one
+   * that was cancelled meanwhile belongs to the host and must not be touched.
+   */
+  protected later(): (answer: (urb: Urb) => TransferStatus) => void {
+    const pending = {};
+    this.#answer = pending;
+    return (answer) => {
+      if (this.#answer !== pending) return;
+      const urb = this.#controls.shift()!;
+      this.#finish(urb, answer(urb));
+      this.#nextControl();
+    };
   }
 
   /** A standard request, a reset or the end of the session has changed the device's state. */
@@ -188,7 +219,11 @@ export abstract class Gadget implements UsbDevice {
     if (session.gone) return TransferStatus.disconnected;
     if (session.closing) return TransferStatus.cancelled;
     if (!isWithinBounds(urb)) return TransferStatus.invalid;
-    if (urb.type === TransferType.control) return this.#control(urb);
+    if (urb.type === TransferType.control) {
+      const status = this.#controls.length > 0 ? undefined : this.#control(urb);
+      if (status === undefined) this.#controls.push(urb);
+      return status;
+    }
     const endpoint = this.endpoints.find(urb.endpoint);
     if (endpoint === undefined) return TransferStatus.stall;
     if (endpoint.type !== urb.type) return TransferStatus.invalid;
@@ -202,7 +237,23 @@ export abstract class Gadget implements UsbDevice {
     return undefined;
   }
 
-  #control(urb: Urb): TransferStatus {
+  /** The first control URB has ended: goes on with those behind it. */
+  #nextControl(): void {
+    this.#answer = undefined;
+    for (let urb = this.#controls[0]; urb !== undefined; urb = this.#controls[0]) {
+      const status = this.#control(urb);
+      if (status === undefined) return;
+      this.#controls.shift();
+      this.#finish(urb, status);
+    }
+  }
+
+  #endControls(status: TransferStatus): void {
+    this.#answer = undefined;
+    for (const urb of this.#controls.splice(0)) this.#drop(urb, status);
+  }
+
+  #control(urb: Urb): TransferStatus | undefined {
     if (!isDataStageSound(urb)) return TransferStatus.invalid;
     const { setup } = urb;
     const bmRequestType = Setup.bmRequestType(setup, 0);

@@ -1,14 +1,5 @@
-import {
-  configurationDescriptor,
-  endpointDescriptor,
-  interfaceDescriptor,
-  superSpeedCompanion,
-} from "../usb/descriptor-build.ts";
-import { DescriptorType } from "../usb/descriptors.ts";
-import { Speed } from "../usb/speed.ts";
-import { TransferType } from "../usb/urb.ts";
-import { u8, u16 } from "../wire/field.ts";
-import { littleEndian } from "../wire/struct.ts";
+import type { Speed } from "../usb/speed.ts";
+import { BootProtocol, bootConfigurations, hidDescriptor } from "./hid.ts";
 
 /** Modifiers, a reserved byte, six keys. */
 export const REPORT_LENGTH = 8;
@@ -51,60 +42,8 @@ export const REPORT_DESCRIPTOR: Uint8Array = Uint8Array.from(
   ].flat(),
 );
 
-/** HID 1.11 §6.2.1 */
-const HidDescriptor = littleEndian("HID descriptor", {
-  bLength: u8,
-  bDescriptorType: u8,
-  bcdHID: u16,
-  bCountryCode: u8,
-  bNumDescriptors: u8,
-  bReportDescriptorType: u8,
-  wReportDescriptorLength: u16,
-});
-
-export const HID_DESCRIPTOR: Uint8Array = HidDescriptor.encode({
-  bLength: HidDescriptor.size,
-  bDescriptorType: DescriptorType.HID,
-  bcdHID: 0x0111,
-  bCountryCode: 0,
-  bNumDescriptors: 1,
-  bReportDescriptorType: DescriptorType.HID_REPORT,
-  wReportDescriptorLength: REPORT_DESCRIPTOR.length,
-});
+export const HID_DESCRIPTOR: Uint8Array = hidDescriptor(REPORT_DESCRIPTOR);
 
 export function keyboardConfigurations(speed: Speed): readonly Uint8Array[] {
-  const parts = [
-    interfaceDescriptor({
-      bInterfaceNumber: 0,
-      bAlternateSetting: 0,
-      bNumEndpoints: 1,
-      bInterfaceClass: 3, // HID
-      bInterfaceSubClass: 1, // boot interface
-      bInterfaceProtocol: 1, // keyboard
-      iInterface: 0,
-    }),
-    HID_DESCRIPTOR,
-    endpointDescriptor({
-      bEndpointAddress: 0x81,
-      bmAttributes: TransferType.interrupt,
-      wMaxPacketSize: REPORT_LENGTH,
-      // 10 ms, the shortest that low speed allows (USB 2.0 §5.7.4); 2^6 microframes are 8 ms.
-      bInterval: speed >= Speed.high ? 7 : 10,
-    }),
-  ];
-  if (speed >= Speed.super) {
-    parts.push(superSpeedCompanion({ bMaxBurst: 0, bmAttributes: 0, wBytesPerInterval: REPORT_LENGTH }));
-  }
-  return [
-    configurationDescriptor(
-      {
-        bConfigurationValue: 1,
-        iConfiguration: 0,
-        bmAttributes: 0xa0, // remote wakeup
-        // 100 mA in units of 2 mA, of 8 mA from super speed on.
-        bMaxPower: speed >= Speed.super ? 12 : 50,
-      },
-      ...parts,
-    ),
-  ];
+  return bootConfigurations(speed, BootProtocol.keyboard, HID_DESCRIPTOR, REPORT_LENGTH);
 }

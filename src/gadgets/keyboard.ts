@@ -6,6 +6,7 @@ import { Setup } from "../usb/setup.ts";
 import { frameMs, Speed } from "../usb/speed.ts";
 import { TransferStatus, type Urb } from "../usb/urb.ts";
 import { Gadget } from "./gadget.ts";
+import { HidRequest, IDLE_UNIT_MS, INPUT_REPORT, OUTPUT_REPORT, REPORTS_IN } from "./hid.ts";
 import { type GadgetIdentity, MANUFACTURER, RELEASE } from "./identity.ts";
 import {
   HID_DESCRIPTOR,
@@ -31,25 +32,6 @@ export interface TypingRefused {
 /** Key strokes that wait for the host; a few pages of text. */
 const STROKES_MAX = 8192;
 
-/** bmRequestType and bRequest (HID 1.11 §7.1.1, §7.2). */
-const Request = {
-  GET_INTERFACE_DESCRIPTOR: 0x8106,
-  GET_REPORT: 0xa101,
-  GET_IDLE: 0xa102,
-  GET_PROTOCOL: 0xa103,
-  SET_REPORT: 0x2109,
-  SET_IDLE: 0x210a,
-  SET_PROTOCOL: 0x210b,
-} as const;
-
-/** High byte of wValue in GET_REPORT and SET_REPORT; the low byte is the report ID, 0 without IDs. */
-const INPUT_REPORT = 0x0100;
-const OUTPUT_REPORT = 0x0200;
-
-/** HID 1.11 §7.2.4: the idle rate counts in 4 ms. */
-const IDLE_UNIT_MS = 4;
-
-const REPORTS_IN = 0x81;
 const RELEASED: Key = { usage: 0, modifiers: 0 };
 
 /** A US keyboard in the boot protocol (HID 1.11 §B.1). Each read of the host takes one report. */
@@ -136,25 +118,25 @@ export class Keyboard extends Gadget {
     const wValue = Setup.wValue(setup, 0);
     if (this.endpoints.alternate(Setup.wIndex(setup, 0)) === undefined) return TransferStatus.stall;
     switch ((Setup.bmRequestType(setup, 0) << 8) | Setup.bRequest(setup, 0)) {
-      case Request.GET_INTERFACE_DESCRIPTOR:
+      case HidRequest.GET_INTERFACE_DESCRIPTOR:
         if (wValue === DescriptorType.HID << 8) return answerIn(urb, HID_DESCRIPTOR);
         if (wValue === DescriptorType.HID_REPORT << 8) return answerIn(urb, REPORT_DESCRIPTOR);
         return TransferStatus.stall;
-      case Request.GET_REPORT:
+      case HidRequest.GET_REPORT:
         if (wValue === INPUT_REPORT) return answerIn(urb, encodeReport(this.#current));
         if (wValue === OUTPUT_REPORT) return answerIn(urb, Uint8Array.of(this.#leds));
         return TransferStatus.stall;
-      case Request.SET_REPORT:
+      case HidRequest.SET_REPORT:
         return wValue === OUTPUT_REPORT ? this.#setLeds(urb) : TransferStatus.stall;
-      case Request.GET_IDLE:
+      case HidRequest.GET_IDLE:
         return answerIn(urb, Uint8Array.of(this.#idleMs / IDLE_UNIT_MS));
-      case Request.SET_IDLE:
+      case HidRequest.SET_IDLE:
         if ((wValue & 0xff) !== 0) return TransferStatus.stall;
         this.#setIdle((wValue >> 8) * IDLE_UNIT_MS);
         return TransferStatus.ok;
-      case Request.GET_PROTOCOL:
+      case HidRequest.GET_PROTOCOL:
         return answerIn(urb, Uint8Array.of(this.#protocol));
-      case Request.SET_PROTOCOL:
+      case HidRequest.SET_PROTOCOL:
         // Boot (0) and report (1) protocol have the same report here.
         if (wValue > 1) return TransferStatus.stall;
         this.#protocol = wValue;

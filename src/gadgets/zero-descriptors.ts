@@ -7,6 +7,7 @@ import {
 } from "../usb/descriptor-build.ts";
 import { Speed } from "../usb/speed.ts";
 import { TransferType } from "../usb/urb.ts";
+import { bulkPacketSize } from "./bulk-packet-size.ts";
 
 /** bConfigurationValue of the two configurations, as in Linux' gadget zero. */
 export const SOURCE_SINK = 3;
@@ -57,7 +58,7 @@ function setting(bAlternateSetting: number, bNumEndpoints: number): Uint8Array {
   });
 }
 
-/** The largest packets a speed allows (USB 2.0 §5.6.3, §5.7.3, §5.8.3; USB 3.2 table 9-27). */
+/** The largest packets a speed allows (USB 2.0 §5.6.3, §5.7.3; USB 3.2 table 9-27). */
 function maxPacketSize(speed: Speed, type: TransferType): number {
   switch (type) {
     case TransferType.isochronous:
@@ -65,8 +66,7 @@ function maxPacketSize(speed: Speed, type: TransferType): number {
     case TransferType.interrupt:
       return speed >= Speed.high ? 1024 : 64;
     default:
-      if (speed >= Speed.super) return 1024;
-      return speed === Speed.high ? 512 : 64;
+      return bulkPacketSize(speed);
   }
 }
 

@@ -3,10 +3,19 @@ import { SystemError } from "./system-error.ts";
 
 type Koffi = typeof import("koffi");
 
-/** The C library of this process. Every function returns -1 on failure; `errno` is valid right after. */
+/** The C library of this process. Functions return -1 on failure unless it says otherwise; `errno` is valid right after. */
 export interface Libc {
   socketpair(domain: number, type: number, protocol: number, fds: Int32Array): number;
   setsockopt(fd: number, level: number, option: number, value: Int32Array, length: number): number;
+  flock(fd: number, operation: number): number;
+  posix_openpt(flags: number): number;
+  grantpt(fd: number): number;
+  unlockpt(fd: number): number;
+  /** Answers an error number, not -1. */
+  ptsname_r(fd: number, name: Uint8Array, length: number): number;
+  tcgetattr(fd: number, termios: Uint8Array): number;
+  cfmakeraw(termios: Uint8Array): void;
+  tcsetattr(fd: number, when: number, termios: Uint8Array): number;
   errno(): number;
   /** Aborts the process if the event loop cannot poll `fd`. The caller must keep the handle. */
   poll(fd: number, interest: PollInterest, callback: PollCallback): PollHandle;
@@ -58,6 +67,14 @@ function load(): Libc | SystemError {
   return {
     socketpair: program.func("int socketpair(int, int, int, _Out_ int *)") as Libc["socketpair"],
     setsockopt: program.func("int setsockopt(int, int, int, _In_ int *, unsigned int)") as Libc["setsockopt"],
+    flock: program.func("int flock(int, int)") as Libc["flock"],
+    posix_openpt: program.func("int posix_openpt(int)") as Libc["posix_openpt"],
+    grantpt: program.func("int grantpt(int)") as Libc["grantpt"],
+    unlockpt: program.func("int unlockpt(int)") as Libc["unlockpt"],
+    ptsname_r: program.func("int ptsname_r(int, _Out_ uint8_t *, size_t)") as Libc["ptsname_r"],
+    tcgetattr: program.func("int tcgetattr(int, _Out_ uint8_t *)") as Libc["tcgetattr"],
+    cfmakeraw: program.func("void cfmakeraw(_Inout_ uint8_t *)") as Libc["cfmakeraw"],
+    tcsetattr: program.func("int tcsetattr(int, int, _In_ uint8_t *)") as Libc["tcsetattr"],
     errno: () => koffi.errno(),
     poll: koffi.node.poll as unknown as Libc["poll"],
   };

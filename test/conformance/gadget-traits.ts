@@ -24,3 +24,32 @@ export function zeroTraits(speed: Speed, pattern: 0 | 63 = 0): UsbDeviceTraits {
 export function keyboardTraits(): UsbDeviceTraits {
   return { direct: true, silent: { configuration: 1, address: 0x81 } };
 }
+
+export function diskTraits(): UsbDeviceTraits {
+  return { direct: true, silent: { configuration: 1, address: 0x81 } };
+}
+
+export function serialTraits(): UsbDeviceTraits {
+  return { direct: true, silent: { configuration: 1, address: 0x81 } };
+}
+
+export function mouseTraits(): UsbDeviceTraits {
+  return { direct: true, silent: { configuration: 1, address: 0x81 } };
+}
+
+/** Its IN endpoint never sends, its OUT endpoint takes everything. */
+export function definedTraits(): UsbDeviceTraits {
+  return {
+    direct: true,
+    silent: { configuration: 1, address: 0x81 },
+    sink: { configuration: 1, address: 0x02, data: (length) => new Uint8Array(length) },
+  };
+}
+
+export function audioTraits(): UsbDeviceTraits {
+  return {
+    direct: true,
+    silent: { configuration: 1, interfaceNumber: 2, alternate: 1, address: 0x82 },
+    isoOut: { configuration: 1, interfaceNumber: 1, alternate: 1, address: 0x01 },
+  };
+}

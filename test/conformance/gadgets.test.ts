@@ -1,9 +1,23 @@
+import { Audio } from "../../src/gadgets/audio.ts";
+import { defineDevice } from "../../src/gadgets/defined-device.ts";
+import { Disk } from "../../src/gadgets/disk.ts";
 import type { Gadget } from "../../src/gadgets/gadget.ts";
 import { Keyboard } from "../../src/gadgets/keyboard.ts";
+import { MemoryStore } from "../../src/gadgets/memory-store.ts";
+import { Mouse } from "../../src/gadgets/mouse.ts";
+import { Serial } from "../../src/gadgets/serial.ts";
 import { Zero } from "../../src/gadgets/zero.ts";
 import { Speed } from "../../src/usb/speed.ts";
 import { ManualLoop } from "../support/manual-loop.ts";
-import { keyboardTraits, zeroTraits } from "./gadget-traits.ts";
+import {
+  audioTraits,
+  definedTraits,
+  diskTraits,
+  keyboardTraits,
+  mouseTraits,
+  serialTraits,
+  zeroTraits,
+} from "./gadget-traits.ts";
 import type { PluggedDevice } from "./recording-host.ts";
 import { usbDeviceConformance } from "./usb-device.ts";
 
@@ -32,4 +46,33 @@ for (const [name, speed] of Object.entries({ low: Speed.low, full: Speed.full })
     async () => plugged(new Keyboard({ speed })),
     keyboardTraits(),
   );
+}
+for (const [name, speed] of Object.entries({ full: Speed.full, high: Speed.high, super: Speed.super })) {
+  usbDeviceConformance(
+    `disk at ${name} speed`,
+    async () => plugged(new Disk({ store: new MemoryStore(1 << 20), speed })),
+    diskTraits(),
+  );
+}
+for (const [name, speed] of Object.entries({ full: Speed.full, high: Speed.high, super: Speed.super })) {
+  usbDeviceConformance(`serial at ${name} speed`, async () => plugged(new Serial({ speed })), serialTraits());
+}
+usbDeviceConformance("mouse", async () => plugged(new Mouse()), mouseTraits());
+usbDeviceConformance(
+  "a defined device",
+  async () =>
+    plugged(
+      defineDevice({
+        product: "Thing",
+        endpoints: [
+          { endpoint: 1, send: () => new Promise(() => {}) },
+          { endpoint: 2, receive: async () => {} },
+        ],
+        control: async () => undefined,
+      }),
+    ),
+  definedTraits(),
+);
+for (const [name, speed] of Object.entries({ full: Speed.full, high: Speed.high })) {
+  usbDeviceConformance(`audio at ${name} speed`, async () => plugged(new Audio({ speed })), audioTraits());
 }

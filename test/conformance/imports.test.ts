@@ -1,9 +1,12 @@
+import { Disk } from "../../src/gadgets/disk.ts";
 import type { Gadget } from "../../src/gadgets/gadget.ts";
 import { Keyboard } from "../../src/gadgets/keyboard.ts";
+import { MemoryStore } from "../../src/gadgets/memory-store.ts";
+import { Serial } from "../../src/gadgets/serial.ts";
 import { Zero } from "../../src/gadgets/zero.ts";
 import { Speed } from "../../src/usb/speed.ts";
 import { ManualLoop } from "../support/manual-loop.ts";
-import { keyboardTraits, zeroTraits } from "./gadget-traits.ts";
+import { diskTraits, keyboardTraits, serialTraits, zeroTraits } from "./gadget-traits.ts";
 import { RingImport } from "./ring-sink.ts";
 import { type UsbDeviceTraits, usbDeviceConformance } from "./usb-device.ts";
 import { UsbipImport } from "./usbip-import.ts";
@@ -34,3 +37,5 @@ for (const speed of ["full", "high", "super"] as const) {
   throughSinks(`zero at ${speed} speed`, () => new Zero({ speed: Speed[speed] }), zeroTraits(Speed[speed]));
 }
 throughSinks("keyboard", () => new Keyboard(), keyboardTraits());
+throughSinks("disk", () => new Disk({ store: new MemoryStore(1 << 20) }), diskTraits());
+throughSinks("serial", () => new Serial(), serialTraits());

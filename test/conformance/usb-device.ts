@@ -28,7 +28,7 @@ export interface UsbDeviceTraits {
   readonly sink?: EndpointPlace & { data(length: number): Uint8Array };
   /** What is written to `out` can be read at `address`, one read for one write. */
   readonly loopback?: EndpointPlace & { readonly out: number };
-  /** An IN endpoint that stays silent. */
+  /** An IN endpoint that stays silent; an isochronous one is busy with a URB of a second instead. */
   readonly silent: EndpointPlace;
   readonly isoIn?: EndpointPlace & { data(length: number): Uint8Array };
   readonly isoOut?: EndpointPlace;
@@ -233,7 +233,7 @@ export function usbDeviceConformance(
 
   promise("a cancelled read completes once, as cancelled, ahead of older ones", async (host) => {
     const { type } = await host.reach(silent);
-    const urbs = Array.from({ length: 3 }, () => host.urb(type, silent.address, 8));
+    const urbs = Array.from({ length: 3 }, () => waiting(host, type, silent.address));
     for (const urb of urbs) host.submit(urb);
     host.flush();
     await host.idle(20);
@@ -264,13 +264,15 @@ export function usbDeviceConformance(
 
   promise("a halt stalls a read that is pending", async (host) => {
     const { type } = await host.reach(silent);
-    const read = host.urb(type, silent.address, 8);
+    // Isochronous endpoints have no halt (USB 2.0 §5.6.4).
+    if (type === TransferType.isochronous) return;
+    const read = waiting(host, type, silent.address);
     host.submit(read);
     host.flush();
     await host.control(Uint8Array.of(0x02, 3, 0, 0, silent.address, 0, 0, 0));
     assert.equal((await host.completion(read)).status, stall);
     await host.control(Uint8Array.of(0x02, 1, 0, 0, silent.address, 0, 0, 0));
-    const next = host.urb(type, silent.address, 8);
+    const next = waiting(host, type, silent.address);
     host.submit(next);
     host.flush();
     await host.idle(20);
@@ -279,7 +281,7 @@ export function usbDeviceConformance(
 
   promise("a change of the configuration ends pending transfers", async (host) => {
     const { type } = await host.reach(silent);
-    const read = host.urb(type, silent.address, 8);
+    const read = waiting(host, type, silent.address);
     host.submit(read);
     host.flush();
     await host.control(Uint8Array.of(0x00, 9, silent.configuration, 0, 0, 0, 0, 0));
@@ -288,7 +290,7 @@ export function usbDeviceConformance(
 
   promise("a reset ends pending transfers and unconfigures the device", async (host, device) => {
     const { type } = await host.reach(silent);
-    const read = host.urb(type, silent.address, 8);
+    const read = waiting(host, type, silent.address);
     host.submit(read);
     host.flush();
     assert.equal(await host.reset(), ok);
@@ -301,7 +303,7 @@ export function usbDeviceConformance(
 
   promise("close ends pending transfers, and the device opens again, unconfigured", async (host, device) => {
     const { type } = await host.reach(silent);
-    const urbs = Array.from({ length: 5 }, () => host.urb(type, silent.address, 8));
+    const urbs = Array.from({ length: 5 }, () => waiting(host, type, silent.address));
     for (const urb of urbs) host.submit(urb);
     host.flush();
     await host.close();
@@ -409,7 +411,7 @@ export function usbDeviceConformance(
     const host = new RecordingHost(plugged);
     assert.equal(await host.open(), undefined);
     const { type } = await host.reach(silent);
-    const read = host.urb(type, silent.address, 8);
+    const read = waiting(host, type, silent.address);
     host.submit(read);
     host.flush();
     plugged.unplug();
@@ -421,6 +423,17 @@ export function usbDeviceConformance(
     if (traits.direct) assert.equal((await host.open())?.reason, "gone");
     await host.end();
   });
+}
+
+/** A URB that does not complete by itself, or not for a second. */
+function waiting(host: RecordingHost, type: TransferType, address: number): Urb {
+  if (type !== TransferType.isochronous) return host.urb(type, address, 8);
+  return isochronous(
+    host,
+    address,
+    Array.from({ length: 1000 }, () => 0),
+    0,
+  );
 }
 
 async function completesInOrder(host: RecordingHost, urbs: readonly Urb[]): Promise<void> {

@@ -1,4 +1,11 @@
+import { Audio } from "../../src/gadgets/audio.ts";
+import { Disk } from "../../src/gadgets/disk.ts";
+import type { Gadget } from "../../src/gadgets/gadget.ts";
+import type { GadgetIdentity } from "../../src/gadgets/identity.ts";
 import { Keyboard } from "../../src/gadgets/keyboard.ts";
+import { MemoryStore } from "../../src/gadgets/memory-store.ts";
+import { Mouse } from "../../src/gadgets/mouse.ts";
+import { Serial } from "../../src/gadgets/serial.ts";
 import { Zero } from "../../src/gadgets/zero.ts";
 import { Speed } from "../../src/usb/speed.ts";
 import { createUrb, TransferStatus, TransferType, type Urb } from "../../src/usb/urb.ts";
@@ -42,7 +49,22 @@ const REQUESTS = annotatedHex(`
   a1 01 0001 0000 0800  GET_REPORT
   40 5b 0000 0000 4000  test data out
   c0 5c 0000 0000 4000  test data in
+  21 ff 0000 0000 0000  mass storage reset
+  a1 fe 0000 0000 0100  GET_MAX_LUN
+  21 20 0000 0000 0700  SET_LINE_CODING
+  a1 21 0000 0000 0700  GET_LINE_CODING
+  21 22 0100 0000 0000  SET_CONTROL_LINE_STATE
+  21 23 ffff 0000 0000  SEND_BREAK
 `);
+
+const GADGETS: readonly ((identity: GadgetIdentity) => Gadget)[] = [
+  (identity) => new Zero(identity),
+  (identity) => new Keyboard(identity),
+  (identity) => new Mouse(identity),
+  (identity) => new Disk({ ...identity, store: new MemoryStore(4096) }),
+  (identity) => new Serial(identity),
+  (identity) => new Audio(identity),
+];
 
 function mutant(random: Random): Uint8Array {
   const setups = Array.from({ length: 1 + random.below(6) }, () => {
@@ -63,7 +85,7 @@ export const gadgetTarget: Target = {
   mutant,
   judge(bytes, random) {
     const speed = random.pick([Speed.full, Speed.high, Speed.super]);
-    const gadget = random.oneIn(2) ? new Zero({ speed }) : new Keyboard({ speed });
+    const gadget = random.pick(GADGETS)({ speed });
     const loop = new ManualLoop();
     let completed: Urb[] = [];
     const host = { complete: (urb: Urb) => void completed.push(urb), unplugged: () => {} };
@@ -99,7 +121,7 @@ function control(setup: Uint8Array): Urb {
   return urb;
 }
 
-function check(urb: Urb, gadget: Zero | Keyboard): void {
+function check(urb: Urb, gadget: Gadget): void {
   const { setup, buffer, offset, length, actualLength, status } = urb;
   requireSame(Object.values(TransferStatus).includes(status), true, `status ${status}`);
   requireSame(actualLength >= 0 && actualLength <= length, true, `${actualLength} of ${length} bytes`);

@@ -5,6 +5,8 @@ import {
   GadgetSpecificationError,
   parseGadgetSpec,
 } from "../../src/gadgets/catalog.ts";
+import { EchoStream } from "../../src/gadgets/echo-stream.ts";
+import { MemoryStore } from "../../src/gadgets/memory-store.ts";
 import { AddressError, parseAddress, printAddress } from "../../src/links/address.ts";
 import type { Random } from "./random.ts";
 import { requireSame, type Target } from "./target.ts";
@@ -30,6 +32,11 @@ const GADGETS: readonly string[] = [
   "zero,vid=1209,pid=0001,serial=a=b",
   "keyboard,speed=low,text=Hello World",
   "keyboard,serial=\u{1f600},speed=full",
+  "mouse,speed=low",
+  "disk,size=1.5G,ro",
+  "disk,file=/srv/image,speed=high",
+  "serial,bridge=tcp:4000",
+  "audio,speed=full",
 ];
 
 /** Parts of either language, so that a mutant is often still a sentence. */
@@ -110,6 +117,9 @@ function value(option: string, random: Random): string {
   }
 }
 
+/** For the files, terminals and connections that a specification may name. */
+const BACKING = { store: new MemoryStore(4096), stream: new EchoStream() };
+
 export const gadgetSpecTarget: Target = {
   name: "parseGadgetSpec",
   corpus: GADGETS.map(encode),
@@ -128,7 +138,7 @@ export const gadgetSpecTarget: Target = {
       "a kind of the catalog",
     );
     // What parses can be made: nothing is left for the constructor to refuse.
-    requireSame(createGadget(parsed).speed, parsed.speed, "speed of the gadget");
+    requireSame(createGadget(parsed, BACKING).speed, parsed.speed, "speed of the gadget");
     return "value";
   },
 };

@@ -1,4 +1,7 @@
 import { scenarios } from "./scenario.ts";
 import { foundation } from "./scenarios/foundation.ts";
+import { usefulGadgets } from "./scenarios/useful-gadgets.ts";
 
-scenarios("6.1", foundation({ cycles: 100, iterations: 20 }), { modules: ["vhci-hcd"] });
+scenarios("6.1", [...foundation({ cycles: 100, iterations: 20 }), ...usefulGadgets("short")], {
+  modules: ["vhci-hcd"],
+});

@@ -16,6 +16,8 @@ export const USERLAND: PackageRequest = {
     "usbutils",
     "usb.ids",
     "busybox-static",
+    "e2fsprogs",
+    "alsa-utils",
     "libstdc++6", // this and the C library: for node in the guest
     "xz-utils",
     "zstd",

@@ -1,8 +1,4 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { Zero } from "../../../src/gadgets/zero.ts";
 import {
   ATTACH_LINES,
@@ -14,9 +10,8 @@ import {
 } from "../attachment.ts";
 import type { Guest } from "../guest.ts";
 import type { Scenario } from "../scenario.ts";
+import { ServeProcess } from "../serve-process.ts";
 import { ServedHost } from "../served-host.ts";
-
-const USBFERRY = fileURLToPath(new URL("../../../src/cli/main.js", import.meta.url));
 
 /** How soon the other side has to be clean when one side goes away. */
 const CLEAN_MS = 1_000;
@@ -57,28 +52,11 @@ async function watchForEnd(
   return { goneMs: watcher.exit.then(() => goneMs) };
 }
 
-/** The command itself as a process of its own, so that it can be killed. */
-async function startServing(): Promise<{ readonly port: number; kill(): Promise<void> }> {
-  const argv = [USBFERRY, "serve", "--listen", "tcp:127.0.0.1:0", "--gadget", "zero,serial=zero"];
-  const serving = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "ignore"] });
-  const exit = once(serving, "exit");
-  for await (const line of createInterface(serving.stdout)) {
-    const port = /tcp:127\.0\.0\.1:(\d+)/.exec(line)?.[1];
-    if (port === undefined) continue;
-    const kill = async (): Promise<void> => {
-      serving.kill("SIGKILL");
-      await exit;
-    };
-    return { port: Number(port), kill };
-  }
-  throw new Error("usbferry serve ended before it named its port");
-}
-
 export const hostKilled: Scenario = {
   name: "the host is killed in mid-traffic: the guest is clean within a second",
   expected: [...ATTACH_LINES, ...LINK_LOST_LINES],
   async run(guest) {
-    const serving = await startServing();
+    const serving = await ServeProcess.start("zero,serial=zero");
     try {
       const [attachment] = await attach(guest, serving.port, ["zero"]);
       const stream = await startStream(guest, attachment!);

@@ -1,0 +1,65 @@
+import { createGadget, type GadgetSpecification } from "../../gadgets/catalog.ts";
+import { SystemError } from "../../linux/system-error.ts";
+import type { UsbDevice } from "../../usb/device.ts";
+import type { Loop } from "../../usb/loop.ts";
+import type { Log } from "../log.ts";
+import { FileStore } from "./file-store.ts";
+import { PtyStream } from "./pty-stream.ts";
+import { TcpStream } from "./tcp-stream.ts";
+
+/** A gadget with what stands behind it. */
+export interface PluggedGadget {
+  readonly device: UsbDevice;
+  /** What a person has to know to use it. */
+  readonly note?: string;
+  /** Gives back what stands behind it, when no session has the device any more. */
+  close(): Promise<void>;
+}
+
+/** Opens what the gadget needs and makes it. Rejects with AccessDenied, Failed or a SystemError. */
+export async function plugGadget(
+  specification: GadgetSpecification,
+  loop: Loop,
+  log: Log,
+): Promise<PluggedGadget> {
+  switch (specification.kind) {
+    case "disk":
+      return "file" in specification.content
+        ? plugImage(specification, specification.content.file, log)
+        : plugAlone(specification);
+    case "serial": {
+      const { bridge } = specification;
+      if (bridge === "echo") return plugAlone(specification);
+      if (bridge === "pty") return plugPty(specification, loop);
+      const stream = new TcpStream(bridge.tcp, log);
+      return { device: createGadget(specification, { stream }), close: async () => stream.destroy() };
+    }
+    default:
+      return plugAlone(specification);
+  }
+}
+
+function plugAlone(specification: GadgetSpecification): PluggedGadget {
+  return { device: createGadget(specification), close: async () => {} };
+}
+
+async function plugImage(
+  specification: GadgetSpecification & { kind: "disk" },
+  file: string,
+  log: Log,
+): Promise<PluggedGadget> {
+  const store = await FileStore.open(file, specification.readOnly);
+  const onFailure = ({ message }: { readonly message: string }): void =>
+    log.warn({ code: "STORE_FAILED", file }, `${file} failed, the guest sees a medium error: ${message}`);
+  return { device: createGadget(specification, { store, onFailure }), close: () => store.close() };
+}
+
+function plugPty(specification: GadgetSpecification & { kind: "serial" }, loop: Loop): PluggedGadget {
+  const stream = PtyStream.open(loop);
+  if (stream instanceof SystemError) throw stream;
+  return {
+    device: createGadget(specification, { stream }),
+    note: `its other end is ${stream.path}`,
+    close: async () => stream.destroy(),
+  };
+}

@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FileStore } from "../../../src/daemon/backing/file-store.ts";
+import { Disk } from "../../../src/gadgets/disk.ts";
+import { MemoryStore } from "../../../src/gadgets/memory-store.ts";
+import { Speed } from "../../../src/usb/speed.ts";
+import { ATTACH_LINES, attach, detachAll } from "../attachment.ts";
+import { blockDevice } from "../disk.ts";
+import type { Guest } from "../guest.ts";
+import type { Scenario } from "../scenario.ts";
+import { ServeProcess } from "../serve-process.ts";
+import { ServedHost } from "../served-host.ts";
+
+const MIB = 1024 * 1024;
+const EXT4_BLOCK = 4096;
+
+/** Runs with an empty image in a folder that goes afterwards. */
+async function withImage(bytes: number, run: (image: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "usbferry-disk-"));
+  try {
+    const image = join(folder, "image");
+    await writeFile(image, "");
+    await truncate(image, bytes);
+    await run(image);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** Makes an ext4 of the blocks that `missingBlocks` compares, and mounts it. */
+async function format(guest: Guest, device: string): Promise<void> {
+  await guest.shell(
+    `mkfs.ext4 -q -b ${EXT4_BLOCK} ${device} && mkdir -p /tmp/disk && mount -t ext4 ${device} /tmp/disk`,
+  );
+}
+
+async function sha256(guest: Guest, path: string): Promise<string> {
+  return (await guest.shell(`sha256sum ${path}`, { timeoutMs: 120_000 })).split(" ")[0]!;
+}
+
+/** How many blocks of the file are nowhere in the image. Random blocks cannot be mistaken for each other. */
+function missingBlocks(image: Buffer, file: Buffer): number {
+  const places = new Map<string, number>();
+  for (let at = 0; at < image.length; at += EXT4_BLOCK) places.set(image.toString("hex", at, at + 16), at);
+  let missing = 0;
+  for (let at = 0; at < file.length; at += EXT4_BLOCK) {
+    const place = places.get(file.toString("hex", at, at + 16)) ?? image.length;
+    const block = file.subarray(at, at + EXT4_BLOCK);
+    if (!block.equals(image.subarray(place, place + EXT4_BLOCK))) missing += 1;
+  }
+  return missing;
+}
+
+/** ext4 on an image file: what is written is read again by the guest, and is in the file. */
+export function ext4(mebibytes: number, speed: "high" | "super"): Scenario {
+  return {
+    name: `ext4 on a ${speed}-speed disk: ${mebibytes} MiB written, synced and read again`,
+    timeoutMs: 120_000,
+    expected: ATTACH_LINES,
+    run: (guest) =>
+      withImage(2 * mebibytes * MIB + 8 * MIB, async (image) => {
+        const content = randomBytes(mebibytes * MIB);
+        await writeFile(join(guest.scratch, "content"), content);
+        const store = await FileStore.open(image, false);
+        const host = await ServedHost.start({
+          disk: new Disk({ store, speed: Speed[speed], serial: "disk" }),
+        });
+        try {
+          const [attachment] = await attach(guest, host.port, ["disk"]);
+          const device = await blockDevice(guest, attachment!);
+          assert.match(
+            await guest.shell(`cat /sys/class/scsi_disk/*/cache_type`),
+            /write back/,
+            "the guest knows of the write cache",
+          );
+          await format(guest, device);
+          await guest.shell(
+            `cp /scratch/content /tmp/disk/content && sync && umount /tmp/disk &&
+             echo 3 > /proc/sys/vm/drop_caches && mount -t ext4 ${device} /tmp/disk`,
+            { timeoutMs: 120_000 },
+          );
+          const digest = createHash("sha256").update(content).digest("hex");
+          assert.equal(await sha256(guest, "/tmp/disk/content"), digest);
+          await guest.shell("umount /tmp/disk");
+          await detachAll(guest);
+        } finally {
+          await host.stop();
+          await store.close();
+        }
+        assert.equal(missingBlocks(await readFile(image), content), 0, "blocks that the image lacks");
+      }),
+  };
+}
+
+export const readOnlyDisk: Scenario = {
+  name: "a write-protected disk cannot be written",
+  expected: ATTACH_LINES,
+  async run(guest) {
+    const disk = new Disk({ store: new MemoryStore(8 * MIB, true), serial: "disk" });
+    const host = await ServedHost.start({ disk });
+    try {
+      const [attachment] = await attach(guest, host.port, ["disk"]);
+      const device = await blockDevice(guest, attachment!);
+      assert.equal((await guest.shell(`blockdev --getro ${device}`)).trim(), "1");
+      const { code } = await guest.run(["dd", "if=/dev/zero", `of=${device}`, "bs=4096", "count=1"]);
+      assert.notEqual(code, 0);
+      await detachAll(guest);
+    } finally {
+      await host.stop();
+    }
+  },
+};
+
+/** Writes file after file, each made durable before its digest is printed. */
+const WRITE_FILES = `
+i=0
+while dd if=/dev/urandom of=/tmp/disk/$i bs=64k count=4 conv=fsync 2>/dev/null; do
+  sha256sum /tmp/disk/$i
+  i=$((i+1))
+done
+echo ended`;
+
+export const hostKilledWhileWriting: Scenario = {
+  name: "the host is killed while the guest writes: all that was synced is in the image",
+  timeoutMs: 120_000,
+  expected: [
+    ...ATTACH_LINES,
+    { pattern: /vhci_hcd: connection reset by peer/, reason: "a killed process leaves unread requests" },
+    {
+      pattern: /I\/O error|Buffer I\/O|lost (async|sync) page write/,
+      reason: "the disk is gone in mid-write",
+    },
+    {
+      pattern: /EXT4-fs|JBD2|Aborting journal|device offline/,
+      reason: "a mounted file system lost its disk",
+    },
+    {
+      pattern: /(sd|scsi) .*(rejecting I\/O|Synchronize Cache|tag#|Sense|CDB|FAILED|Cache flush)/,
+      reason: "so did sd",
+    },
+  ],
+  run: (guest) =>
+    withImage(64 * MIB, async (image) => {
+      const gadget = `disk,file=${image},serial=disk`;
+      const digests = new Map<string, string>();
+      const first = await ServeProcess.start(gadget);
+      try {
+        const [attachment] = await attach(guest, first.port, ["disk"]);
+        const device = await blockDevice(guest, attachment!);
+        await format(guest, device);
+        const writer = await guest.spawn(["sh", "-c", WRITE_FILES], (line) => {
+          const [digest, path] = line.split(/\s+/);
+          if (path !== undefined) digests.set(path, digest!);
+        });
+        await guest.waitFor("ten files", () => digests.size >= 10);
+        await first.kill();
+        await writer.exit;
+        await guest.shell("umount /tmp/disk || umount -l /tmp/disk");
+        await guest.waitFor("the disk to go", `! test -b ${device}`);
+      } finally {
+        await first.kill();
+      }
+      const second = await ServeProcess.start(gadget);
+      try {
+        const [attachment] = await attach(guest, second.port, ["disk"]);
+        const device = await blockDevice(guest, attachment!);
+        await guest.shell(`mount -t ext4 ${device} /tmp/disk`);
+        for (const [path, digest] of digests) assert.equal(await sha256(guest, path), digest, path);
+        await guest.shell("umount /tmp/disk");
+        await detachAll(guest);
+      } finally {
+        await second.kill();
+      }
+    }),
+};
