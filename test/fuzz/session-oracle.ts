@@ -13,6 +13,9 @@ import { requireSame, requireSameBytes } from "./target.ts";
 import { type Found, UnlinkOracle } from "./unlink-oracle.ts";
 import { AT, faultsOf, HEADER, PACKET, partsOf, word } from "./usbip-message.ts";
 
+/** A packet takes room in the reply, and in the table that the device fills. */
+const PACKET_MEMORY = 2 * PACKET;
+
 export interface SessionRules extends HandshakeRules {
   readonly urbs: number;
   readonly bytes: number;
@@ -82,6 +85,7 @@ export class SessionOracle {
         `seqnum ${request.seqnum} not on the device as it was sent; want of memory`,
       );
       this.#outstanding.delete(request.seqnum);
+      this.#holders.delete(request);
       this.#refuse(request, REFUSED_NO_MEMORY);
     }
     requireSame(this.#device.log.length, this.#logged, "transfers that reached the device");
@@ -104,7 +108,6 @@ export class SessionOracle {
 
   #refuse(request: Request, status: number): void {
     request.refusal = status;
-    this.#holders.delete(request);
     this.#refused.push(request);
   }
 
@@ -233,11 +236,11 @@ export class SessionOracle {
 
   /** Whether what is in use explains that there is no more. Buffers may be rounded up to twice their size. */
   #mayRefuse(request: Request): boolean {
-    let bytes = 2 * (HEADER + request.length + request.packets.length * PACKET) + 128;
+    let bytes = 2 * (HEADER + request.length + request.packets.length * PACKET_MEMORY) + 128;
     let count = 1;
     for (const holder of this.#holders) {
       if (holder === request) continue;
-      bytes += 2 * (HEADER + holder.length + holder.packets.length * PACKET) + 128;
+      bytes += 2 * (HEADER + holder.length + holder.packets.length * PACKET_MEMORY) + 128;
       count++;
     }
     return count > this.#rules.urbs || bytes > this.#rules.bytes;
@@ -251,7 +254,10 @@ export class SessionOracle {
     if (request === undefined) throw new Error(`RET_SUBMIT for seqnum ${seqnum}, which nobody waits for`);
     // Whichever of two reasons to refuse is seen first.
     const isFull = (word(bytes, 20) | 0) === REFUSED_NO_MEMORY;
-    if (isFull && refused >= 0 && this.#mayRefuse(request)) request.refusal = REFUSED_NO_MEMORY;
+    if (isFull && refused >= 0 && this.#mayRefuse(request)) {
+      request.refusal = REFUSED_NO_MEMORY;
+      this.#holders.delete(request);
+    }
     const expected = expectedReply(request);
     requireSameBytes(bytes.subarray(0, expected.length), expected, `RET_SUBMIT ${seqnum}`);
     if (refused < 0) this.#outstanding.delete(seqnum);
