@@ -31,7 +31,7 @@ export async function serve(request: ServeRequest, log: Log): Promise<Serving> {
     }
     exports.add(specification.kind, createGadget(specification));
   }
-  const places = request.listen.map(listenPlace);
+  const places = request.listen.map((text) => listenPlace(text, "host"));
   const host = new Host(exports, new LibuvLoop(), log);
   await host.listen(places);
   return {
