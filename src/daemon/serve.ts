@@ -1,16 +1,19 @@
 import { createGadget, GadgetSpecificationError, parseGadgetSpec } from "../gadgets/catalog.ts";
+import { Dialler } from "./dialler.ts";
 import { ExportTable } from "./export-table.ts";
 import { WrongUsage } from "./failure.ts";
 import { Host } from "./host.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
 import type { Log } from "./log.ts";
-import { listenPlace } from "./place.ts";
+import { dialPlace, listenPlace } from "./place.ts";
 
 export { GADGET_KINDS, type GadgetKind } from "../gadgets/catalog.ts";
 
 /** What a host is to share, and where: the texts of the command line. */
 export interface ServeRequest {
   readonly listen: readonly string[];
+  /** Waiting guests to dial. */
+  readonly connect: readonly string[];
   readonly gadgets: readonly string[];
 }
 
@@ -32,11 +35,18 @@ export async function serve(request: ServeRequest, log: Log): Promise<Serving> {
     exports.add(specification.kind, createGadget(specification));
   }
   const places = request.listen.map((text) => listenPlace(text, "host"));
-  const host = new Host(exports, new LibuvLoop(), log);
+  const guests = request.connect.map(dialPlace);
+  const loop = new LibuvLoop();
+  const host = new Host(exports, loop, log);
   await host.listen(places);
+  const diallers = guests.map((guest) => new Dialler(guest, host, exports, loop, log));
+  for (const dialler of diallers) dialler.start();
   return {
     addresses: host.addresses,
     busids: Array.from(exports.devices(), (exported) => exported.busid),
-    stop: () => host.stop(),
+    stop: () => {
+      for (const dialler of diallers) dialler.stop();
+      return host.stop();
+    },
   };
 }
