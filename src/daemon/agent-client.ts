@@ -15,9 +15,15 @@ import {
 } from "./agent-protocol.ts";
 import { Failed } from "./failure.ts";
 
-/** How long an agent may take to listen; node starts in a tenth of a second, under emulation in two. */
-const START_MS = 15_000;
+/** How long an agent may take to listen: half a second, on a busy machine under emulation half a minute. */
+const START_MS = 60_000;
 const POLL_MS = 25;
+/** An agent that is being ended may still take connections for a moment, and answer none. */
+const TRIES = 5;
+const RETRY_MS = 200;
+
+/** The agent ended without an answer. */
+class AgentGone extends Failed {}
 
 type Answer<A extends AgentAnswer["answer"]> = Extract<AgentAnswer, { readonly answer: A }>;
 
@@ -38,8 +44,18 @@ export async function askOrStartAgent<A extends AgentAnswer["answer"]>(
   expected: A,
   signal?: AbortSignal,
 ): Promise<Answer<A>> {
-  const link = (await reachAgent()) ?? (await startAgent(command));
-  return converse(link, question, expected, signal);
+  for (let tries = 1; ; tries++) {
+    // oxlint-disable no-await-in-loop -- one agent after the other
+    const link = (await reachAgent()) ?? (await startAgent(command));
+    try {
+      return await converse(link, question, expected, signal);
+    } catch (error) {
+      // What it had begun has ended with it, so asking again does nothing twice.
+      if (!(error instanceof AgentGone) || signal?.aborted === true || tries === TRIES) throw error;
+      await sleep(RETRY_MS);
+    }
+    // oxlint-enable no-await-in-loop
+  }
 }
 
 async function reachAgent(): Promise<Link | undefined> {
@@ -109,7 +125,8 @@ function converse<A extends AgentAnswer["answer"]>(
       (bytes) => {
         if (!lines.receive(bytes)) link.destroy();
       },
-      () => reject(new Failed("the agent ended before it answered. Its log is agent.log beside its socket.")),
+      () =>
+        reject(new AgentGone("the agent ended before it answered. Its log is agent.log beside its socket.")),
     );
     signal?.addEventListener("abort", () => link.destroy(), { once: true });
     link.write([documentLine(question)], () => {});

@@ -7,6 +7,7 @@ import type { Listener } from "../links/listener.ts";
 import { Vhci } from "../vhci/vhci.ts";
 import { Agent } from "./agent.ts";
 import { type AgentAnswer, type AgentQuestion, DocumentLines, documentLine } from "./agent-protocol.ts";
+import { AGENT_STOPPED } from "./attachment.ts";
 import { Failed, failureKind } from "./failure.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
 import type { Log } from "./log.ts";
@@ -47,7 +48,7 @@ export class AgentServer {
   /** Detaches everything. */
   async stop(): Promise<void> {
     this.#listener?.close();
-    await this.#agent.stop();
+    await this.#agent.detachAll(AGENT_STOPPED);
     for (const link of this.#links) link.destroy();
   }
 
@@ -95,7 +96,7 @@ export class AgentServer {
         return { answer: "detached", ports: (await this.#agent.detach(port)) ? [port] : [] };
       }
       case "detach-all":
-        return { answer: "detached", ports: await this.#agent.stop() };
+        return { answer: "detached", ports: await this.#agent.detachAll() };
       case "state":
         return { answer: "state", state: this.#agent.state };
       default:

@@ -10,6 +10,7 @@ import { Failed } from "./failure.ts";
 import { HostConversation, type ReadyImport } from "./host-conversation.ts";
 import type { Log } from "./log.ts";
 import { dialPlace, listenPlace } from "./place.ts";
+import type { SessionEnd } from "./session-end.ts";
 import { WaitingGuest } from "./waiting-guest.ts";
 
 interface Kept {
@@ -77,21 +78,21 @@ export class Agent {
   }
 
   /** Detaches a port if it is one of ours, and tells whether it was. A device that dialled in is not taken again. */
-  async detach(port: number): Promise<boolean> {
+  async detach(port: number, end?: SessionEnd): Promise<boolean> {
     const kept = this.#kept.get(port);
     if (kept === undefined) return false;
     const { attachment, waiting } = kept;
     if (waiting?.refuse(attachment.ready.remote.record.busid) === true) this.#forget(waiting);
-    attachment.stop();
+    attachment.stop(end);
     await attachment.ended;
     return true;
   }
 
   /** Detaches everything, waits for nobody any more, and tells the ports that were ours. */
-  async stop(): Promise<readonly number[]> {
+  async detachAll(end?: SessionEnd): Promise<readonly number[]> {
     for (const guest of this.#waiting.keys()) this.#forget(guest);
     const ports = Array.from(this.#kept.keys());
-    await Promise.all(ports.map((port) => this.detach(port)));
+    await Promise.all(ports.map((port) => this.detach(port, end)));
     return ports;
   }
 

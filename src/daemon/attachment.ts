@@ -9,7 +9,8 @@ import type { Log } from "./log.ts";
 import { endByProtocol, type SessionEnd } from "./session-end.ts";
 
 const DETACHED: SessionEnd = { code: "OK", reason: "it was detached" };
-const AGENT_STOPPED: SessionEnd = { code: "STOPPED", reason: "it was taken away from the kernel" };
+/** The agent ends, and what it kept with it. */
+export const AGENT_STOPPED: SessionEnd = { code: "STOPPED", reason: "the agent stopped" };
 
 /** An imported device that this machine's kernel has, behind the guard. */
 export class Attachment {
@@ -20,6 +21,7 @@ export class Attachment {
   /** When port and device are free again. */
   readonly ended: Promise<SessionEnd>;
   readonly #relay: KernelRelay;
+  readonly #asked: { end: SessionEnd };
   #kernel: KernelDevice | undefined;
 
   private constructor(
@@ -28,12 +30,14 @@ export class Attachment {
     ready: ReadyImport,
     relay: KernelRelay,
     ended: Promise<SessionEnd>,
+    asked: { end: SessionEnd },
   ) {
     this.port = port;
     this.address = address;
     this.ready = ready;
     this.#relay = relay;
     this.ended = ended;
+    this.#asked = asked;
   }
 
   /** Gives the device to the kernel and logs when that is over. The import is closed in every case. */
@@ -59,8 +63,9 @@ export class Attachment {
       throw error;
     }
     const { busid } = remote.record;
+    const asked = { end: DETACHED };
     const ended = relayEnd.then(async (cause) => {
-      remote.close(endOfRelay(cause));
+      remote.close(cause instanceof ProtocolError ? endByProtocol(cause) : asked.end);
       const end = await remote.ended;
       const durationMs = Math.round(loop.now() - startMs);
       const line = `${end.code} ${busid} of ${address} on port ${port} after ${durationMs / 1_000} s: ${end.reason}`;
@@ -69,7 +74,7 @@ export class Attachment {
       else log.warn(fields, line);
       return end;
     });
-    return new Attachment(port, address, ready, relay, ended);
+    return new Attachment(port, address, ready, relay, ended, asked);
   }
 
   /** What the kernel has made of it, once `untilUsable` has resolved. */
@@ -100,13 +105,8 @@ export class Attachment {
   }
 
   /** Takes the device away from the kernel; `ended` follows. */
-  stop(): void {
+  stop(end = DETACHED): void {
+    this.#asked.end = end;
     this.#relay.stop();
   }
-}
-
-/** The reason that counts if the import has none of its own. */
-function endOfRelay(cause: RelayEnd): SessionEnd {
-  if (cause instanceof ProtocolError) return endByProtocol(cause);
-  return cause === "stopped" ? AGENT_STOPPED : DETACHED;
 }

@@ -7,8 +7,8 @@ import type { Submission } from "./submission.ts";
  */
 const NUDGE_MS = 150;
 
-/** A cancel must come back within a second, whatever the peer does; the rest is for our own loop. */
-const PATIENCE_MS = 900;
+/** A cancel must come back within a second, whatever the peer does; the rest is for a busy loop. */
+const PATIENCE_MS = 700;
 
 interface Unlink {
   readonly submission: Submission;

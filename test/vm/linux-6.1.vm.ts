@@ -1,4 +1,12 @@
 import { scenarios } from "./scenario.ts";
 import { foundation } from "./scenarios/foundation.ts";
+import { guestSide } from "./scenarios/guest-side.ts";
 
-scenarios("6.1", foundation({ cycles: 100, iterations: 20 }), { modules: ["vhci-hcd"] });
+scenarios(
+  "6.1",
+  [
+    ...foundation({ cycles: 100, iterations: 20 }),
+    ...guestSide({ cycles: 20, iterations: 2, speeds: ["super"], reverse: ["tcp:3241"] }),
+  ],
+  { modules: ["vhci-hcd"] },
+);

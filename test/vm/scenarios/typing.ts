@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Keyboard } from "../../../src/gadgets/keyboard.ts";
 import { Speed } from "../../../src/usb/speed.ts";
-import { ATTACH_LINES, attach, detachAll } from "../attachment.ts";
+import { ATTACH_LINES, type AttachWay, STOCK_TOOL } from "../attachment.ts";
 import type { InputEvent } from "../guest/evdev.ts";
 import type { Scenario } from "../scenario.ts";
 import { ServedHost } from "../served-host.ts";
@@ -42,42 +42,46 @@ function keyEvents(text: string): [code: number, value: number][] {
   });
 }
 
-export const typing: Scenario = {
-  name: "typed text arrives as evdev events",
-  expected: ATTACH_LINES,
-  async run(guest) {
-    for (const speed of ["low", "full", "high", "super"] as const) {
-      const keyboard = new Keyboard({ speed: Speed[speed], serial: "keyboard" });
-      const host = await ServedHost.start({ keyboard });
-      try {
-        await guest.loadModule("usbhid", "hid-generic", "evdev");
-        const [attachment] = await attach(guest, host.port, ["keyboard"]);
-        const input = `/sys/bus/usb/devices/${attachment!.sysfsName}/*:*/*/input/input*/event*`;
-        await guest.waitFor("an input device", `ls -d ${input}`);
-        const path = `/dev/input/${(await guest.shell(`basename ${input}`)).trim()}`;
+type KeyboardSpeed = "low" | "full" | "high" | "super";
 
-        const seen: [number, number][] = [];
-        let ready = false;
-        const reader = await guest.spawn(
-          guest.nodeProgram("test/vm/guest/evdev.js", path),
-          (line, _, source) => {
-            if (source === "stderr") return;
-            const event: InputEvent & { ready?: boolean } = JSON.parse(line);
-            if (event.ready === true) ready = true;
-            else if (event.type === EV_KEY) seen.push([event.code, event.value]);
-          },
-        );
-        await guest.waitFor("the reader to be ready", () => ready);
-        assert.equal(keyboard.type(TEXT), undefined);
-        const expected = keyEvents(TEXT);
-        await guest
-          .waitFor("the last key", () => seen.length >= expected.length, 10_000)
-          .finally(() => void reader.kill("SIGKILL"));
-        assert.deepEqual(seen, expected);
-        await detachAll(guest);
-      } finally {
-        await host.stop();
+export function typing(speeds: readonly KeyboardSpeed[], way: AttachWay = STOCK_TOOL): Scenario {
+  return {
+    name: `typed text arrives as evdev events${way.words}`,
+    expected: ATTACH_LINES,
+    async run(guest) {
+      for (const speed of speeds) {
+        const keyboard = new Keyboard({ speed: Speed[speed], serial: "keyboard" });
+        const host = await ServedHost.start({ keyboard });
+        try {
+          await guest.loadModule("usbhid", "hid-generic", "evdev");
+          const [attachment] = await way.attach(guest, host.port, ["keyboard"]);
+          const input = `/sys/bus/usb/devices/${attachment!.sysfsName}/*:*/*/input/input*/event*`;
+          await guest.waitFor("an input device", `ls -d ${input}`);
+          const path = `/dev/input/${(await guest.shell(`basename ${input}`)).trim()}`;
+
+          const seen: [number, number][] = [];
+          let ready = false;
+          const reader = await guest.spawn(
+            guest.nodeProgram("test/vm/guest/evdev.js", path),
+            (line, _, source) => {
+              if (source === "stderr") return;
+              const event: InputEvent & { ready?: boolean } = JSON.parse(line);
+              if (event.ready === true) ready = true;
+              else if (event.type === EV_KEY) seen.push([event.code, event.value]);
+            },
+          );
+          await guest.waitFor("the reader to be ready", () => ready);
+          assert.equal(keyboard.type(TEXT), undefined);
+          const expected = keyEvents(TEXT);
+          await guest
+            .waitFor("the last key", () => seen.length >= expected.length, 10_000)
+            .finally(() => void reader.kill("SIGKILL"));
+          assert.deepEqual(seen, expected);
+          await way.detachAll(guest);
+        } finally {
+          await host.stop();
+        }
       }
-    }
-  },
-};
+    },
+  };
+}
