@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { UsbfsDevice } from "./usbfs.ts";
 
 /** What a host is asked for by one program in the guest; the endpoints are those of the zero gadget. */
@@ -19,6 +21,8 @@ export async function transferOnce(
         ? { type: "bulk", endpoint: 0x81, data: 512 }
         : { type: "bulk", endpoint: 0x01, data: new Uint8Array(512) };
   const { status, actualLength } = await device.transfer(transfer as Parameters<typeof device.transfer>[0]);
+  // Closing a device that is just going would ask it for its first alternate setting, and vhci logs that.
+  if (status !== 0) for (let tries = 0; tries < 250 && existsSync(node); tries++) await sleep(20);
   device.close();
   return [status, actualLength];
 }
