@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { usbferry } from "../../test/support/usbferry.ts";
+
+function hasVhci(): boolean {
+  return existsSync("/sys/devices/platform/vhci_hcd.0");
+}
 
 /** Commands of the contract that are accepted and not built yet. */
 const notBuilt: readonly string[] = [
@@ -12,19 +16,11 @@ const notBuilt: readonly string[] = [
   "bind 0525:a4a0:serial",
   "unbind 1-2",
   "unbind --all",
-  "serve --connect tcp:box:3240 --gadget zero",
   "serve --device 1-2 --device 0525:a4a0",
   "serve --config usbferry.toml --gadget zero",
   "serve --dashboard tcp:8080 --gadget zero",
-  "attach tcp:box:3240 zero",
   "attach tcp:box:3240 zero --auto --direct",
-  "attach --listen tcp:3240",
-  "attach --listen tcp:3240 zero",
-  "agent",
-  "detach 0",
-  "detach --all",
-  "ports",
-  "ports --json",
+  "attach --listen tcp:3240 --direct",
   "controller --socket-path /run/vm.sock --device 1-2 --gadget zero --gadget keyboard --control /run/c.sock",
   "controller --fd 3",
   "controller list --control /run/c.sock",
@@ -82,6 +78,17 @@ const wrong: readonly (readonly [line: string, reason: RegExp])[] = [
   ["policy add", /missing required argument/],
   ["policy nonsense", /unknown command 'nonsense'/],
   ["service restart", /unknown command 'restart'/],
+  ["attach", /name a host and a device: usbferry attach tcp:/],
+  ["attach tcp:3240", /name a host and a device/],
+  ["attach 3240 zero", /"3240" is no address/],
+  ["attach tcp:3240 /dev/bus/usb/001/002", /is a file of this machine.*usbferry list/],
+  ["attach tcp:3240 0525:a4a0:zero", /USB\/IP does not tell serial numbers/],
+  ["attach tcp:3240 zero --listen tcp:3241", /with --listen ADDR only a DEV is named/],
+  ["attach --listen nonsense", /"nonsense" is no address/],
+  ["detach", /name a PORT, as `usbferry ports` lists it, or --all/],
+  ["detach zero", /"zero" is no port/],
+  ["detach 0 --all", /name a PORT or --all, not both/],
+  ["agent now", /too many arguments/],
   ["serve", /nothing to share: name a gadget, for example --gadget zero/],
   ["serve --gadget", /option '--gadget <SPEC>' argument missing/],
   ["serve --gadget nonsense", /gadget "nonsense": there is no gadget "nonsense"; there are: zero, keyboard/],
@@ -110,6 +117,30 @@ test("listening beyond this machine is access denied, with a way out", () => {
     stderr,
     /^usbferry: error: listening on "tcp:0\.0\.0\.0:3240" would offer .* ssh -R 3240:127\.0\.0\.1:3240/,
   );
+});
+
+test("waiting for hosts beyond this machine is access denied", () => {
+  const { code, stdout, stderr } = usbferry(["attach", "--listen", "tcp:0.0.0.0:3240"]);
+  assert.deepEqual([code, stdout], [3, ""]);
+  assert.match(
+    stderr,
+    /^usbferry: error: listening on "tcp:0\.0\.0\.0:3240" would let everyone .* ssh -L 3240:/,
+  );
+});
+
+test("a kernel that takes no devices is told with the next step", { skip: hasVhci() }, () => {
+  for (const line of [
+    "attach tcp:3240 zero",
+    "attach --listen tcp:3240",
+    "ports",
+    "ports --json",
+    "detach 0",
+    "detach --all",
+  ]) {
+    const { code, stdout, stderr } = usbferry(line.split(" "));
+    assert.deepEqual([code, stdout], [1, ""], line);
+    assert.match(stderr, /^usbferry: error: .*vhci_hcd is not loaded. Load it with `sudo modprobe vhci-hcd`/);
+  }
 });
 
 test("--version is that of the package", () => {

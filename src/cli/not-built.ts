@@ -12,7 +12,4 @@ export function optionNotBuilt(option: string, instead: string): WrongUsage {
   return new WrongUsage(`the option ${option} is not built yet. ${instead}`);
 }
 
-export const ATTACH_WITH_STOCK_TOOL =
-  "Attach with the stock tool: sudo modprobe vhci-hcd && sudo usbip attach -r HOST -b BUSID";
-export const DETACH_WITH_STOCK_TOOL = "Use the stock tool: `usbip port`, then `sudo usbip detach -p PORT`.";
 export const GADGETS_ONLY = "What can be shared: gadgets, for example with `usbferry serve --gadget zero`.";

@@ -1,10 +1,43 @@
 import type { Command } from "commander";
-import { DETACH_WITH_STOCK_TOOL, notBuilt } from "./not-built.ts";
+import { type AttachedPort, attachedPorts } from "../daemon/ports.ts";
+import { unlessCancelled } from "./cancelled.ts";
+import { printJson } from "./json.ts";
+import { table } from "./table.ts";
 
 export function addPorts(root: Command): void {
   root
     .command("ports")
-    .description("what is attached here (not built yet)")
+    .description("what is attached here, by whatever program")
     .option("--json", "one JSON document on standard output")
-    .action(notBuilt("ports", DETACH_WITH_STOCK_TOOL));
+    .action(run);
+}
+
+async function run(options: { readonly json?: true }): Promise<void> {
+  const { ports, waiting } = await unlessCancelled(attachedPorts());
+  if (options.json === true) {
+    printJson({ ports, waiting });
+    return;
+  }
+  const head = ["PORT", "BUSID", "VID:PID", "DEVICE", "NODE", "SPEED", "HOST"];
+  process.stdout.write(ports.length === 0 ? "Nothing is attached.\n" : table([head, ...ports.map(asRow)]));
+  for (const { address, device } of waiting) {
+    process.stdout.write(`Waiting on ${address} for a host that brings ${device ?? "devices"}.\n`);
+  }
+}
+
+function asRow(port: AttachedPort): readonly string[] {
+  return [
+    String(port.port),
+    printable(port.busid ?? "-"),
+    port.vid === undefined ? "-" : `${port.vid}:${port.pid}`,
+    printable(port.product ?? "") || "-",
+    port.node ?? port.state,
+    port.speed,
+    port.address ?? "(another program)",
+  ];
+}
+
+/** Names come from the device; none of them shall speak to the terminal. */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, "?");
 }

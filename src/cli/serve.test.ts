@@ -37,7 +37,7 @@ test("serve says in three lines what is shared and what to do next", async () =>
   assert.deepEqual(stdout.split("\n"), [
     `Sharing zero, keyboard, zero-2 on ${address}. Stop with Ctrl+C.`,
     `See them from here: usbferry list ${address}`,
-    `Give zero to this kernel: sudo modprobe vhci-hcd && sudo usbip --tcp-port ${port} attach -r 127.0.0.1 -b zero`,
+    `Give zero to this kernel: sudo usbferry attach tcp:127.0.0.1:${port} zero`,
     "",
   ]);
   assert.equal(code, 0);
@@ -128,7 +128,7 @@ test("a unix socket serves as well, and is gone afterwards", async () => {
   assert.match(usbferry(["list", `unix:${path}`]).stdout, /^zero +0525:a4a0/m);
   const { code, stdout } = await host.end("SIGTERM");
   assert.equal(code, 0);
-  assert.match(stdout, /serve on tcp: too/);
+  assert.match(stdout, /sudo usbferry attach unix:/);
   assert(!existsSync(path));
 });
 

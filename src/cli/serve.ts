@@ -31,11 +31,16 @@ export function addServe(root: Command): void {
     .description("the host: shares gadgets (bound and named devices are not built yet)")
     .option(
       "--listen <ADDR>",
-      `where to listen, may be repeated (default: ${DEFAULT_LISTEN})`,
+      `where to listen, may be repeated (default, unless it dials: ${DEFAULT_LISTEN})`,
       repeatable,
       [],
     )
-    .option("--connect <ADDR>", "dial a waiting guest (not built yet)", repeatable, [])
+    .option(
+      "--connect <ADDR>",
+      "dial a guest that waits (`usbferry attach --listen`), may be repeated",
+      repeatable,
+      [],
+    )
     .option("--device <DEV>", "share this device (not built yet)", repeatable, [])
     .option(
       "--gadget <SPEC>",
@@ -51,19 +56,17 @@ export function addServe(root: Command): void {
 
 async function run(options: ServeOptions): Promise<void> {
   refuseNotBuilt(options);
-  const listen = options.listen.length > 0 ? options.listen : [DEFAULT_LISTEN];
+  const { connect } = options;
+  const listen = options.listen.length > 0 || connect.length > 0 ? options.listen : [DEFAULT_LISTEN];
   const { NO_COLOR = "" } = process.env;
   const log = openLog(NO_COLOR === "");
-  const serving = await serve({ listen, gadgets: options.gadget }, log);
-  process.stdout.write(introduction(serving));
+  const serving = await serve({ listen, connect, gadgets: options.gadget }, log);
+  process.stdout.write(introduction(serving, connect));
   await untilInterrupted();
   await serving.stop();
 }
 
 function refuseNotBuilt(options: ServeOptions): void {
-  if (options.connect.length > 0) {
-    throw optionNotBuilt("--connect", "Listen with --listen, and let the guest dial.");
-  }
   if (options.device.length > 0) {
     throw optionNotBuilt("--device", "Share a gadget, for example --gadget zero.");
   }
@@ -81,24 +84,18 @@ function refuseNotBuilt(options: ServeOptions): void {
 }
 
 /** What is served, and what to do next. */
-function introduction({ addresses, busids, notes }: Serving): string {
+function introduction({ addresses, busids, notes }: Serving, connect: readonly string[]): string {
   const [first] = busids;
-  return [
-    `Sharing ${busids.join(", ")} on ${addresses.join(" and ")}. Stop with Ctrl+C.`,
-    ...notes,
-    `See them from here: usbferry list ${addresses[0]}`,
-    `Give ${first} to this kernel: ${attachCommand(addresses, first!)}`,
-    "",
-  ].join("\n");
-}
-
-/** The stock tool knows TCP alone. */
-function attachCommand(addresses: readonly string[], busid: string): string {
-  const address = addresses.find((candidate) => candidate.startsWith("tcp:"));
-  if (address === undefined) return "serve on tcp: too, `usbip attach` knows no other address";
-  const colon = address.lastIndexOf(":");
-  const host = address.slice("tcp:".length, colon).replace(/^\[|\]$/g, "");
-  const port = address.slice(colon + 1);
-  const tcpPort = port === "3240" ? "" : `--tcp-port ${port} `;
-  return `sudo modprobe vhci-hcd && sudo usbip ${tcpPort}attach -r ${host} -b ${busid}`;
+  const lines: string[] = [];
+  if (connect.length > 0) {
+    lines.push(`Bringing ${busids.join(", ")} to ${connect.join(" and ")}. Stop with Ctrl+C.`);
+    lines.push(`There, in the guest: sudo usbferry attach --listen ${connect[0]}`);
+  }
+  if (addresses.length > 0) {
+    lines.push(`Sharing ${busids.join(", ")} on ${addresses.join(" and ")}. Stop with Ctrl+C.`);
+    lines.push(...notes);
+    lines.push(`See them from here: usbferry list ${addresses[0]}`);
+    lines.push(`Give ${first} to this kernel: sudo usbferry attach ${addresses[0]} ${first}`);
+  }
+  return `${lines.join("\n")}\n`;
 }

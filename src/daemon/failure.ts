@@ -1,5 +1,6 @@
 import { LinkError } from "../links/link-error.ts";
 import { SystemError } from "../linux/system-error.ts";
+import { VhciError } from "../vhci/vhci-error.ts";
 
 /** Asked for something that does not exist, or is not built yet. */
 export class WrongUsage extends Error {}
@@ -19,5 +20,6 @@ export function failureKind(error: unknown): FailureKind {
   if (error instanceof LinkError || error instanceof SystemError) {
     return error.code === "EACCES" || error.code === "EPERM" ? "access denied" : "failed";
   }
+  if (error instanceof VhciError) return error.code === "NO_PERMISSION" ? "access denied" : "failed";
   return error instanceof Failed ? "failed" : "defect";
 }

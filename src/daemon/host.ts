@@ -11,6 +11,14 @@ import { Session, type SessionOwner } from "./session.ts";
 
 const PATROL_MS = 250;
 
+/** Follows one session of a host. */
+export interface SessionWatcher {
+  /** The peer has a device. */
+  imported(): void;
+  /** The session is over; called once. */
+  finished(): void;
+}
+
 /** Shares devices: its listeners, and the sessions that arrived there. */
 export class Host implements SessionOwner {
   readonly #exports: ExportTable;
@@ -21,6 +29,7 @@ export class Host implements SessionOwner {
   readonly #listeners: Listener[] = [];
   readonly #sessions = new Set<Session>();
   readonly #withoutDevice = new Set<Session>();
+  readonly #watchers = new Map<Session, SessionWatcher>();
   #patrolling = false;
   #stopped: (() => void) | undefined;
 
@@ -39,7 +48,7 @@ export class Host implements SessionOwner {
 
   /** Listens on all of them, or rejects with a LinkError and listens on none. */
   async listen(addresses: readonly LinkAddress[]): Promise<void> {
-    const listening = addresses.map((address) => listen(address, (link) => this.accept(link)));
+    const listening = addresses.map((address) => listen(address, (link) => void this.accept(link)));
     const results = await Promise.allSettled(listening);
     for (const result of results) if (result.status === "fulfilled") this.#listeners.push(result.value);
     const failed = results.find((result) => result.status === "rejected");
@@ -50,27 +59,33 @@ export class Host implements SessionOwner {
     throw failed.reason;
   }
 
-  accept(link: Link): void {
+  /** Serves the peer, whoever dialled; false if there is no room for it. */
+  accept(link: Link, watcher?: SessionWatcher): boolean {
     const full = this.#full();
     if (full !== undefined) {
       link.destroy();
       this.#refusals.refused(full, this.#loop.now());
-      return;
+      return false;
     }
     const session = new Session(link, this.#exports, this.#loop, this.#limits, this.#log, this);
     this.#sessions.add(session);
     this.#withoutDevice.add(session);
+    if (watcher !== undefined) this.#watchers.set(session, watcher);
     session.start();
     this.#patrolLater();
+    return true;
   }
 
   imported(session: Session): void {
     this.#withoutDevice.delete(session);
+    this.#watchers.get(session)?.imported();
   }
 
   finished(session: Session): void {
     this.#sessions.delete(session);
     this.#withoutDevice.delete(session);
+    this.#watchers.get(session)?.finished();
+    this.#watchers.delete(session);
     if (this.#sessions.size === 0) this.#stopped?.();
   }
 

@@ -1,5 +1,6 @@
+import { createRequire } from "node:module";
 import { pino } from "pino";
-import pretty from "pino-pretty";
+import type { PinoPretty } from "pino-pretty";
 
 /** Where sessions and the host report. */
 export interface Log {
@@ -18,6 +19,8 @@ export function openLog(colours: boolean): Log {
   destination.on("error", () => {});
   if (!process.stderr.isTTY)
     return pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+  // A third of what the program loads, for a terminal alone.
+  const pretty = createRequire(import.meta.url)("pino-pretty") as typeof PinoPretty;
   return pino(
     { base: null },
     pretty({ colorize: colours, hideObject: true, translateTime: "SYS:HH:MM:ss", destination }),

@@ -12,7 +12,7 @@ for (const text of [
   "unix:/x",
 ]) {
   test(`${text} may be listened on: it is this machine`, () => {
-    assert(["tcp", "unix"].includes(listenPlace(text).kind));
+    assert(["tcp", "unix"].includes(listenPlace(text, "host").kind));
   });
 }
 
@@ -25,7 +25,7 @@ for (const text of [
 ]) {
   test(`${text} is refused for listening, with a way out, and may be dialled`, () => {
     assert.throws(
-      () => listenPlace(text),
+      () => listenPlace(text, "host"),
       (error) =>
         error instanceof AccessDenied && /rules .* not built yet\. Listen on .*ssh -R/.test(error.message),
     );

@@ -14,14 +14,22 @@ export function dialPlace(text: string): LinkAddress {
   return address;
 }
 
-/** Reads an address to listen on; throws WrongUsage, or AccessDenied where no rule allows it. */
-export function listenPlace(text: string): LinkAddress {
+/**
+ * Reads an address where this host offers devices, or this guest takes them; throws WrongUsage, or AccessDenied
+ * where no rule allows it.
+ */
+export function listenPlace(text: string, side: "host" | "guest"): LinkAddress {
   const address = dialPlace(text);
   if (address.kind === "tcp" && !isLoopback(address.host)) {
+    const { port } = address;
+    const danger =
+      side === "host"
+        ? "would offer the devices to everyone who reaches this machine"
+        : "would let everyone who reaches this machine plug devices into its kernel";
+    const tunnel = side === "host" ? `ssh -R ${port}:127.0.0.1:${port}` : `ssh -L ${port}:127.0.0.1:${port}`;
     throw new AccessDenied(
-      `listening on "${text}" would offer the devices to everyone who reaches this machine, and rules that ` +
-        `name who may are not built yet. Listen on tcp:${address.port} (loopback) or unix:PATH, and let others in by ` +
-        `a tunnel: ssh -R ${address.port}:127.0.0.1:${address.port} OTHER-MACHINE`,
+      `listening on "${text}" ${danger}, and rules that name who may are not built yet. Listen on tcp:${port} ` +
+        `(loopback) or unix:PATH, and let others in by a tunnel: ${tunnel} ${side === "host" ? "OTHER" : "THIS"}-MACHINE`,
     );
   }
   return address;

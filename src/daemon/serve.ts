@@ -1,17 +1,20 @@
 import { GadgetSpecificationError, parseGadgetSpec } from "../gadgets/catalog.ts";
 import { type PluggedGadget, plugGadget } from "./backing/plugged-gadget.ts";
+import { Dialler } from "./dialler.ts";
 import { ExportTable } from "./export-table.ts";
 import { WrongUsage } from "./failure.ts";
 import { Host } from "./host.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
 import type { Log } from "./log.ts";
-import { listenPlace } from "./place.ts";
+import { dialPlace, listenPlace } from "./place.ts";
 
 export { GADGET_KINDS, type GadgetKind } from "../gadgets/catalog.ts";
 
 /** What a host is to share, and where: the texts of the command line. */
 export interface ServeRequest {
   readonly listen: readonly string[];
+  /** Waiting guests to dial. */
+  readonly connect: readonly string[];
   readonly gadgets: readonly string[];
 }
 
@@ -33,7 +36,8 @@ export async function serve(request: ServeRequest, log: Log): Promise<Serving> {
     }
     return specification;
   });
-  const places = request.listen.map(listenPlace);
+  const places = request.listen.map((text) => listenPlace(text, "host"));
+  const guests = request.connect.map(dialPlace);
   const exports = new ExportTable();
   const plugged: PluggedGadget[] = [];
   const notes: string[] = [];
@@ -53,11 +57,14 @@ export async function serve(request: ServeRequest, log: Log): Promise<Serving> {
     await Promise.allSettled(plugged.map((gadget) => gadget.close()));
     throw error;
   }
+  const diallers = guests.map((guest) => new Dialler(guest, host, exports, loop, log));
+  for (const dialler of diallers) dialler.start();
   return {
     addresses: host.addresses,
     busids: Array.from(exports.devices(), (exported) => exported.busid),
     notes,
     async stop() {
+      for (const dialler of diallers) dialler.stop();
       await host.stop();
       await Promise.all(plugged.map((gadget) => gadget.close()));
     },

@@ -8,6 +8,7 @@ import type { ExportTable } from "./export-table.ts";
 import type { HostLimits } from "./host-limits.ts";
 import type { Log } from "./log.ts";
 import { endByLink, endByProtocol, endBySession, type SessionEnd, STOPPED } from "./session-end.ts";
+import { StallWatch } from "./stall-watch.ts";
 
 /** What a session tells its host. */
 export interface SessionOwner {
@@ -33,10 +34,7 @@ export class Session {
   #end: SessionEnd | undefined;
   /** Since when our side is closed and the peer's is waited for. */
   #lingerMs: number | undefined;
-  #given = 0;
-  #taken = 0;
-  /** When the peer was last seen to take something, or had nothing to take. */
-  #progressMs: number;
+  readonly #stall: StallWatch;
 
   constructor(
     link: Link,
@@ -53,9 +51,9 @@ export class Session {
     this.#log = log;
     this.#owner = owner;
     this.#acceptedMs = loop.now();
-    this.#progressMs = this.#acceptedMs;
+    this.#stall = new StallWatch(link, limits.stallMs, this.#acceptedMs);
     this.#server = new UsbipServer(exports, loop, {
-      write: (chunks, written) => this.#write(chunks, written),
+      write: (chunks, written) => this.#stall.write(chunks, written),
       end: (cause) => this.#ended(cause),
       imported: (exported) => this.#imported(exported),
     });
@@ -71,10 +69,8 @@ export class Session {
   /** Looks at the clock; the host calls it several times a second. */
   patrol(): void {
     const nowMs = this.#loop.now();
-    if (this.#isStalled(nowMs)) {
-      const seconds = this.#limits.stallMs / 1_000;
-      const reason = `${this.#link.unsent} bytes wait, and the peer has taken none for ${seconds} s`;
-      this.#cut(new ProtocolError("PEER_NOT_READING", reason));
+    if (this.#stall.isStalled(nowMs)) {
+      this.#cut(new ProtocolError("PEER_NOT_READING", this.#stall.reason));
     } else if (this.#lingerMs !== undefined) {
       if (nowMs - this.#lingerMs >= this.#limits.lingerMs && this.#link.unsent === 0) this.#link.destroy();
     } else if (this.#exported === undefined) {
@@ -111,26 +107,11 @@ export class Session {
     }
   }
 
-  #isStalled(nowMs: number): boolean {
-    const { unsent } = this.#link;
-    const taken = this.#given - unsent;
-    if (unsent === 0 || taken !== this.#taken) {
-      this.#taken = taken;
-      this.#progressMs = nowMs;
-    }
-    return nowMs - this.#progressMs >= this.#limits.stallMs;
-  }
-
   #receive(bytes: Uint8Array): void {
     // Behind our end the peer's bytes are only drained, so that closing does not reset what it still reads.
     if (this.#lingerMs !== undefined) return;
     this.#server.receive(bytes);
     if (this.#server.phase === "another") this.#answeredMs = this.#loop.now();
-  }
-
-  #write(chunks: readonly Uint8Array[], written: () => void): void {
-    for (const chunk of chunks) this.#given += chunk.length;
-    this.#link.write(chunks, written);
   }
 
   #imported(exported: ExportedDevice): void {

@@ -29,7 +29,7 @@ export async function share(
 ): Promise<Sharing> {
   const exports = new ExportTable();
   for (const [busid, device] of Object.entries(devices)) exports.add(busid, device);
-  const place = listenPlace(options.listen ?? "tcp:127.0.0.1:3240");
+  const place = listenPlace(options.listen ?? "tcp:127.0.0.1:3240", "host");
   const host = new Host(exports, new LibuvLoop(), options.log ?? openLog(false));
   await host.listen([place]);
   return { address: host.addresses[0]!, stop: () => host.stop() };

@@ -6,6 +6,8 @@ export interface Link {
   readonly peer: string;
   /** Bytes handed to `write` that the other side's carrier has not taken yet. */
   readonly unsent: number;
+  /** The stream socket under the link, where there is one: a kernel can take it over, then `destroy` the link. */
+  readonly descriptor?: number | undefined;
 
   /**
    * Begins to read; until then nothing is read and nothing is lost. Called once.

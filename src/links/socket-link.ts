@@ -1,7 +1,7 @@
 import type { OnReadOpts, Socket } from "node:net";
 import type { Link } from "./link.ts";
 import { type LinkError, linkError } from "./link-error.ts";
-import { unsentBytes } from "./stream-handle.ts";
+import { descriptorOf, unsentBytes } from "./stream-handle.ts";
 
 const READ_BYTES = 256 * 1024;
 
@@ -40,6 +40,10 @@ export class SocketLink implements Link {
 
   get unsent(): number {
     return unsentBytes(this.#socket, this.#given);
+  }
+
+  get descriptor(): number | undefined {
+    return descriptorOf(this.#socket);
   }
 
   start(receive: (bytes: Uint8Array) => void, ended: (cause?: LinkError) => void): void {

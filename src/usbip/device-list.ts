@@ -1,4 +1,5 @@
 import { ProtocolError } from "../wire/protocol-error.ts";
+import { readReplyHead } from "./device-import.ts";
 import {
   DeviceRecord,
   type DeviceRecordValue,
@@ -83,21 +84,8 @@ export class DeviceListRequest {
 
 function readHead(bytes: Uint8Array): number | ProtocolError | undefined {
   if (bytes.length < OpCommon.size) return undefined;
-  const version = OpCommon.version(bytes, 0);
-  if (version !== USBIP_VERSION) {
-    return new ProtocolError(
-      "BAD_VERSION",
-      `the host answers with version 0x${version.toString(16)}, USB/IP is 0x111`,
-    );
-  }
-  const code = OpCommon.code(bytes, 0);
-  if (code !== OpCode.OP_REP_DEVLIST) {
-    return new ProtocolError(
-      "BAD_COMMAND",
-      `the host answers 0x${code.toString(16)}, which is not OP_REP_DEVLIST`,
-    );
-  }
-  const status = OpCommon.status(bytes, 0);
+  const status = readReplyHead(bytes, OpCode.OP_REP_DEVLIST, "OP_REP_DEVLIST");
+  if (status instanceof ProtocolError) return status;
   if (status !== OpStatus.ST_OK)
     return new ProtocolError("BAD_FIELD", `the host refuses with status ${status}`);
   if (bytes.length < HEAD_SIZE) return undefined;

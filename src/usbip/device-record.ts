@@ -1,16 +1,8 @@
 import { type Configuration, parseDescriptors } from "../usb/descriptor-walk.ts";
-import { Speed } from "../usb/speed.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import type { ExportedDevice } from "./exports.ts";
-import { DeviceRecord, type DeviceRecordValue, InterfaceRecord, SpeedCode } from "./pdu.ts";
-
-const SPEED_CODE: Readonly<Record<Speed, number>> = {
-  [Speed.low]: SpeedCode.USB_SPEED_LOW,
-  [Speed.full]: SpeedCode.USB_SPEED_FULL,
-  [Speed.high]: SpeedCode.USB_SPEED_HIGH,
-  [Speed.super]: SpeedCode.USB_SPEED_SUPER,
-  [Speed.superPlus]: SpeedCode.USB_SPEED_SUPER_PLUS,
-};
+import { DeviceRecord, type DeviceRecordValue, InterfaceRecord } from "./pdu.ts";
+import { speedCodeOf } from "./speed-code.ts";
 
 /** bNumInterfaces is one byte. */
 const INTERFACES_MAX = 255;
@@ -45,7 +37,7 @@ export function describeDevice(exported: ExportedDevice): DeviceDescription | Pr
       busid: exported.busid,
       busnum: exported.busnum,
       devnum: exported.devnum,
-      speed: SPEED_CODE[device.speed],
+      speed: speedCodeOf(device.speed),
       idVendor,
       idProduct,
       bcdDevice,

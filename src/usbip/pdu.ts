@@ -113,8 +113,8 @@ export const IsoPacket = bigEndian("usbip_iso_packet_descriptor", {
   status: s32,
 });
 
-/** `transfer_flags` bits that a server acts on; the direction comes from the header, not from 0x200. */
-export const TransferFlag = { SHORT_NOT_OK: 0x1, ISO_ASAP: 0x2, ZERO_PACKET: 0x40 } as const;
+/** `transfer_flags` bits that a server acts on. DIR_IN is for show: the direction comes from the header. */
+export const TransferFlag = { SHORT_NOT_OK: 0x1, ISO_ASAP: 0x2, ZERO_PACKET: 0x40, DIR_IN: 0x200 } as const;
 
 /** `speed`: enum usb_device_speed of Linux. */
 export const SpeedCode = {

@@ -20,6 +20,8 @@ export type ProtocolErrorCode =
   | "FLOOD"
   /** The peer does not read what it asked for. */
   | "PEER_NOT_READING"
+  /** The peer owes answers, more than can be remembered. */
+  | "PEER_SILENT"
   /** Nothing, or half a request, arrived within the time of the handshake. */
   | "HANDSHAKE_TIMEOUT";
 

@@ -5,11 +5,11 @@ import { MemoryStore } from "../../src/gadgets/memory-store.ts";
 import { Serial } from "../../src/gadgets/serial.ts";
 import { Zero } from "../../src/gadgets/zero.ts";
 import { Speed } from "../../src/usb/speed.ts";
+import { importedOverMemory } from "../support/imported-over-memory.ts";
 import { ManualLoop } from "../support/manual-loop.ts";
 import { diskTraits, keyboardTraits, serialTraits, zeroTraits } from "./gadget-traits.ts";
 import { RingImport } from "./ring-sink.ts";
 import { type UsbDeviceTraits, usbDeviceConformance } from "./usb-device.ts";
-import { UsbipImport } from "./usbip-import.ts";
 
 /** What each sink can carry at a time. */
 const MOST = { usbip: { bytes: 1 << 20, urbs: 1000 }, ring: { bytes: 64 << 10, urbs: 100 } };
@@ -20,7 +20,7 @@ function throughSinks(name: string, gadget: () => Gadget, traits: UsbDeviceTrait
     const plug = async () => {
       const inner = gadget();
       const loop = new ManualLoop();
-      const device = sink === "usbip" ? new UsbipImport(inner) : new RingImport(inner);
+      const device = sink === "usbip" ? importedOverMemory(inner, loop) : new RingImport(inner);
       return {
         device,
         loop,

@@ -19,6 +19,8 @@ test("every code that a log line can carry is a heading of docs/errors.md", () =
   assert.ok(codes.includes("TRUNCATED") && codes.includes("LINK_LOST"));
   assert.deepEqual(
     headings.toSorted(),
-    Array.from(new Set([...codes, "IMPORTED", "TOO_MANY_CONNECTIONS"])).toSorted(),
+    Array.from(
+      new Set([...codes, "IMPORTED", "ATTACHED", "NOT_ATTACHED", "DIAL_FAILED", "TOO_MANY_CONNECTIONS"]),
+    ).toSorted(),
   );
 });

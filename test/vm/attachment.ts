@@ -74,6 +74,16 @@ export async function detachAll(guest: Guest): Promise<void> {
   await guest.waitFor("all ports to be free", async () => (await portsInUse(guest)).length === 0);
 }
 
+/** How devices come to the guest's kernel, and go. */
+export interface AttachWay {
+  /** At the end of a scenario's name. */
+  readonly words: string;
+  attach(guest: Guest, port: number, busids: readonly string[]): Promise<Attachment[]>;
+  detachAll(guest: Guest): Promise<void>;
+}
+
+export const STOCK_TOOL: AttachWay = { words: "", attach, detachAll };
+
 /** Kernel lines that any attach provokes. */
 export const ATTACH_LINES = [
   {

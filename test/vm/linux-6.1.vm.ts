@@ -1,7 +1,14 @@
 import { scenarios } from "./scenario.ts";
 import { foundation } from "./scenarios/foundation.ts";
+import { guestSide } from "./scenarios/guest-side.ts";
 import { usefulGadgets } from "./scenarios/useful-gadgets.ts";
 
-scenarios("6.1", [...foundation({ cycles: 100, iterations: 20 }), ...usefulGadgets("short")], {
-  modules: ["vhci-hcd"],
-});
+scenarios(
+  "6.1",
+  [
+    ...foundation({ cycles: 100, iterations: 20 }),
+    ...usefulGadgets("short"),
+    ...guestSide({ cycles: 20, iterations: 2, speeds: ["super"], reverse: ["tcp:3241"] }),
+  ],
+  { modules: ["vhci-hcd"] },
+);

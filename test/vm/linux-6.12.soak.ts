@@ -1,7 +1,19 @@
 import { scenarios } from "./scenario.ts";
 import { foundation } from "./scenarios/foundation.ts";
+import { guestSide } from "./scenarios/guest-side.ts";
 import { usefulGadgets } from "./scenarios/useful-gadgets.ts";
 
-scenarios("6.12", [...foundation({ cycles: 1000, iterations: 200 }), ...usefulGadgets("soak")], {
-  modules: ["vhci-hcd"],
-});
+scenarios(
+  "6.12",
+  [
+    ...foundation({ cycles: 1000, iterations: 200 }),
+    ...usefulGadgets("soak"),
+    ...guestSide({
+      cycles: 500,
+      iterations: 200,
+      speeds: ["full", "high", "super"],
+      reverse: ["tcp:3241", "unix:/tmp/reverse.sock"],
+    }),
+  ],
+  { modules: ["vhci-hcd"] },
+);

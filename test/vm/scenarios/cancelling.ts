@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Zero } from "../../../src/gadgets/zero.ts";
-import { ATTACH_LINES, attach, detachAll } from "../attachment.ts";
+import { ATTACH_LINES, type AttachWay, STOCK_TOOL } from "../attachment.ts";
 import type { CycleEnd } from "../guest/read-cycles.ts";
 import type { Scenario } from "../scenario.ts";
 import { ServedHost } from "../served-host.ts";
@@ -14,15 +14,15 @@ const BULK_IN = 0x81;
 const DISCARDED = "-2";
 
 /** Reads that are started and cancelled, again and again: no disconnect, no stuck process, nothing lost. */
-export function cancelling(cycles: number): Scenario {
+export function cancelling(cycles: number, way: AttachWay = STOCK_TOOL): Scenario {
   return {
-    name: `${cycles} cycles of starting and cancelling reads`,
+    name: `${cycles} cycles of starting and cancelling reads${way.words}`,
     timeoutMs: 60_000 + cycles * 200,
     expected: ATTACH_LINES,
     async run(guest) {
       const host = await ServedHost.start({ zero: new Zero({ serial: "zero" }) });
       try {
-        const [attachment] = await attach(guest, host.port, ["zero"]);
+        const [attachment] = await way.attach(guest, host.port, ["zero"]);
         const { node, sysfsName } = attachment!;
         const cancelReads = (configuration: number, end: CycleEnd): Promise<unknown> =>
           guest.call(
@@ -47,7 +47,7 @@ export function cancelling(cycles: number): Scenario {
 
         await guest.shell(`test -e /sys/bus/usb/devices/${sysfsName}`);
         assert.deepEqual(host.endings, []);
-        await detachAll(guest);
+        await way.detachAll(guest);
       } finally {
         await host.stop();
       }

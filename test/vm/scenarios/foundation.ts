@@ -14,7 +14,7 @@ export function foundation(counts: { readonly cycles: number; readonly iteration
     usbtest("full", counts.iterations),
     usbtest("high", counts.iterations),
     usbtest("super", counts.iterations),
-    typing,
+    typing(["low", "full", "high", "super"]),
     cancelling(counts.cycles),
     manyDevices(32),
     hostKilled,

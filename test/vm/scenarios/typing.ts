@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Keyboard } from "../../../src/gadgets/keyboard.ts";
 import { Speed } from "../../../src/usb/speed.ts";
-import { ATTACH_LINES, attach, detachAll } from "../attachment.ts";
+import { ATTACH_LINES, type AttachWay, STOCK_TOOL } from "../attachment.ts";
 import { inputEvents } from "../input-events.ts";
 import type { Scenario } from "../scenario.ts";
 import { ServedHost } from "../served-host.ts";
@@ -42,26 +42,30 @@ function keyEvents(text: string): [code: number, value: number][] {
   });
 }
 
-export const typing: Scenario = {
-  name: "typed text arrives as evdev events",
-  expected: ATTACH_LINES,
-  async run(guest) {
-    for (const speed of ["low", "full", "high", "super"] as const) {
-      const keyboard = new Keyboard({ speed: Speed[speed], serial: "keyboard" });
-      const host = await ServedHost.start({ keyboard });
-      try {
-        const [attachment] = await attach(guest, host.port, ["keyboard"]);
-        const { events, stop } = await inputEvents(guest, attachment!);
-        const seen = (): [number, number][] =>
-          events.filter(({ type }) => type === EV_KEY).map(({ code, value }) => [code, value]);
-        assert.equal(keyboard.type(TEXT), undefined);
-        const expected = keyEvents(TEXT);
-        await guest.waitFor("the last key", () => seen().length >= expected.length, 10_000).finally(stop);
-        assert.deepEqual(seen(), expected);
-        await detachAll(guest);
-      } finally {
-        await host.stop();
+type KeyboardSpeed = "low" | "full" | "high" | "super";
+
+export function typing(speeds: readonly KeyboardSpeed[], way: AttachWay = STOCK_TOOL): Scenario {
+  return {
+    name: `typed text arrives as evdev events${way.words}`,
+    expected: ATTACH_LINES,
+    async run(guest) {
+      for (const speed of speeds) {
+        const keyboard = new Keyboard({ speed: Speed[speed], serial: "keyboard" });
+        const host = await ServedHost.start({ keyboard });
+        try {
+          const [attachment] = await way.attach(guest, host.port, ["keyboard"]);
+          const { events, stop } = await inputEvents(guest, attachment!);
+          const seen = (): [number, number][] =>
+            events.filter(({ type }) => type === EV_KEY).map(({ code, value }) => [code, value]);
+          assert.equal(keyboard.type(TEXT), undefined);
+          const expected = keyEvents(TEXT);
+          await guest.waitFor("the last key", () => seen().length >= expected.length, 10_000).finally(stop);
+          assert.deepEqual(seen(), expected);
+          await way.detachAll(guest);
+        } finally {
+          await host.stop();
+        }
       }
-    }
-  },
-};
+    },
+  };
+}

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Zero } from "../../../src/gadgets/zero.ts";
 import { Speed } from "../../../src/usb/speed.ts";
-import { ATTACH_LINES, type Attachment, attach, detachAll } from "../attachment.ts";
+import { ATTACH_LINES, type Attachment, type AttachWay, STOCK_TOOL } from "../attachment.ts";
 import type { UsbtestResult } from "../guest/usbtest.ts";
 import type { Guest } from "../guest.ts";
 import type { Scenario } from "../scenario.ts";
@@ -68,9 +68,13 @@ async function runGroup(
  * The kernel's own USB test driver against the zero gadget. Data is checked both ways: usbtest demands the
  * pattern of what it reads, the gadget of what it is sent.
  */
-export function usbtest(speed: "full" | "high" | "super", iterations: number): Scenario {
+export function usbtest(
+  speed: "full" | "high" | "super",
+  iterations: number,
+  way: AttachWay = STOCK_TOOL,
+): Scenario {
   return {
-    name: `usbtest passes at ${speed} speed, ${iterations} iterations a case`,
+    name: `usbtest passes at ${speed} speed, ${iterations} iterations a case${way.words}`,
     timeoutMs: 60_000 + iterations * 2_000,
     expected: [
       ...ATTACH_LINES,
@@ -86,7 +90,7 @@ export function usbtest(speed: "full" | "high" | "super", iterations: number): S
       const host = await ServedHost.start({ zeros, positions });
       try {
         await guest.loadModule("usbtest");
-        const [withZeros, withPositions] = await attach(guest, host.port, ["zeros", "positions"]);
+        const [withZeros, withPositions] = await way.attach(guest, host.port, ["zeros", "positions"]);
         const failed: string[] = [];
         for (const group of GROUPS) {
           failed.push(
@@ -98,7 +102,7 @@ export function usbtest(speed: "full" | "high" | "super", iterations: number): S
       } finally {
         // First the driver, which puts its interface back to alternate setting 0, then the device.
         await guest.unloadModule("usbtest");
-        await detachAll(guest);
+        await way.detachAll(guest);
         await host.stop();
       }
     },

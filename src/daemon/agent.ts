@@ -1,0 +1,165 @@
+import { printAddress } from "../links/address.ts";
+import { dial } from "../links/dial.ts";
+import type { LinkAddress } from "../links/listen.ts";
+import type { Loop } from "../usb/loop.ts";
+import type { Vhci } from "../vhci/vhci.ts";
+import type { AgentDevice, AgentState } from "./agent-protocol.ts";
+import { Attachment } from "./attachment.ts";
+import { type DeviceChoice, readDeviceChoice, theOne } from "./device-choice.ts";
+import { Failed } from "./failure.ts";
+import { HostConversation, type ReadyImport } from "./host-conversation.ts";
+import type { Log } from "./log.ts";
+import { dialPlace, listenPlace } from "./place.ts";
+import type { SessionEnd } from "./session-end.ts";
+import { WaitingGuest } from "./waiting-guest.ts";
+
+interface Kept {
+  readonly attachment: Attachment;
+  readonly waiting: WaitingGuest | undefined;
+}
+
+/** The resident guest side: keeps the relays of attached devices, and waits for hosts that dial in. */
+export class Agent {
+  readonly #vhci: Vhci;
+  readonly #loop: Loop;
+  readonly #log: Log;
+  readonly #kept = new Map<number, Kept>();
+  readonly #waiting = new Map<WaitingGuest, string | undefined>();
+
+  constructor(vhci: Vhci, loop: Loop, log: Log) {
+    this.#vhci = vhci;
+    this.#loop = loop;
+    this.#log = log;
+  }
+
+  /** Nothing is attached and nobody is waited for. */
+  get isIdle(): boolean {
+    return this.#kept.size === 0 && this.#waiting.size === 0;
+  }
+
+  get state(): AgentState {
+    const devices = Array.from(this.#kept.values(), describe).filter((device) => device !== undefined);
+    const waiting = Array.from(this.#waiting, ([{ listening }, device]) => ({
+      address: listening,
+      ...(device !== undefined && { device }),
+    }));
+    return { pid: process.pid, devices, waiting };
+  }
+
+  /** Resolves when the device node exists. Rejects with WrongUsage, Failed, a LinkError or a VhciError. */
+  async attach(address: string, device: string, signal: AbortSignal): Promise<AgentDevice> {
+    const place = dialPlace(address);
+    const choice = readDeviceChoice(device);
+    this.#requireKernel();
+    const busid = choice.by === "busid" ? choice.busid : await this.#find(place, choice, signal);
+    const ready = await this.#converse(place, signal, (conversation) => conversation.import(busid));
+    return this.#give(ready, printAddress(place), undefined, signal);
+  }
+
+  /** Listens, and resolves when the first device is attached; a signal until then ends the listening. */
+  async wait(address: string, device: string | undefined, signal: AbortSignal): Promise<AgentDevice> {
+    const place = listenPlace(address, "guest");
+    const choice = device === undefined ? undefined : readDeviceChoice(device);
+    this.#requireKernel();
+    let first!: (device: AgentDevice) => void;
+    const attached = new Promise<AgentDevice>((resolve) => {
+      first = resolve;
+    });
+    const guest = await WaitingGuest.listen(place, choice, this.#loop, this.#log, async (ready, peer) => {
+      first(await this.#give(ready, peer, guest, new AbortController().signal));
+    });
+    this.#waiting.set(guest, device);
+    try {
+      return await Promise.race([attached, untilAborted(signal)]);
+    } catch (error) {
+      this.#forget(guest);
+      throw error;
+    }
+  }
+
+  /** Detaches a port if it is one of ours, and tells whether it was. A device that dialled in is not taken again. */
+  async detach(port: number, end?: SessionEnd): Promise<boolean> {
+    const kept = this.#kept.get(port);
+    if (kept === undefined) return false;
+    const { attachment, waiting } = kept;
+    if (waiting?.refuse(attachment.ready.remote.record.busid) === true) this.#forget(waiting);
+    attachment.stop(end);
+    await attachment.ended;
+    return true;
+  }
+
+  /** Detaches everything, waits for nobody any more, and tells the ports that were ours. */
+  async detachAll(end?: SessionEnd): Promise<readonly number[]> {
+    for (const guest of this.#waiting.keys()) this.#forget(guest);
+    const ports = Array.from(this.#kept.keys());
+    await Promise.all(ports.map((port) => this.detach(port, end)));
+    return ports;
+  }
+
+  #requireKernel(): void {
+    const obstacle = this.#vhci.obstacle();
+    if (obstacle !== undefined) throw obstacle;
+  }
+
+  #forget(guest: WaitingGuest): void {
+    this.#waiting.delete(guest);
+    guest.close();
+  }
+
+  #find(place: LinkAddress, choice: DeviceChoice, signal: AbortSignal): Promise<string> {
+    return this.#converse(place, signal, async (conversation) => {
+      const devices = await conversation.list();
+      conversation.close();
+      return theOne(devices, choice, printAddress(place));
+    });
+  }
+
+  async #converse<T>(
+    place: LinkAddress,
+    signal: AbortSignal,
+    talk: (conversation: HostConversation) => Promise<T>,
+  ): Promise<T> {
+    const conversation = new HostConversation(await dial(place), this.#loop);
+    const cancel = () => conversation.close();
+    signal.addEventListener("abort", cancel, { once: true });
+    try {
+      return await talk(conversation);
+    } finally {
+      signal.removeEventListener("abort", cancel);
+    }
+  }
+
+  async #give(
+    ready: ReadyImport,
+    address: string,
+    waiting: WaitingGuest | undefined,
+    signal: AbortSignal,
+  ): Promise<AgentDevice> {
+    const attachment = await Attachment.start(address, ready, this.#vhci, this.#loop, this.#log);
+    this.#kept.set(attachment.port, { attachment, waiting });
+    void attachment.ended.then(() => this.#kept.delete(attachment.port));
+    await attachment.untilUsable(this.#vhci, signal);
+    const device = describe({ attachment, waiting });
+    if (device === undefined)
+      throw new Failed("the device was lost as soon as it was attached. Attach it again.");
+    const { busid } = device;
+    this.#log.info(
+      { code: "ATTACHED", peer: ready.remote.peer, busid, port: device.port },
+      `${busid} of ${address} is ${device.node} on port ${device.port}`,
+    );
+    return device;
+  }
+}
+
+function describe({ attachment, waiting }: Kept): AgentDevice | undefined {
+  const { port, address, kernel, ready } = attachment;
+  if (kernel === undefined) return undefined;
+  const { busid } = ready.remote.record;
+  return { port, address, busid, ...kernel, dialledIn: waiting !== undefined };
+}
+
+function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(new Failed("the waiting was cancelled.")), { once: true });
+  });
+}

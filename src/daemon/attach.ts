@@ -1,0 +1,71 @@
+import { printAddress } from "../links/address.ts";
+import { dial } from "../links/dial.ts";
+import { untilThere } from "../vhci/kernel-device.ts";
+import { Vhci } from "../vhci/vhci.ts";
+import { askOrStartAgent } from "./agent-client.ts";
+import type { AgentDevice } from "./agent-protocol.ts";
+import { readDeviceChoice, theOne } from "./device-choice.ts";
+import { attachDirectly } from "./direct-attach.ts";
+import { HostConversation } from "./host-conversation.ts";
+import { LibuvLoop } from "./libuv-loop.ts";
+import { dialPlace, listenPlace } from "./place.ts";
+
+/** A device that this kernel has got. */
+export type AttachedDevice = Pick<AgentDevice, "port" | "busid" | "sysfsName" | "node">;
+
+/**
+ * Gives a device of a host to this kernel, guarded by the agent; resolves when its node exists. `agent` runs an
+ * agent, as an argument vector. Rejects with WrongUsage, AccessDenied, Failed, a LinkError or a VhciError.
+ */
+export async function attach(
+  agent: readonly string[],
+  address: string,
+  device: string,
+  signal: AbortSignal,
+): Promise<AttachedDevice> {
+  dialPlace(address);
+  readDeviceChoice(device);
+  requireKernel();
+  return (await askOrStartAgent(agent, { ask: "attach", address, device }, "attached", signal)).device;
+}
+
+/** Listens for hosts that dial in; resolves when the first device is attached. The agent goes on to listen. */
+export async function attachFromWaiting(
+  agent: readonly string[],
+  address: string,
+  device: string | undefined,
+  signal: AbortSignal,
+): Promise<AttachedDevice> {
+  listenPlace(address, "guest");
+  if (device !== undefined) readDeviceChoice(device);
+  requireKernel();
+  const question = { ask: "wait", address, ...(device !== undefined && { device }) } as const;
+  return (await askOrStartAgent(agent, question, "attached", signal)).device;
+}
+
+/** The same without agent and guard: the kernel gets the connection to the host. */
+export async function attachUnguarded(
+  address: string,
+  device: string,
+  signal: AbortSignal,
+): Promise<AttachedDevice> {
+  const place = dialPlace(address);
+  const choice = readDeviceChoice(device);
+  const vhci = requireKernel();
+  let busid: string;
+  if (choice.by === "busid") busid = choice.busid;
+  else {
+    const conversation = new HostConversation(await dial(place), new LibuvLoop());
+    busid = theOne(await conversation.list(), choice, printAddress(place));
+    conversation.close();
+  }
+  const port = await attachDirectly(place, busid, vhci);
+  return { port, busid, ...(await untilThere(vhci, port, signal)) };
+}
+
+function requireKernel(): Vhci {
+  const vhci = new Vhci();
+  const obstacle = vhci.obstacle();
+  if (obstacle !== undefined) throw obstacle;
+  return vhci;
+}

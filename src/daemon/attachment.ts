@@ -1,0 +1,112 @@
+import type { Loop } from "../usb/loop.ts";
+import { type KernelDevice, untilThere } from "../vhci/kernel-device.ts";
+import { KernelRelay, type RelayEnd } from "../vhci/kernel-relay.ts";
+import type { Vhci } from "../vhci/vhci.ts";
+import { ProtocolError } from "../wire/protocol-error.ts";
+import { Failed } from "./failure.ts";
+import type { ReadyImport } from "./host-conversation.ts";
+import type { Log } from "./log.ts";
+import { endByProtocol, type SessionEnd } from "./session-end.ts";
+
+const DETACHED: SessionEnd = { code: "OK", reason: "it was detached" };
+/** The agent ends, and what it kept with it. */
+export const AGENT_STOPPED: SessionEnd = { code: "STOPPED", reason: "the agent stopped" };
+
+/** An imported device that this machine's kernel has, behind the guard. */
+export class Attachment {
+  readonly port: number;
+  /** The host, as a person writes it. */
+  readonly address: string;
+  readonly ready: ReadyImport;
+  /** When port and device are free again. */
+  readonly ended: Promise<SessionEnd>;
+  readonly #relay: KernelRelay;
+  readonly #asked: { end: SessionEnd };
+  #kernel: KernelDevice | undefined;
+
+  private constructor(
+    port: number,
+    address: string,
+    ready: ReadyImport,
+    relay: KernelRelay,
+    ended: Promise<SessionEnd>,
+    asked: { end: SessionEnd },
+  ) {
+    this.port = port;
+    this.address = address;
+    this.ready = ready;
+    this.#relay = relay;
+    this.ended = ended;
+    this.#asked = asked;
+  }
+
+  /** Gives the device to the kernel and logs when that is over. The import is closed in every case. */
+  static async start(
+    address: string,
+    ready: ReadyImport,
+    vhci: Vhci,
+    loop: Loop,
+    log: Log,
+  ): Promise<Attachment> {
+    const { remote, device } = ready;
+    const startMs = loop.now();
+    let over!: (end: RelayEnd) => void;
+    const relayEnd = new Promise<RelayEnd>((resolve) => {
+      over = resolve;
+    });
+    const relay = new KernelRelay(device, vhci, loop, over);
+    let port: number;
+    try {
+      port = await relay.attach();
+    } catch (error) {
+      remote.close(DETACHED);
+      throw error;
+    }
+    const { busid } = remote.record;
+    const asked = { end: DETACHED };
+    const ended = relayEnd.then(async (cause) => {
+      remote.close(cause instanceof ProtocolError ? endByProtocol(cause) : asked.end);
+      const end = await remote.ended;
+      const durationMs = Math.round(loop.now() - startMs);
+      const line = `${end.code} ${busid} of ${address} on port ${port} after ${durationMs / 1_000} s: ${end.reason}`;
+      const fields = { code: end.code, peer: remote.peer, busid, port, durationMs };
+      if (end.code === "OK" || end.code === "STOPPED") log.info(fields, line);
+      else log.warn(fields, line);
+      return end;
+    });
+    return new Attachment(port, address, ready, relay, ended, asked);
+  }
+
+  /** What the kernel has made of it, once `untilUsable` has resolved. */
+  get kernel(): KernelDevice | undefined {
+    return this.#kernel;
+  }
+
+  /** Waits for the device node; rejects, and lets go of the device, when none comes. */
+  async untilUsable(vhci: Vhci, signal: AbortSignal): Promise<void> {
+    const giveUp = new AbortController();
+    const loss = this.ended.then((end): never => {
+      throw new Failed(
+        `${this.ready.remote.record.busid} of ${this.address} was lost while the kernel looked at it: ${end.code}: ` +
+          `${end.reason}. Look at the host, then attach it again.`,
+      );
+    });
+    try {
+      const there = untilThere(vhci, this.port, AbortSignal.any([signal, giveUp.signal]));
+      this.#kernel = await Promise.race([there, loss]);
+    } catch (error) {
+      this.stop();
+      await this.ended;
+      throw error;
+    } finally {
+      giveUp.abort();
+      loss.catch(() => {});
+    }
+  }
+
+  /** Takes the device away from the kernel; `ended` follows. */
+  stop(end = DETACHED): void {
+    this.#asked.end = end;
+    this.#relay.stop();
+  }
+}

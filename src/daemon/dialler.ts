@@ -1,0 +1,131 @@
+import { printAddress } from "../links/address.ts";
+import { dial } from "../links/dial.ts";
+import type { Link } from "../links/link.ts";
+import type { LinkAddress } from "../links/listen.ts";
+import type { Cancellable, Loop } from "../usb/loop.ts";
+import type { Exports } from "../usbip/exports.ts";
+import { failureKind } from "./failure.ts";
+import type { Host } from "./host.ts";
+import type { Log } from "./log.ts";
+
+/** The first wait after a dial that led to nothing; each further one is twice as long. */
+const FIRST_MS = 250;
+const LONGEST_MS = 10_000;
+
+/** How soon a device that has become free is noticed. */
+const LOOK_MS = 500;
+
+/**
+ * Dials a waiting guest, again and again: one connection for each device that is free. The guest speaks first on
+ * it, as on any other. Hosts that were restarted together do not dial in step: half of each wait is random.
+ */
+export class Dialler {
+  readonly #place: LinkAddress;
+  readonly #host: Host;
+  readonly #exports: Exports;
+  readonly #loop: Loop;
+  readonly #log: Log;
+  readonly #random: () => number;
+  #failures = 0;
+  #timer: Cancellable | undefined;
+  #told = false;
+  /** A connection is being made, or has no device yet. */
+  #dialling = false;
+  #stopped = false;
+
+  constructor(
+    place: LinkAddress,
+    host: Host,
+    exports: Exports,
+    loop: Loop,
+    log: Log,
+    random: () => number = Math.random,
+  ) {
+    this.#place = place;
+    this.#host = host;
+    this.#exports = exports;
+    this.#loop = loop;
+    this.#log = log;
+    this.#random = random;
+  }
+
+  start(): void {
+    this.#next(0);
+  }
+
+  /** Connections that exist are the host's to end. */
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  #next(delayMs: number): void {
+    if (this.#dialling) return;
+    this.#timer?.cancel();
+    this.#timer = this.#stopped
+      ? undefined
+      : this.#loop.after(delayMs, () => {
+          this.#timer = undefined;
+          if (this.#hasFree()) void this.#dial();
+          else this.#next(LOOK_MS);
+        });
+  }
+
+  #hasFree(): boolean {
+    for (const { attached } of this.#exports.devices()) if (!attached) return true;
+    return false;
+  }
+
+  async #dial(): Promise<void> {
+    this.#dialling = true;
+    let link: Link;
+    try {
+      link = await dial(this.#place);
+    } catch (error) {
+      if (failureKind(error) === "defect") throw error;
+      this.#dialling = false;
+      this.#tellOnce((error as Error).message);
+      this.#backOff();
+      return;
+    }
+    if (this.#stopped) {
+      link.destroy();
+      return;
+    }
+    let hasDevice = false;
+    const accepted = this.#host.accept(link, {
+      imported: () => {
+        hasDevice = true;
+        this.#dialling = false;
+        this.#failures = 0;
+        this.#told = false;
+        this.#next(0);
+      },
+      finished: () => {
+        // Lost after it had worked: the guest may be back at once. Refused: it wants none of what is free.
+        if (hasDevice) this.#failures = 0;
+        else this.#dialling = false;
+        this.#backOff();
+      },
+    });
+    if (accepted) return;
+    this.#dialling = false;
+    this.#backOff();
+  }
+
+  #backOff(): void {
+    const longestMs = Math.min(FIRST_MS * 2 ** Math.min(this.#failures, 16), LONGEST_MS);
+    this.#failures++;
+    this.#next(longestMs * (0.5 + this.#random() / 2));
+  }
+
+  #tellOnce(reason: string): void {
+    if (this.#told) return;
+    this.#told = true;
+    const address = printAddress(this.#place);
+    this.#log.warn(
+      { code: "DIAL_FAILED", peer: address },
+      `DIAL_FAILED ${reason} It is dialled again until a guest waits there (usbferry attach --listen).`,
+    );
+  }
+}

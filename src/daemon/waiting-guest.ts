@@ -1,0 +1,109 @@
+import { printAddress } from "../links/address.ts";
+import type { Link } from "../links/link.ts";
+import { type LinkAddress, listen } from "../links/listen.ts";
+import type { Listener } from "../links/listener.ts";
+import type { Loop } from "../usb/loop.ts";
+import type { DeviceChoice } from "./device-choice.ts";
+import { matching } from "./device-choice.ts";
+import { failureKind } from "./failure.ts";
+import { HostConversation, type ReadyImport, Refused } from "./host-conversation.ts";
+import type { Log } from "./log.ts";
+
+/** Conversations that have not led to a device yet; a host needs one. */
+const CONVERSATIONS = 64;
+
+/** What a waiting guest does with a device that a host brings. */
+export type Welcome = (ready: ReadyImport, peer: string) => Promise<void>;
+
+/** Waits for hosts that dial in, asks each for its devices, and imports one over each connection. */
+export class WaitingGuest {
+  readonly address: string;
+  readonly #choice: DeviceChoice | undefined;
+  readonly #loop: Loop;
+  readonly #log: Log;
+  readonly #welcome: Welcome;
+  readonly #unwanted = new Set<string>();
+  readonly #conversations = new Set<HostConversation>();
+  #listener: Listener | undefined;
+
+  private constructor(
+    address: string,
+    choice: DeviceChoice | undefined,
+    loop: Loop,
+    log: Log,
+    welcome: Welcome,
+  ) {
+    this.address = address;
+    this.#choice = choice;
+    this.#loop = loop;
+    this.#log = log;
+    this.#welcome = welcome;
+  }
+
+  /** Rejects with a LinkError. Without a choice every device is welcome. */
+  static async listen(
+    place: LinkAddress,
+    choice: DeviceChoice | undefined,
+    loop: Loop,
+    log: Log,
+    welcome: Welcome,
+  ): Promise<WaitingGuest> {
+    const guest = new WaitingGuest(printAddress(place), choice, loop, log, welcome);
+    guest.#listener = await listen(place, (link) => void guest.#accept(link));
+    return guest;
+  }
+
+  /** Where it listens; a port 0 has become the one that the system chose. */
+  get listening(): string {
+    return this.#listener === undefined ? this.address : printAddress(this.#listener.address);
+  }
+
+  /** Does not take this device again; true if that was all it waited for. */
+  refuse(busid: string): boolean {
+    this.#unwanted.add(busid);
+    return this.#choice !== undefined;
+  }
+
+  close(): void {
+    this.#listener?.close();
+    for (const conversation of this.#conversations) conversation.close();
+  }
+
+  async #accept(link: Link): Promise<void> {
+    if (this.#conversations.size >= CONVERSATIONS) {
+      link.destroy();
+      return;
+    }
+    const conversation = new HostConversation(link, this.#loop);
+    this.#conversations.add(conversation);
+    try {
+      const ready = await this.#choose(conversation);
+      if (ready === undefined) conversation.close();
+      else await this.#welcome(ready, link.peer);
+    } catch (error) {
+      if (failureKind(error) === "defect") throw error;
+      const reason = (error as Error).message;
+      this.#log.warn(
+        { code: "NOT_ATTACHED", peer: link.peer },
+        `NOT_ATTACHED ${link.peer} dialled in: ${reason}`,
+      );
+    } finally {
+      this.#conversations.delete(conversation);
+    }
+  }
+
+  /** Another conversation with the same host may be faster: then the next device is tried. */
+  async #choose(conversation: HostConversation): Promise<ReadyImport | undefined> {
+    const devices = await conversation.list();
+    for (const { busid } of matching(devices, this.#choice)) {
+      if (this.#unwanted.has(busid)) continue;
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- one import after the other on one connection
+        return await conversation.import(busid);
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+      }
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,28 @@
+import { existsSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { askAgent } from "../../../src/daemon/agent-client.ts";
+import { type AttachedDevice, attach, attachFromWaiting } from "../../../src/daemon/attach.ts";
+
+/** An `attach` whose arguments can travel as JSON. */
+export function attachGuarded(
+  agent: readonly string[],
+  address: string,
+  device: string,
+): Promise<AttachedDevice> {
+  return attach(agent, address, device, new AbortController().signal);
+}
+
+/** The same for `attach --listen`. */
+export function attachWaiting(agent: readonly string[], address: string): Promise<AttachedDevice> {
+  return attachFromWaiting(agent, address, undefined, new AbortController().signal);
+}
+
+/** Ends the agent as a service manager would, and waits until it is gone. */
+export async function endAgent(signal: NodeJS.Signals = "SIGTERM"): Promise<number | undefined> {
+  const agent = await askAgent({ ask: "state" }, "state");
+  if (agent === undefined) return undefined;
+  const { pid } = agent.state;
+  process.kill(pid, signal);
+  for (let tries = 0; tries < 500 && existsSync(`/proc/${pid}`); tries++) await sleep(20);
+  return pid;
+}

@@ -1,0 +1,82 @@
+import type { AttachedDevice } from "../../src/daemon/attach.ts";
+import type { Ports } from "../../src/daemon/ports.ts";
+import type { Attachment, AttachWay } from "./attachment.ts";
+import type { Guest } from "./guest.ts";
+
+/** Without source maps: loading is what takes time in the guest. */
+const USBFERRY = ["/node/bin/node", "/repo/dist/src/cli/main.js"];
+
+/** The command itself, in the guest. What it printed; rejects if it failed. */
+export async function outputOf(guest: Guest, ...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await guest.run([...USBFERRY, ...args], { timeoutMs: 60_000 });
+  if (code !== 0) throw new Error(`usbferry ${args.join(" ")} ended with ${code}\n${stdout}${stderr}`);
+  return stdout;
+}
+
+/** `usbferry attach` with these arguments, and what the guest's kernel says of the device. */
+export async function attachByCommand(guest: Guest, ...args: readonly string[]): Promise<Attachment> {
+  const printed = await outputOf(guest, "attach", ...args);
+  const [, busid, node, sysfsName] = /^(\S+) is (\S+) \((\S+)\) on port \d+\.\n$/.exec(printed) ?? [];
+  if (busid === undefined || node === undefined || sysfsName === undefined)
+    throw new Error(`printed: ${printed}`);
+  return seen(guest, busid, sysfsName, node);
+}
+
+async function seen(guest: Guest, busid: string, sysfsName: string, node: string): Promise<Attachment> {
+  const speed = (await guest.shell(`test -c ${node} && cat /sys/bus/usb/devices/${sysfsName}/speed`)).trim();
+  return { busid, sysfsName, node, speed };
+}
+
+/** The same without starting a node for it: what `usbferry attach` calls, called in the guest's test agent. */
+export async function attachByCall(guest: Guest, address: string, busid: string): Promise<AttachedDevice> {
+  return (await guest.call("test/vm/guest/own-attach.js", "attachGuarded", [
+    [...USBFERRY, "agent"],
+    address,
+    busid,
+  ])) as AttachedDevice;
+}
+
+/** `usbferry attach --listen`, called likewise. */
+export async function waitByCall(guest: Guest, address: string): Promise<AttachedDevice> {
+  const args = [[...USBFERRY, "agent"], address];
+  return (await guest.call("test/vm/guest/own-attach.js", "attachWaiting", args, 60_000)) as AttachedDevice;
+}
+
+export async function detachByCall(guest: Guest, port: number): Promise<void> {
+  await guest.call("src/daemon/ports.js", "detachPort", [port]);
+}
+
+export async function portsByCall(guest: Guest): Promise<Ports> {
+  return (await guest.call("src/daemon/ports.js", "attachedPorts", [])) as Ports;
+}
+
+/** Behind the guard of the agent. */
+export const GUARDED: AttachWay = {
+  words: ", guarded",
+  async attach(guest, port, busids) {
+    const attachments: Attachment[] = [];
+    for (const busid of busids) {
+      const { sysfsName, node } = await attachByCall(guest, `tcp:${guest.hostAddress}:${port}`, busid);
+      attachments.push(await seen(guest, busid, sysfsName, node));
+    }
+    return attachments;
+  },
+  async detachAll(guest) {
+    await guest.call("src/daemon/ports.js", "detachAll", []);
+  },
+};
+
+/** What the agent has logged: its last `count` session ends. */
+export async function sessionEnds(guest: Guest, count: number): Promise<{ code: string; busid: string }[]> {
+  const log = (await guest.readFile("/run/usbferry/agent.log")).toString();
+  return log
+    .split("\n")
+    .filter((line) => line.includes('"durationMs"'))
+    .slice(-count)
+    .map((line) => JSON.parse(line) as { code: string; busid: string });
+}
+
+/** Leaves the guest without an agent. */
+export async function endAgent(guest: Guest): Promise<void> {
+  await guest.call("test/vm/guest/own-attach.js", "endAgent", []);
+}

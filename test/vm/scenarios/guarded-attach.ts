@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { Zero } from "../../../src/gadgets/zero.ts";
+import { ATTACH_LINES } from "../attachment.ts";
+import {
+  attachByCall,
+  attachByCommand,
+  detachByCall,
+  endAgent,
+  outputOf,
+  portsByCall,
+} from "../own-attachment.ts";
+import type { Scenario } from "../scenario.ts";
+import { ServedHost } from "../served-host.ts";
+
+/** The commands of the guest side, as a person runs them. */
+export const guardedAttach: Scenario = {
+  name: "usbferry attach, ports, detach: guarded and direct",
+  timeoutMs: 120_000,
+  expected: ATTACH_LINES,
+  async run(guest) {
+    const host = await ServedHost.start({
+      zero: new Zero({ serial: "zero" }),
+      direct: new Zero({ serial: "direct", productId: 0x1234 }),
+    });
+    const address = `tcp:${guest.hostAddress}:${host.port}`;
+    try {
+      const zero = await attachByCommand(guest, address, "zero");
+      assert.deepEqual([zero.busid, zero.speed], ["zero", "480"]);
+      const direct = await attachByCommand(guest, address, "0525:1234", "--direct");
+      assert.deepEqual([direct.busid, direct.speed], ["direct", "480"]);
+
+      const { ports, waiting } = JSON.parse(await outputOf(guest, "ports", "--json"));
+      const common = { state: "attached", speed: "high", vid: "0525", product: "Gadget Zero" };
+      const own = { busid: "zero", address, by: "agent", pid: "a4a0", sysfsName: zero.sysfsName };
+      assert.deepEqual(ports, [
+        { ...common, ...own, port: 0, node: zero.node },
+        { ...common, port: 1, by: "other", pid: "1234", sysfsName: direct.sysfsName, node: direct.node },
+      ]);
+      assert.deepEqual(waiting, []);
+
+      assert.equal(await outputOf(guest, "detach", "1"), "Detached port 1.\n");
+      await assert.rejects(detachByCall(guest, 1), /nothing is attached there/);
+      await assert.rejects(attachByCall(guest, address, "nothing"), /has no device "nothing".*usbferry list/);
+      await assert.rejects(attachByCall(guest, address, "zero"), /zero is in use/);
+
+      assert.equal(await outputOf(guest, "detach", "--all"), "Detached port 0.\n");
+      assert.deepEqual(await portsByCall(guest), { ports: [], waiting: [] });
+      await endAgent(guest);
+      await guest.waitFor("every session to end", () => host.endings.filter((e) => e.busid).length === 2);
+      for (const { busid, code } of host.endings) if (busid !== undefined) assert.equal(code, "OK");
+    } finally {
+      await host.stop();
+    }
+  },
+};

@@ -1,0 +1,31 @@
+import { GUARDED } from "../own-attachment.ts";
+import type { Scenario } from "../scenario.ts";
+import { attachCycles } from "./attach-cycles.ts";
+import { cancelling } from "./cancelling.ts";
+import { guardedAttach } from "./guarded-attach.ts";
+import { hostileHost, silentHost } from "./hostile-host.ts";
+import { kernelExport } from "./kernel-export.ts";
+import { reverse } from "./reverse.ts";
+import { typing } from "./typing.ts";
+import { usbtest } from "./usbtest.ts";
+
+/** What our own side in the guest is judged by: the relay between a host and the guest's kernel. */
+export function guestSide(counts: {
+  readonly cycles: number;
+  readonly iterations: number;
+  readonly speeds: readonly ("full" | "high" | "super")[];
+  /** Where hosts dial in. */
+  readonly reverse: readonly string[];
+}): Scenario[] {
+  return [
+    guardedAttach,
+    attachCycles(counts.cycles),
+    ...counts.speeds.map((speed) => usbtest(speed, counts.iterations, GUARDED)),
+    typing(["full"], GUARDED),
+    cancelling(counts.cycles, GUARDED),
+    hostileHost,
+    silentHost,
+    kernelExport,
+    ...counts.reverse.map(reverse),
+  ];
+}
