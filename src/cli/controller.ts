@@ -10,8 +10,8 @@ export function addController(root: Command): void {
     .description("a virtual xHCI controller for one VM, over vfio-user (not built yet)")
     .option("--socket-path <PATH>", "the unix socket where the VMM connects")
     .option("--fd <N>", "an open socket to the VMM")
-    .option("--device <DEV>", "plug in this device, may be repeated", repeatable, [])
-    .option("--gadget <SPEC>", "plug in a simulated device, may be repeated", repeatable, [])
+    .option("--device <DEV>", "plug in this device, may be repeated", repeatable)
+    .option("--gadget <SPEC>", "plug in a simulated device, may be repeated", repeatable)
     .option("--control <PATH>", "the unix socket for plug, unplug and list")
     .action(notBuilt("controller", INSTEAD));
   for (const [name, description] of [

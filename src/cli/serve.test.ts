@@ -20,6 +20,9 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+/** How the command was called here, to be typed again. */
+const TYPED = `node ${relative("", MAIN)}`;
+
 const SEVERAL = ["--gadget", "zero", "--gadget", "keyboard,vid=1234,pid=00ab", "--gadget", "zero"];
 
 /** A host on a free port, and its address. */
@@ -36,8 +39,8 @@ test("serve says in three lines what is shared and what to do next", async () =>
   const port = address.slice("tcp:127.0.0.1:".length);
   assert.deepEqual(stdout.split("\n"), [
     `Sharing zero, keyboard, zero-2 on ${address}. Stop with Ctrl+C.`,
-    `See them from here: usbferry list ${address}`,
-    `Give zero to this kernel: sudo usbferry attach tcp:127.0.0.1:${port} zero`,
+    `See them from here: ${TYPED} list ${address}`,
+    `Give zero to this kernel: sudo ${TYPED} attach tcp:127.0.0.1:${port} zero`,
     "",
   ]);
   assert.equal(code, 0);
@@ -128,7 +131,7 @@ test("a unix socket serves as well, and is gone afterwards", async () => {
   assert.match(usbferry(["list", `unix:${path}`]).stdout, /^zero +0525:a4a0/m);
   const { code, stdout } = await host.end("SIGTERM");
   assert.equal(code, 0);
-  assert.match(stdout, /sudo usbferry attach unix:/);
+  assert.match(stdout, /sudo node \S+ attach unix:/);
   assert(!existsSync(path));
 });
 

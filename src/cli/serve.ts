@@ -3,14 +3,15 @@ import { WrongUsage } from "../daemon/failure.ts";
 import { openLog } from "../daemon/log.ts";
 import { type Serving, serve } from "../daemon/serve.ts";
 import { untilInterrupted } from "./cancelled.ts";
+import { invocation } from "./invocation.ts";
 import { optionNotBuilt } from "./not-built.ts";
 import { repeatable } from "./repeatable.ts";
 
 interface ServeOptions {
-  readonly listen: readonly string[];
-  readonly connect: readonly string[];
-  readonly device: readonly string[];
-  readonly gadget: readonly string[];
+  readonly listen?: readonly string[];
+  readonly connect?: readonly string[];
+  readonly device?: readonly string[];
+  readonly gadget?: readonly string[];
   readonly config?: string;
   readonly dashboard: string;
 }
@@ -33,20 +34,17 @@ export function addServe(root: Command): void {
       "--listen <ADDR>",
       `where to listen, may be repeated (default, unless it dials: ${DEFAULT_LISTEN})`,
       repeatable,
-      [],
     )
     .option(
       "--connect <ADDR>",
       "dial a guest that waits (`usbferry attach --listen`), may be repeated",
       repeatable,
-      [],
     )
-    .option("--device <DEV>", "share this device (not built yet)", repeatable, [])
+    .option("--device <DEV>", "share this device (not built yet)", repeatable)
     .option(
       "--gadget <SPEC>",
       "share a simulated device: kind[,option=value]...; may be repeated",
       repeatable,
-      [],
     )
     .option("--config <FILE>", "read the configuration from a file (not built yet)")
     .option("--dashboard <ADDR|off>", "where the dashboard listens (not built yet)", "off")
@@ -56,18 +54,18 @@ export function addServe(root: Command): void {
 
 async function run(options: ServeOptions): Promise<void> {
   refuseNotBuilt(options);
-  const { connect } = options;
-  const listen = options.listen.length > 0 || connect.length > 0 ? options.listen : [DEFAULT_LISTEN];
+  const { connect = [], gadget: gadgets = [] } = options;
+  const listen = options.listen ?? (connect.length > 0 ? [] : [DEFAULT_LISTEN]);
   const { NO_COLOR = "" } = process.env;
   const log = openLog(NO_COLOR === "");
-  const serving = await serve({ listen, connect, gadgets: options.gadget }, log);
+  const serving = await serve({ listen, connect, gadgets }, log);
   process.stdout.write(introduction(serving, connect));
   await untilInterrupted();
   await serving.stop();
 }
 
 function refuseNotBuilt(options: ServeOptions): void {
-  if (options.device.length > 0) {
+  if (options.device !== undefined) {
     throw optionNotBuilt("--device", "Share a gadget, for example --gadget zero.");
   }
   if (options.config !== undefined) {
@@ -76,7 +74,7 @@ function refuseNotBuilt(options: ServeOptions): void {
   if (options.dashboard !== "off") {
     throw optionNotBuilt("--dashboard", "Leave it out, or write --dashboard off.");
   }
-  if (options.gadget.length === 0) {
+  if (options.gadget === undefined) {
     throw new WrongUsage(
       "there is nothing to share: name a gadget, for example --gadget zero. Devices of this machine are not built yet.",
     );
@@ -94,8 +92,8 @@ function introduction({ addresses, busids, notes }: Serving, connect: readonly s
   if (addresses.length > 0) {
     lines.push(`Sharing ${busids.join(", ")} on ${addresses.join(" and ")}. Stop with Ctrl+C.`);
     lines.push(...notes);
-    lines.push(`See them from here: usbferry list ${addresses[0]}`);
-    lines.push(`Give ${first} to this kernel: sudo usbferry attach ${addresses[0]} ${first}`);
+    lines.push(`See them from here: ${invocation()} list ${addresses[0]}`);
+    lines.push(`Give ${first} to this kernel: sudo ${invocation()} attach ${addresses[0]} ${first}`);
   }
   return `${lines.join("\n")}\n`;
 }
