@@ -217,6 +217,9 @@ int main(int count, char **words) {
     if (again > 0) write_all(fd, parts, part);
   }
 
+  /* The server has given the device back, for the next run, when it has closed too. */
+  shutdown(fd, SHUT_WR);
+  while (read(fd, bytes, READ_BYTES) > 0) continue;
   if (latency_count == 0) fail("nothing came back in the time that was measured");
   qsort(latencies, latency_count, sizeof *latencies, ascending);
   printf("{\"urbs\":%llu,\"measured\":%llu,\"seconds\":%.6f,\"p50\":%.1f,\"p99\":%.1f}\n",
