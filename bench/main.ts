@@ -1,0 +1,84 @@
+import { parseArgs } from "node:util";
+import { type Allocation, measureAllocation } from "./allocation.ts";
+import { cases, printCase } from "./case.ts";
+import { compile } from "./compile.ts";
+import { type Contender, ECHO, LIBUV, reference } from "./contender.ts";
+import { LoadClient } from "./load.ts";
+import { describeMachine } from "./machine.ts";
+import { pinnings } from "./pinning.ts";
+import { printReport } from "./report.ts";
+import { type Figures, playRounds } from "./rounds.ts";
+
+const HELP = `Usage: npm run bench -- [options]
+
+How fast the host is on this machine, over TCP on loopback, beside a C program that does the same work and
+beside a raw echo of Node.
+
+  --quick        512 B and 16 KiB on one core only
+  --only TEXT    only cases whose name contains TEXT: in, out, echo, "in 512 B, depth 32"
+  --rounds N     rounds whose median counts (default 3)
+  --ms N         milliseconds of each measurement (default 500)
+  --json         one JSON document on standard output
+  --help         this text
+`;
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    only: { type: "string", default: "" },
+    rounds: { type: "string", default: "3" },
+    ms: { type: "string", default: "500" },
+    json: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`${text}\n`);
+}
+
+/** A server and its client on one core, small transfers, many in flight: where every byte of garbage shows. */
+async function measureAllocations(client: LoadClient, cpu: number | undefined): Promise<Allocation[]> {
+  const allocations: Allocation[] = [];
+  for (const direction of ["in", "out"] as const) {
+    progress(`memory, ${direction}`);
+    allocations.push(await measureAllocation(LIBUV, { direction, size: 512, depth: 32 }, client, cpu));
+  }
+  return allocations;
+}
+
+async function run(): Promise<void> {
+  const began = describeMachine();
+  const client = LoadClient.build();
+  const program = compile("reference/server.c");
+  const contenders: Contender[] = [LIBUV, ECHO];
+  if (program === undefined) progress("There is no cc on this machine, so the C reference is left out.");
+  else contenders.push(reference(program));
+  const wanted = cases(values.quick).filter((one) =>
+    printCase(one).toLowerCase().includes(values.only.toLowerCase()),
+  );
+  const rounds = Number(values.rounds);
+  const measureMs = Number(values.ms);
+  const places = values.quick ? pinnings().slice(0, 1) : pinnings();
+  const figures: Figures[] = [];
+  for (const place of places) {
+    const tell = (round: number) =>
+      progress(round === 0 ? `${place.name}, warming up` : `${place.name}, round ${round} of ${rounds}`);
+    const times = { warmMs: 100, measureMs, urbs: 0 };
+    figures.push(...(await playRounds(place, contenders, wanted, rounds, client, times, tell)));
+  }
+  const allocations = await measureAllocations(client, places[0]!.server);
+  const report = {
+    began,
+    ended: describeMachine(),
+    loadClient: client.language,
+    rounds,
+    measureMs,
+    figures,
+    allocations,
+  };
+  process.stdout.write(values.json ? `${JSON.stringify(report, undefined, 2)}\n` : printReport(report));
+}
+
+if (values.help) process.stdout.write(HELP);
+else await run();
