@@ -7,7 +7,7 @@ import {
 import { frameMs, Speed } from "../usb/speed.ts";
 import { TransferType } from "../usb/urb.ts";
 import { bulkPacketSize } from "./bulk-packet-size.ts";
-import type { DeviceDefinition, Receives, Sends } from "./defined-device.ts";
+import type { DeviceDefinition, Receives, Sends } from "./device-definition.ts";
 
 /** The largest interrupt packets that every speed from full on allows. */
 const INTERRUPT_PACKET = 64;

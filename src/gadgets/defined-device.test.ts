@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { annotatedHex, toHex } from "../../test/support/annotated-hex.ts";
 import { BulkHost } from "../../test/support/bulk-host.ts";
 import { Speed } from "../usb/speed.ts";
-import { type DeviceDefinition, defineDevice } from "./defined-device.ts";
+import { defineDevice } from "./defined-device.ts";
+import type { DeviceDefinition } from "./device-definition.ts";
 
 /** Lets promises of the definition get on. */
 function turn(host: BulkHost): Promise<void> {

@@ -10,8 +10,8 @@ export type {
   SerialBridge,
 } from "./catalog.ts";
 export { createGadget, GADGET_KINDS, GadgetSpecificationError, parseGadgetSpec } from "./catalog.ts";
-export type { ControlRequest, DeviceDefinition, Receives, Sends } from "./defined-device.ts";
 export { defineDevice } from "./defined-device.ts";
+export type { ControlRequest, DeviceDefinition, Receives, Sends } from "./device-definition.ts";
 export type { DiskOptions } from "./disk.ts";
 export { Disk } from "./disk.ts";
 export { EchoStream } from "./echo-stream.ts";
