@@ -44,9 +44,8 @@ function struct<F extends Fields>(order: Order, title: string, fields: F): Struc
   for (const name of names) {
     const field = fields[name]!;
     const access = field[order];
-    const offset = size;
-    getters[name] = (bytes, at) => access.get(bytes, at + offset);
-    putters[name] = (bytes, at, value) => access.put(bytes, at + offset, value);
+    getters[name] = access.getter(size);
+    putters[name] = access.putter(size);
     size += field.size;
   }
 
