@@ -70,7 +70,7 @@ export class Chapter9 {
   }
 
   isHalted(endpoint: number): boolean {
-    return this.#halted.has(endpoint);
+    return this.#halted.size > 0 && this.#halted.has(endpoint);
   }
 
   /** The device itself halts one of its endpoints. */

@@ -47,6 +47,11 @@ export interface UsbDevice {
   readonly configuration: number;
   /** Buffers this device likes; without it the sink brings ordinary memory. */
   readonly memory?: BufferPool;
+  /**
+   * True: OUT data is used up inside `submit`, or looked for in `urb.buffer` anew each time. The sink may then lend
+   * the bytes where they arrived, and move them, changing `buffer` and `offset`, once `flush` has returned.
+   */
+  readonly takesLentData?: boolean;
 
   /** Takes the device exclusively. `done` may run inside `open`. A second sink is refused as busy. */
   open(host: UsbHost, loop: Loop, done: (refused?: OpenError) => void): void;

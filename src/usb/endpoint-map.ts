@@ -32,6 +32,13 @@ export interface Endpoint {
   readonly interfaceNumber: number;
 }
 
+const SLOTS = 32;
+
+/** Numbers 0 to 15, OUT before IN. */
+function slot(address: number): number {
+  return (address & 15) | ((address & 0x80) >> 3);
+}
+
 /**
  * The endpoints that exist right now: built from the descriptors, kept true by the control requests that
  * completed. The one place for transfer types and packet sizes.
@@ -41,7 +48,10 @@ export class EndpointMap {
   readonly #speed: Speed;
   #configuration = 0;
   readonly #alternates = new Map<number, number>();
-  readonly #endpoints = new Map<number, Endpoint>();
+  /** In the order of their descriptors. */
+  readonly #endpoints: Endpoint[] = [];
+  /** By `slot`: looked at for every transfer. */
+  readonly #slots: (Endpoint | undefined)[] = Array.from({ length: SLOTS });
 
   constructor(descriptors: Descriptors, speed: Speed) {
     this.#descriptors = descriptors;
@@ -63,11 +73,11 @@ export class EndpointMap {
   }
 
   find(address: number): Endpoint | undefined {
-    return this.#endpoints.get(address);
+    return (address & ~0x8f) === 0 ? this.#slots[slot(address)] : undefined;
   }
 
-  all(): Iterable<Endpoint> {
-    return this.#endpoints.values();
+  all(): readonly Endpoint[] {
+    return this.#endpoints;
   }
 
   /** The active alternate setting, or nothing if the configuration has no such interface. */
@@ -123,12 +133,22 @@ export class EndpointMap {
     );
   }
 
+  /** Of endpoints with the same address the last one counts. */
+  #put(endpoint: Endpoint): void {
+    const place = slot(endpoint.address);
+    const same = this.#slots[place];
+    if (same === undefined) this.#endpoints.push(endpoint);
+    else this.#endpoints[this.#endpoints.indexOf(same)] = endpoint;
+    this.#slots[place] = endpoint;
+  }
+
   #rebuild(): void {
-    this.#endpoints.clear();
+    this.#endpoints.length = 0;
+    this.#slots.fill(undefined);
     for (const [interfaceNumber, alternate] of this.#alternates) {
       for (const setting of this.#setting(interfaceNumber, alternate)?.endpoints ?? []) {
         const endpoint = describe(setting, interfaceNumber, this.#speed);
-        this.#endpoints.set(endpoint.address, endpoint);
+        this.#put(endpoint);
       }
     }
   }

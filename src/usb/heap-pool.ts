@@ -1,4 +1,5 @@
 import type { BufferPool } from "./device.ts";
+import { Fifo } from "./fifo.ts";
 
 /** Sizes up to here are powers of two, larger ones multiples of it: a 16 MiB transfer must not cost 32. */
 const COARSE = 64 << 10;
@@ -9,13 +10,19 @@ function sizeClass(length: number): number {
   return length <= SMALLEST ? SMALLEST : 1 << (32 - Math.clz32(length - 1));
 }
 
+/** Where buffers of a size class are kept: the exponent of a power of two, the larger ones behind them. */
+function shelfOf(size: number): number {
+  return size <= COARSE ? 31 - Math.clz32(size) : 15 + size / COARSE;
+}
+
 /**
- * Ordinary memory for the transfers of one session, reused and bounded. Not shared between sessions: a
- * reused buffer still holds the bytes of the transfer before.
+ * Ordinary memory for the transfers of one session, reused and bounded. Not shared between sessions: reused
+ * memory still holds the bytes of the transfer before.
  */
 export class HeapPool implements BufferPool {
   readonly #limit: number;
-  readonly #free = new Map<number, Uint8Array[]>();
+  /** Free buffers, by the shelf of their size. */
+  #shelves: Fifo<Uint8Array>[] = [];
   #taken = 0;
   #idle = 0;
 
@@ -24,7 +31,7 @@ export class HeapPool implements BufferPool {
     this.#limit = limit;
   }
 
-  /** Bytes that are out, rounded up to whole buffers. */
+  /** Bytes that are out, rounded up to whole pieces. */
   get taken(): number {
     return this.#taken;
   }
@@ -33,7 +40,9 @@ export class HeapPool implements BufferPool {
     const size = sizeClass(length);
     if (this.#taken + size > this.#limit) return undefined;
     this.#taken += size;
-    const reused = this.#free.get(size)?.pop();
+    // The one that came back last is the one that is still in the processor's cache.
+    const shelf = shelfOf(size);
+    const reused = shelf < this.#shelves.length ? this.#shelves[shelf]!.pop() : undefined;
     if (reused !== undefined) {
       this.#idle -= size;
       return reused;
@@ -46,13 +55,13 @@ export class HeapPool implements BufferPool {
     const size = buffer.length;
     this.#taken -= size;
     this.#idle += size;
-    const free = this.#free.get(size);
-    if (free === undefined) this.#free.set(size, [buffer]);
-    else free.push(buffer);
+    const shelf = shelfOf(size);
+    while (this.#shelves.length <= shelf) this.#shelves.push(new Fifo());
+    this.#shelves[shelf]!.push(buffer);
   }
 
   #drop(): void {
-    this.#free.clear();
+    this.#shelves = [];
     this.#idle = 0;
   }
 }
