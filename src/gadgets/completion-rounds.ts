@@ -1,4 +1,5 @@
 import type { UsbHost } from "../usb/device.ts";
+import { Fifo } from "../usb/fifo.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { Urb } from "../usb/urb.ts";
 
@@ -10,10 +11,14 @@ import type { Urb } from "../usb/urb.ts";
 export class CompletionRounds {
   readonly #host: UsbHost;
   readonly #loop: Loop;
-  #finished: Urb[] = [];
+  readonly #finished = new Fifo<Urb>();
   #held = false;
   #delivering = false;
   #asked = false;
+  readonly #deliverDue = (): void => {
+    this.#asked = false;
+    this.#deliver();
+  };
 
   constructor(host: UsbHost, loop: Loop) {
     this.#host = host;
@@ -52,18 +57,13 @@ export class CompletionRounds {
   #ask(): void {
     if (this.#asked) return;
     this.#asked = true;
-    this.#loop.soon(() => {
-      this.#asked = false;
-      this.#deliver();
-    });
+    this.#loop.soon(this.#deliverDue);
   }
 
   #deliver(): void {
     if (this.#finished.length === 0) return;
-    const round = this.#finished;
-    this.#finished = [];
     this.#delivering = true;
-    for (const urb of round) this.#host.complete(urb);
+    for (let left = this.#finished.length; left > 0; left--) this.#host.complete(this.#finished.shift()!);
     this.#delivering = false;
     if (this.#finished.length > 0) this.#ask();
   }

@@ -1,4 +1,6 @@
 import type { Endpoint } from "../usb/endpoint-map.ts";
+import { Fifo } from "../usb/fifo.ts";
+import type { Loop } from "../usb/loop.ts";
 import { TransferType, type Urb } from "../usb/urb.ts";
 
 /**
@@ -10,9 +12,9 @@ export class EndpointQueue {
   readonly endpoint: Endpoint;
   readonly isochronous: boolean;
   readonly #intervalMs: number;
-  readonly #urbs: Urb[] = [];
+  readonly #urbs = new Fifo<Urb>();
   /** One for each URB, isochronous only. */
-  readonly #dueMs: number[] = [];
+  readonly #dueMs = new Fifo<number>();
   #scheduledMs = 0;
 
   constructor(endpoint: Endpoint, frameMs: number) {
@@ -22,23 +24,23 @@ export class EndpointQueue {
   }
 
   get head(): Urb | undefined {
-    return this.#urbs[0];
+    return this.#urbs.first;
   }
 
   /** When the head may complete; infinite when there is nothing to wait for. */
   get dueMs(): number {
-    return this.#dueMs[0] ?? Number.POSITIVE_INFINITY;
+    return this.#dueMs.first ?? Number.POSITIVE_INFINITY;
   }
 
-  push(urb: Urb, nowMs: number): void {
+  push(urb: Urb, loop: Loop): void {
     this.#urbs.push(urb);
     if (!this.isochronous) return;
-    this.#scheduledMs = Math.max(nowMs, this.#scheduledMs) + urb.packetCount * this.#intervalMs;
+    this.#scheduledMs = Math.max(loop.now(), this.#scheduledMs) + urb.packetCount * this.#intervalMs;
     this.#dueMs.push(this.#scheduledMs);
   }
 
   shift(): Urb | undefined {
-    this.#dueMs.shift();
+    if (this.isochronous) this.#dueMs.shift();
     return this.#urbs.shift();
   }
 
@@ -46,10 +48,11 @@ export class EndpointQueue {
   remove(urb: Urb): boolean {
     const at = this.#urbs.indexOf(urb);
     if (at < 0) return false;
-    this.#urbs.splice(at, 1);
-    if (this.isochronous) this.#dueMs.splice(at, 1);
+    this.#urbs.removeAt(at);
+    if (!this.isochronous) return true;
+    this.#dueMs.removeAt(at);
     // A driver that cancels its whole stream and starts anew does not wait for the intervals it gave back.
-    this.#scheduledMs = this.#dueMs.at(-1) ?? 0;
+    this.#scheduledMs = this.#dueMs.at(this.#dueMs.length - 1) ?? 0;
     return true;
   }
 }

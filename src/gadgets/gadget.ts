@@ -37,11 +37,13 @@ export abstract class Gadget implements UsbDevice {
   readonly #controls: Urb[] = [];
   /** Stands for the answer to the first one that is still to come. */
   #answer: object | undefined;
-  /** Endpoints to look at, in the order in which they became ready. */
+  /** Endpoints to look at behind the present one, in the order in which they became ready. */
   readonly #ready = new Set<number>();
   #running = false;
   #session: Session | undefined;
   #plugged = true;
+  /** There is, or was, an isochronous queue. */
+  #isPaced = false;
   #timer: Cancellable | undefined;
   #timerMs = Number.POSITIVE_INFINITY;
   readonly #packet = (urb: Urb, at: number, length: number): number => this.packet(urb, at, length);
@@ -187,15 +189,13 @@ export abstract class Gadget implements UsbDevice {
 
   /** The endpoint may be able to go on with its oldest URB. */
   protected ready(endpoint: number): void {
-    this.#ready.add(endpoint);
-    if (this.#running) return;
-    this.#running = true;
-    // An endpoint that becomes ready again meanwhile is appended and visited again.
-    for (const next of this.#ready) {
-      this.#ready.delete(next);
-      const queue = this.#queues.get(next);
-      if (queue !== undefined) this.#advance(queue);
+    if (this.#running) {
+      this.#ready.add(endpoint);
+      return;
     }
+    this.#running = true;
+    this.#advance(endpoint);
+    if (this.#ready.size > 0) this.#advanceOthers();
     this.#running = false;
     this.#arm();
   }
@@ -224,17 +224,21 @@ export abstract class Gadget implements UsbDevice {
       if (status === undefined) this.#controls.push(urb);
       return status;
     }
-    const endpoint = this.endpoints.find(urb.endpoint);
-    if (endpoint === undefined) return TransferStatus.stall;
-    if (endpoint.type !== urb.type) return TransferStatus.invalid;
-    let queue = this.#queues.get(urb.endpoint);
-    if (queue === undefined) {
-      queue = new EndpointQueue(endpoint, frameMs(this.speed));
-      this.#queues.set(urb.endpoint, queue);
-    }
-    queue.push(urb, session.loop.now());
+    const queue = this.#queues.get(urb.endpoint) ?? this.#openQueue(urb.endpoint);
+    if (queue === undefined) return TransferStatus.stall;
+    if (queue.endpoint.type !== urb.type) return TransferStatus.invalid;
+    queue.push(urb, session.loop);
     if (queue.head === urb) this.ready(urb.endpoint);
     return undefined;
+  }
+
+  #openQueue(address: number): EndpointQueue | undefined {
+    const endpoint = this.endpoints.find(address);
+    if (endpoint === undefined) return undefined;
+    const queue = new EndpointQueue(endpoint, frameMs(this.speed));
+    this.#queues.set(address, queue);
+    if (queue.isochronous) this.#isPaced = true;
+    return queue;
   }
 
   /** The first control URB has ended: goes on with those behind it. */
@@ -264,7 +268,17 @@ export abstract class Gadget implements UsbDevice {
     return own ? this.control(urb) : this.#chapter9.answer(urb);
   }
 
-  #advance(queue: EndpointQueue): void {
+  #advanceOthers(): void {
+    // An endpoint that becomes ready again meanwhile is appended and visited again.
+    for (const next of this.#ready) {
+      this.#ready.delete(next);
+      this.#advance(next);
+    }
+  }
+
+  #advance(endpoint: number): void {
+    const queue = this.#queues.get(endpoint);
+    if (queue === undefined) return;
     for (let urb = queue.head; urb !== undefined; urb = queue.head) {
       const status = this.#move(queue, urb);
       // A subclass may have ended the queue meanwhile, by `unplug` for one.
@@ -318,6 +332,7 @@ export abstract class Gadget implements UsbDevice {
 
   /** One timer, for the isochronous URB that is due first. */
   #arm(): void {
+    if (!this.#isPaced) return;
     const loop = this.#session?.loop;
     let dueMs = Number.POSITIVE_INFINITY;
     for (const queue of this.#queues.values()) dueMs = Math.min(dueMs, queue.dueMs);

@@ -105,8 +105,9 @@ export function blockRange(block: Uint8Array): BlockRange {
   }
 }
 
+const NUMBERS = { 1: u8.big.getter(0), 2: u16.big.getter(0), 4: u32.big.getter(0) };
+
 /** A big-endian number in a command block. */
 export function numberAt(block: Uint8Array, at: number, size: 1 | 2 | 4): number {
-  if (size === 1) return u8.big.get(block, at);
-  return size === 2 ? u16.big.get(block, at) : u32.big.get(block, at);
+  return NUMBERS[size](block, at);
 }

@@ -32,6 +32,7 @@ const BULK_OUT = 0x01;
  * sends zeros there whatever the pattern. Configuration 2 sends bulk OUT data back.
  */
 export class Zero extends Gadget {
+  readonly takesLentData = true;
   readonly #data: PatternData;
   readonly #loopback = new LoopbackBuffer();
   readonly #control = new Uint8Array(CONTROL_BUFFER);
