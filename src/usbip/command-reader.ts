@@ -12,17 +12,12 @@ import {
 
 const BODY = HeaderBasic.size;
 
-/** Where the parts of a CMD_SUBMIT go. Without a `buffer` the payload is read and dropped. */
-export interface Destination {
-  readonly buffer: Uint8Array | undefined;
-  /** Place of the payload's first byte in `buffer`. */
-  readonly offset: number;
-}
-
 /** What a `CommandReader` finds. Answering with an error ends the reading. */
 export interface CommandTarget {
   /** A CMD_SUBMIT whose lengths are within the limits, at `at`; its payload and packets follow. */
-  submit(header: Uint8Array, at: number): Destination | ProtocolError;
+  submit(header: Uint8Array, at: number): ProtocolError | undefined;
+  /** The next `length` bytes of its payload, at `at`; `position` counts from the payload's start. */
+  payload(bytes: Uint8Array, at: number, length: number, position: number): void;
   /** An isochronous packet descriptor of the last `submit`, at `at`. */
   packet(index: number, bytes: Uint8Array, at: number): void;
   /** All that belongs to the last `submit` has been read. */
@@ -42,7 +37,6 @@ export class CommandReader {
   readonly #partial = new Uint8Array(HEADER_SIZE);
   #partialLength = 0;
   #part: Part = "header";
-  #destination: Destination = { buffer: undefined, offset: 0 };
   #payloadLength = 0;
   #packetCount = 0;
   /** Bytes of the payload, or whole packet descriptors, that were read. */
@@ -57,18 +51,18 @@ export class CommandReader {
     while (at < bytes.length || this.#isComplete()) {
       switch (this.#part) {
         case "header": {
-          const start = this.#whole(bytes, at, HEADER_SIZE);
-          if (start === undefined) return undefined;
-          at = start.next;
-          const error = this.#header(start.bytes, start.at);
+          const next = this.#gather(bytes, at, HEADER_SIZE);
+          if (next < 0) return undefined;
+          // Whole in these bytes: in place. Otherwise its beginning came before.
+          const isWhole = next - at === HEADER_SIZE;
+          const error = this.#header(isWhole ? bytes : this.#partial, isWhole ? at : 0);
           if (error !== undefined) return error;
+          at = next;
           break;
         }
         case "payload": {
           const length = Math.min(this.#payloadLength - this.#done, bytes.length - at);
-          const { buffer, offset } = this.#destination;
-          if (buffer !== undefined && length > 0)
-            buffer.set(bytes.subarray(at, at + length), offset + this.#done);
+          if (length > 0) this.#target.payload(bytes, at, length, this.#done);
           this.#done += length;
           at += length;
           if (this.#done === this.#payloadLength) this.#begin("packets");
@@ -76,10 +70,11 @@ export class CommandReader {
         }
         case "packets": {
           if (this.#done < this.#packetCount) {
-            const start = this.#whole(bytes, at, IsoPacket.size);
-            if (start === undefined) return undefined;
-            at = start.next;
-            this.#target.packet(this.#done, start.bytes, start.at);
+            const next = this.#gather(bytes, at, IsoPacket.size);
+            if (next < 0) return undefined;
+            const isWhole = next - at === IsoPacket.size;
+            this.#target.packet(this.#done, isWhole ? bytes : this.#partial, isWhole ? at : 0);
+            at = next;
             this.#done++;
           }
           if (this.#done === this.#packetCount) {
@@ -104,19 +99,15 @@ export class CommandReader {
     this.#done = 0;
   }
 
-  /** Finds `size` bytes in one piece: in place, or gathered over several calls. */
-  #whole(
-    bytes: Uint8Array,
-    at: number,
-    size: number,
-  ): { bytes: Uint8Array; at: number; next: number } | undefined {
-    if (this.#partialLength === 0 && bytes.length - at >= size) return { bytes, at, next: at + size };
+  /** Position behind `size` bytes in one piece, at `at` or in `#partial`; -1 while they are not all there. */
+  #gather(bytes: Uint8Array, at: number, size: number): number {
+    if (this.#partialLength === 0 && bytes.length - at >= size) return at + size;
     const length = Math.min(size - this.#partialLength, bytes.length - at);
     this.#partial.set(bytes.subarray(at, at + length), this.#partialLength);
     this.#partialLength += length;
-    if (this.#partialLength < size) return undefined;
+    if (this.#partialLength < size) return -1;
     this.#partialLength = 0;
-    return { bytes: this.#partial, at: 0, next: at + length };
+    return at + length;
   }
 
   #header(bytes: Uint8Array, at: number): ProtocolError | undefined {
@@ -152,9 +143,8 @@ export class CommandReader {
     }
     const ep = HeaderBasic.ep(bytes, at);
     if (ep > 15) return new ProtocolError("BAD_FIELD", `ep is ${ep}, above 15`);
-    const destination = this.#target.submit(bytes, at);
-    if (destination instanceof ProtocolError) return destination;
-    this.#destination = destination;
+    const refused = this.#target.submit(bytes, at);
+    if (refused !== undefined) return refused;
     this.#payloadLength = direction === Direction.OUT ? length : 0;
     this.#packetCount = Math.max(packets, 0);
     this.#begin("payload");

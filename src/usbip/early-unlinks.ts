@@ -42,6 +42,7 @@ export class EarlyUnlinks {
 
   /** The CMD_UNLINK that waits for this CMD_SUBMIT, which is no longer kept. */
   take(submitSeqnum: number): number | undefined {
+    if (this.#bySubmit.size === 0) return undefined;
     const early = this.#bySubmit.get(submitSeqnum);
     if (early === undefined) return undefined;
     this.#bySubmit.delete(submitSeqnum);

@@ -1,12 +1,17 @@
 import { createUrb, PACKET_WORDS, PacketWord, TransferStatus, type Urb } from "../usb/urb.ts";
+import { copyBytes } from "../wire/copy-bytes.ts";
 import { errnoOf } from "./errno.ts";
 import { Command, HEADER_SIZE, HeaderBasic, IsoPacket, RetSubmit, RetUnlink } from "./pdu.ts";
 
 const BODY = HeaderBasic.size;
+const RET_SUBMIT_END = HEADER_SIZE - 8;
 
 /** snd-usb-audio has at most 48 packets a URB, cameras 32 (linux: sound/usb, drivers/media/usb/uvc). */
 const KEPT_PACKETS = 64;
 const NO_PACKETS = new Int32Array(0);
+const NO_MEMORY = new Uint8Array(0);
+/** No seqnum: those are not negative. */
+export const NOT_UNLINKED = -1;
 
 /**
  * One CMD_SUBMIT on its way to a RET_SUBMIT, and the CMD_UNLINK that may catch up with it. The transfer
@@ -18,12 +23,62 @@ export class Exchange {
   /** number_of_packets as the client sent it; echoed, for it says 0 or -1 when not isochronous. */
   numberOfPackets = 0;
   /** seqnum of the CMD_UNLINK that waits for the end of this transfer. */
-  unlinkSeqnum: number | undefined;
+  unlinkSeqnum: number = NOT_UNLINKED;
   /** The client has its last word on this one already; nothing more is sent. */
   abandoned = false;
+  /** The next of a list of exchanges: free ones, or those of a batch. */
+  next: Exchange | undefined;
+  #memory: Uint8Array = NO_MEMORY;
+  /** The last answer, which stands at the front of the memory. Steady traffic has answers of one length. */
+  #reply: Uint8Array = NO_MEMORY;
+  #isLent = false;
 
   constructor(tag: number) {
     this.urb = createUrb(tag);
+    this.urb.offset = HEADER_SIZE;
+  }
+
+  /** Room for a header, and behind it for the transfer. */
+  get memory(): Uint8Array {
+    return this.#memory;
+  }
+
+  set memory(memory: Uint8Array) {
+    if (memory === this.#memory) return;
+    this.#memory = memory;
+    this.urb.buffer = memory;
+    this.#reply = NO_MEMORY;
+  }
+
+  /** The OUT data stands in memory that will be used for something else. */
+  get isLent(): boolean {
+    return this.#isLent;
+  }
+
+  /** Gives the device the OUT data where it arrived. */
+  lend(bytes: Uint8Array, at: number): void {
+    this.#isLent = true;
+    this.urb.buffer = bytes;
+    this.urb.offset = at;
+  }
+
+  /** The device has no use for lent data any more. */
+  takeBack(): void {
+    this.#isLent = false;
+    this.urb.buffer = this.#memory;
+    this.urb.offset = HEADER_SIZE;
+  }
+
+  /** Moves lent data into memory of our own. */
+  settle(): void {
+    const { buffer, offset, length } = this.urb;
+    this.takeBack();
+    this.fill(buffer, offset, length, 0);
+  }
+
+  /** Copies OUT data in; `position` counts from its start. */
+  fill(bytes: Uint8Array, at: number, length: number, position: number): void {
+    copyBytes(bytes, at, length, this.#memory, HEADER_SIZE + position);
   }
 
   /** Bytes of memory that a transfer and its answer need, the packet table of the URB included. */
@@ -44,11 +99,18 @@ export class Exchange {
     // A client whose buffer is smaller than what follows loses its link, or worse: never send more than asked.
     const actualLength =
       urb.packetCount > 0 ? isoLength : Math.min(Math.max(urb.actualLength, 0), urb.length);
-    encodeRetSubmit(buffer, this.seqnum, urb.status, actualLength, this.numberOfPackets);
-    RetSubmit.put.start_frame(buffer, BODY, urb.startFrame);
-    RetSubmit.put.error_count(buffer, BODY, urb.errorCount);
+    encodeRetSubmit(
+      buffer,
+      this.seqnum,
+      urb.status,
+      actualLength,
+      urb.startFrame,
+      this.numberOfPackets,
+      urb.errorCount,
+    );
     const end = encodePackets(urb.packets, urb.packetCount, buffer, HEADER_SIZE + (isIn ? actualLength : 0));
-    return buffer.subarray(0, end);
+    if (this.#reply.length !== end) this.#reply = buffer.subarray(0, end);
+    return this.#reply;
   }
 
   /** Clamps each packet to its length, moves IN data together, and gives the sum of what moved. */
@@ -67,20 +129,28 @@ export class Exchange {
   }
 }
 
-/** Writes the 48 bytes of a RET_SUBMIT; start_frame and error_count are 0. */
+/** Writes the 48 bytes of a RET_SUBMIT. */
 export function encodeRetSubmit(
   bytes: Uint8Array,
   seqnum: number,
   status: TransferStatus,
   actualLength: number,
+  startFrame: number,
   numberOfPackets: number,
+  errorCount: number,
 ): void {
-  bytes.fill(0, 0, HEADER_SIZE);
   HeaderBasic.put.command(bytes, 0, Command.RET_SUBMIT);
   HeaderBasic.put.seqnum(bytes, 0, seqnum);
+  // Linux sends zeros here, and some clients compare.
+  HeaderBasic.put.devid(bytes, 0, 0);
+  HeaderBasic.put.direction(bytes, 0, 0);
+  HeaderBasic.put.ep(bytes, 0, 0);
   RetSubmit.put.status(bytes, BODY, errnoOf(status));
   RetSubmit.put.actual_length(bytes, BODY, actualLength);
+  RetSubmit.put.start_frame(bytes, BODY, startFrame);
   RetSubmit.put.number_of_packets(bytes, BODY, numberOfPackets);
+  RetSubmit.put.error_count(bytes, BODY, errorCount);
+  for (let at = RET_SUBMIT_END; at < HEADER_SIZE; at++) bytes[at] = 0;
 }
 
 /** Writes packet descriptors with their original offsets; gives the position behind the last. */

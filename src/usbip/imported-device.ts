@@ -57,6 +57,9 @@ export class ImportedDevice implements UsbDevice {
   #nudging = false;
   #gone = false;
 
+  /** A request is a copy of its data. */
+  readonly takesLentData = true;
+
   private constructor(
     record: DeviceRecordValue,
     speed: Speed,

@@ -7,8 +7,8 @@ import { PacketWord, TransferStatus, TransferType } from "../usb/urb.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import type { SessionLimits } from "./session-limits.ts";
 
-function imported(limits?: SessionLimits): { wire: ServedWire; device: HeldDevice } {
-  const device = new HeldDevice();
+function imported(limits?: SessionLimits, takesLentData = false): { wire: ServedWire; device: HeldDevice } {
+  const device = new HeldDevice(takesLentData);
   const exported = { busid: "1-2", path: "/held", busnum: 1, devnum: 2, device, attached: false };
   const wire = new ServedWire({ devices: () => [exported], find: () => exported }, limits);
   wire.send(IMPORT);
@@ -350,4 +350,36 @@ test("a refusal takes no memory, whatever length it refuses", () => {
   wire.send(submit({ seqnum: 1, in: true, ep: 9, length: 16 << 20 }));
   wire.send(submit({ seqnum: 2, in: true, ep: 0, length: 16 << 20, setup: "0009010000000000" }));
   assert.equal(wire.received(), retSubmit(1, -32, 0) + retSubmit(2, -22, 0));
+});
+
+test("a device that takes lent data gets it where it arrived, and finds it again when it is late", () => {
+  const { wire, device } = imported(undefined, true);
+  wire.send(submit({ seqnum: 7, payload: DATA }));
+  const [urb] = device.held;
+  assert.deepEqual(device.payloads[0], DATA);
+  assert.deepEqual(urb!.buffer.subarray(urb!.offset, urb!.offset + urb!.length), DATA);
+  device.finish(urb!);
+  assert.equal(wire.received(), retSubmit(7, 0, 4));
+});
+
+test("a payload in pieces is put together", () => {
+  const { wire, device } = imported(undefined, true);
+  const bytes = submit({ seqnum: 7, payload: DATA });
+  wire.send(bytes.subarray(0, 50));
+  wire.send(bytes.subarray(50));
+  assert.deepEqual(device.payloads[0], DATA);
+  assert.equal(device.held.length, 1);
+});
+
+test("small answers of one batch leave in one chunk, large ones in their own, in order", () => {
+  const { wire, device } = imported();
+  wire.send(submit({ seqnum: 1, in: true, length: 8192 }), submit({ seqnum: 2 }), submit({ seqnum: 3 }));
+  const large = new Uint8Array(8192).fill(0xab);
+  const [read, write, another] = device.held.slice();
+  device.finish(write!);
+  device.finish(read!, TransferStatus.ok, large);
+  device.finish(another!);
+  const [first, second, third] = [retSubmit(2, 0, 0), retSubmit(1, 0, 8192), retSubmit(3, 0, 0)];
+  assert.equal(wire.received(), `${first}${second}${"ab".repeat(8192)}${third}`);
+  assert.deepEqual(wire.lastChunks, [48, 48 + 8192, 48]);
 });

@@ -4,9 +4,10 @@ import { HeapPool } from "../usb/heap-pool.ts";
 import type { Loop } from "../usb/loop.ts";
 import { isIn, PACKET_WORDS, PacketWord, TransferStatus, TransferType, type Urb } from "../usb/urb.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
-import { CommandReader, type CommandTarget, type Destination } from "./command-reader.ts";
+import { CommandReader, type CommandTarget } from "./command-reader.ts";
 import { EarlyUnlinks } from "./early-unlinks.ts";
-import { Exchange, encodePackets, encodeRetSubmit, encodeRetUnlink } from "./exchange.ts";
+import { Exchange, encodePackets, encodeRetSubmit, encodeRetUnlink, NOT_UNLINKED } from "./exchange.ts";
+import { InFlight } from "./in-flight.ts";
 import {
   CmdSubmit,
   CmdUnlink,
@@ -29,13 +30,8 @@ export interface UrbOutput {
   end(cause: ProtocolError | "unplugged"): void;
 }
 
-const NOWHERE: Destination = { buffer: undefined, offset: 0 };
-
-/** What a submit was read as: a transfer to carry out, or an answer that is known already. */
-type Incoming =
-  | { readonly kind: "transfer"; readonly exchange: Exchange }
-  | { readonly kind: "refusal"; readonly status: TransferStatus }
-  | { readonly kind: "unlinked"; readonly unlinkSeqnum: number };
+/** Batches with pages. A peer that has more on their way reads so slowly that pages are wasted on it. */
+const PAGED_BATCHES = 4;
 
 /**
  * The URB phase of one connection: the sink of one device. CMD_SUBMIT becomes an `Urb`, its completion a
@@ -53,18 +49,35 @@ export class UrbSession implements UsbHost, CommandTarget {
   readonly #earlyUnlinks: EarlyUnlinks;
   /** seqnum of the last CMD_SUBMIT. One client counts upwards, through 2^32. */
   #lastSubmit: number | undefined;
+  /** By tag. */
   readonly #exchanges: Exchange[] = [];
-  readonly #free: Exchange[] = [];
-  /** In flight, by seqnum. */
-  readonly #bySeqnum = new Map<number, Exchange>();
+  /** The first of those that are free. */
+  #free: Exchange | undefined;
+  readonly #inFlight = new InFlight();
   /** Packet descriptors of a refused submit, which has no memory of its own. */
   readonly #refusedPackets = new Int32Array(MAX_ISO_PACKETS * PACKET_WORDS);
-  #incoming: Incoming = { kind: "refusal", status: TransferStatus.invalid };
+  /** The submit that is being read: a transfer to carry out, or nothing for an answer that is known already. */
+  #incoming: Exchange | undefined;
   #incomingSeqnum = 0;
   #incomingPackets = 0;
-  #batch = new ReplyBatch();
+  /** The answer, where there is no transfer: to the CMD_UNLINK that came first, or how the submit is refused. */
+  #incomingUnlink = NOT_UNLINKED;
+  #refusal: TransferStatus = TransferStatus.invalid;
+  readonly #left = (batch: ReplyBatch): void => this.#batchLeft(batch);
+  #pagedBatches = 1;
+  readonly #idleBatches: ReplyBatch[] = [];
+  #batch = new ReplyBatch(true, this.#left);
   #looseWaiting = 0;
   #flushIsDue = false;
+  readonly #sendDue = (): void => {
+    this.#flushIsDue = false;
+    this.#send();
+  };
+  readonly #lends: boolean;
+  /** URBs in flight whose OUT data stands where it arrived. */
+  #lent = 0;
+  /** Bytes are being taken in; what they lead to is sent at the end. */
+  #reading = false;
   #over = false;
 
   constructor(
@@ -76,6 +89,7 @@ export class UrbSession implements UsbHost, CommandTarget {
     limits: SessionLimits,
   ) {
     this.#device = device;
+    this.#lends = device.takesLentData ?? false;
     this.#devid = devid;
     this.#map = map;
     this.#loop = loop;
@@ -90,9 +104,12 @@ export class UrbSession implements UsbHost, CommandTarget {
 
   receive(bytes: Uint8Array): void {
     if (this.#over) return;
+    this.#reading = true;
     const error = this.#reader.receive(bytes);
+    if (!this.#over) this.#device.flush();
+    this.#reading = false;
+    if (this.#lent > 0) this.#settleLent();
     if (this.#over) return;
-    this.#device.flush();
     this.#send();
     if (error !== undefined) this.#end(error);
     else if (this.#looseWaiting > this.#limits.looseBytes) {
@@ -111,11 +128,11 @@ export class UrbSession implements UsbHost, CommandTarget {
     this.#earlyUnlinks.clear();
   }
 
-  submit(header: Uint8Array, at: number): Destination | ProtocolError {
+  submit(header: Uint8Array, at: number): ProtocolError | undefined {
     const strange = this.#checkDevice(header, at);
     if (strange !== undefined) return strange;
     const seqnum = HeaderBasic.seqnum(header, at);
-    if (this.#bySeqnum.has(seqnum)) {
+    if (this.#inFlight.find(seqnum) >= 0) {
       return new ProtocolError("DUPLICATE_SEQNUM", `seqnum ${seqnum} is in flight`);
     }
     this.#incomingSeqnum = seqnum;
@@ -124,11 +141,9 @@ export class UrbSession implements UsbHost, CommandTarget {
     const length = CmdSubmit.transfer_buffer_length(header, at + BODY);
     const packetCount = Math.max(this.#incomingPackets, 0);
 
-    const unlinkSeqnum = this.#earlyUnlinks.take(seqnum);
-    if (unlinkSeqnum !== undefined) {
-      this.#incoming = { kind: "unlinked", unlinkSeqnum };
-      return NOWHERE;
-    }
+    this.#incoming = undefined;
+    this.#incomingUnlink = this.#earlyUnlinks.take(seqnum) ?? NOT_UNLINKED;
+    if (this.#incomingUnlink !== NOT_UNLINKED) return undefined;
     const ep = HeaderBasic.ep(header, at);
     const endpoint = HeaderBasic.direction(header, at) === Direction.IN ? ep | 0x80 : ep;
     const type = ep === 0 ? TransferType.control : this.#map.find(endpoint)?.type;
@@ -143,7 +158,7 @@ export class UrbSession implements UsbHost, CommandTarget {
     const { urb } = exchange;
     exchange.seqnum = seqnum;
     exchange.numberOfPackets = this.#incomingPackets;
-    exchange.unlinkSeqnum = undefined;
+    exchange.unlinkSeqnum = NOT_UNLINKED;
     exchange.abandoned = false;
 
     urb.endpoint = endpoint;
@@ -152,20 +167,34 @@ export class UrbSession implements UsbHost, CommandTarget {
     urb.interval = CmdSubmit.interval(header, at + BODY);
     urb.startFrame = CmdSubmit.start_frame(header, at + BODY);
     urb.streamId = 0;
-    urb.offset = HEADER_SIZE;
     urb.length = length;
     urb.packetCount = packetCount;
     urb.status = TransferStatus.ok;
     urb.actualLength = 0;
     urb.errorCount = 0;
-    for (let i = 0; i < 8; i++) urb.setup[i] = header[at + SETUP_AT + i]!;
-    this.#incoming = { kind: "transfer", exchange };
-    return { buffer: urb.buffer, offset: urb.offset };
+    if (type === TransferType.control) {
+      for (let i = 0; i < 8; i++) urb.setup[i] = header[at + SETUP_AT + i]!;
+    }
+    this.#incoming = exchange;
+    return undefined;
+  }
+
+  payload(bytes: Uint8Array, at: number, length: number, position: number): void {
+    const exchange = this.#incoming;
+    if (exchange === undefined) return;
+    const { urb } = exchange;
+    // With packets behind it, the submit may be whole only when these bytes are no longer there.
+    const isWhole = length === urb.length && urb.packetCount === 0;
+    if (isWhole && this.#lends && urb.type !== TransferType.control) {
+      exchange.lend(bytes, at);
+      this.#lent++;
+    } else {
+      exchange.fill(bytes, at, length, position);
+    }
   }
 
   packet(index: number, bytes: Uint8Array, at: number): void {
-    const packets =
-      this.#incoming.kind === "transfer" ? this.#incoming.exchange.urb.packets : this.#refusedPackets;
+    const packets = this.#incoming?.urb.packets ?? this.#refusedPackets;
     const word = index * PACKET_WORDS;
     packets[word + PacketWord.offset] = IsoPacket.offset(bytes, at);
     packets[word + PacketWord.length] = IsoPacket.length(bytes, at);
@@ -174,17 +203,9 @@ export class UrbSession implements UsbHost, CommandTarget {
   }
 
   submitted(): void {
-    switch (this.#incoming.kind) {
-      case "transfer":
-        this.#start(this.#incoming.exchange);
-        break;
-      case "refusal":
-        this.#answerRefused(this.#incoming.status);
-        break;
-      case "unlinked":
-        this.#batch.addLoose(encodeRetUnlink(this.#incoming.unlinkSeqnum, true));
-        break;
-    }
+    if (this.#incoming !== undefined) this.#start(this.#incoming);
+    else if (this.#incomingUnlink === NOT_UNLINKED) this.#answerRefused();
+    else this.#batch.addLoose(encodeRetUnlink(this.#incomingUnlink, true));
   }
 
   #start(exchange: Exchange): void {
@@ -195,7 +216,7 @@ export class UrbSession implements UsbHost, CommandTarget {
       this.#batch.addReply(exchange.encodeReply(false), exchange);
       return;
     }
-    this.#bySeqnum.set(exchange.seqnum, exchange);
+    this.#inFlight.add(exchange.seqnum, urb.tag);
     if (isPortReset(urb)) this.#resetDevice(exchange);
     else this.#device.submit(urb);
   }
@@ -205,7 +226,7 @@ export class UrbSession implements UsbHost, CommandTarget {
     if (strange !== undefined) return strange;
     const seqnum = HeaderBasic.seqnum(header, at);
     const submitSeqnum = CmdUnlink.seqnum(header, at + BODY);
-    const exchange = this.#bySeqnum.get(submitSeqnum);
+    const exchange = this.#exchanges[this.#inFlight.find(submitSeqnum)];
     if (
       exchange === undefined &&
       this.#isAhead(submitSeqnum) &&
@@ -213,12 +234,12 @@ export class UrbSession implements UsbHost, CommandTarget {
     ) {
       return undefined;
     }
-    if (exchange === undefined || exchange.unlinkSeqnum !== undefined) {
+    if (exchange === undefined || exchange.unlinkSeqnum !== NOT_UNLINKED) {
       // It has its RET_SUBMIT already, in the stream before this answer; or it never was.
       this.#batch.addLoose(encodeRetUnlink(seqnum, false));
     } else if (isPortReset(exchange.urb)) {
       // A reset cannot be called back and may take seconds, but nobody has to wait for it.
-      this.#bySeqnum.delete(exchange.seqnum);
+      this.#inFlight.remove(exchange.seqnum);
       exchange.abandoned = true;
       this.#batch.addLoose(encodeRetUnlink(seqnum, true));
     } else {
@@ -231,20 +252,24 @@ export class UrbSession implements UsbHost, CommandTarget {
   complete(urb: Urb): void {
     const exchange = this.#exchanges[urb.tag]!;
     const { seqnum, unlinkSeqnum } = exchange;
+    if (exchange.isLent) {
+      exchange.takeBack();
+      this.#lent--;
+    }
     // Another request may have the seqnum of an abandoned one by now.
-    if (!exchange.abandoned) this.#bySeqnum.delete(seqnum);
+    if (!exchange.abandoned) this.#inFlight.remove(seqnum);
     if (urb.type === TransferType.control && urb.status === TransferStatus.ok) this.#map.completed(urb.setup);
     if (this.#over || exchange.abandoned) {
       this.#release(exchange);
       return;
     }
-    if (unlinkSeqnum !== undefined && urb.status === TransferStatus.cancelled) {
+    if (unlinkSeqnum !== NOT_UNLINKED && urb.status === TransferStatus.cancelled) {
       this.#release(exchange);
       this.#batch.addLoose(encodeRetUnlink(unlinkSeqnum, true));
     } else {
       this.#batch.addReply(exchange.encodeReply(isIn(urb.endpoint)), exchange);
       // Finished before the cancel took effect: its own answer goes first, or the client drops the link.
-      if (unlinkSeqnum !== undefined) this.#batch.addLoose(encodeRetUnlink(unlinkSeqnum, false));
+      if (unlinkSeqnum !== NOT_UNLINKED) this.#batch.addLoose(encodeRetUnlink(unlinkSeqnum, false));
     }
     this.#sendSoon();
   }
@@ -267,14 +292,12 @@ export class UrbSession implements UsbHost, CommandTarget {
   }
 
   #take(length: number, packetCount: number): Exchange | undefined {
-    const exchange = this.#free.pop() ?? this.#grow();
+    const exchange = this.#free ?? this.#grow();
     if (exchange === undefined) return undefined;
-    const buffer = this.#memory.take(Exchange.bytesFor(length, packetCount));
-    if (buffer === undefined) {
-      this.#free.push(exchange);
-      return undefined;
-    }
-    exchange.urb.buffer = buffer;
+    const memory = this.#memory.take(Exchange.bytesFor(length, packetCount));
+    if (memory === undefined) return undefined;
+    this.#free = exchange.next;
+    exchange.memory = memory;
     const words = packetCount * PACKET_WORDS;
     if (exchange.urb.packets.length < words) exchange.urb.packets = new Int32Array(words);
     return exchange;
@@ -284,25 +307,26 @@ export class UrbSession implements UsbHost, CommandTarget {
     if (this.#exchanges.length >= this.#limits.urbs) return undefined;
     const exchange = new Exchange(this.#exchanges.length);
     this.#exchanges.push(exchange);
+    this.#free = exchange;
     return exchange;
   }
 
   #release(exchange: Exchange): void {
-    this.#memory.give(exchange.urb.buffer);
+    this.#memory.give(exchange.memory);
     exchange.forgetLargeTable();
-    this.#free.push(exchange);
+    exchange.next = this.#free;
+    this.#free = exchange;
   }
 
   /** The submit that is being read will be answered with `status`; what belongs to it is read and dropped. */
-  #refuse(status: TransferStatus): Destination {
-    this.#incoming = { kind: "refusal", status };
-    return NOWHERE;
+  #refuse(status: TransferStatus): undefined {
+    this.#refusal = status;
   }
 
-  #answerRefused(status: TransferStatus): void {
+  #answerRefused(): void {
     const count = Math.max(this.#incomingPackets, 0);
     const bytes = new Uint8Array(HEADER_SIZE + count * IsoPacket.size);
-    encodeRetSubmit(bytes, this.#incomingSeqnum, status, 0, this.#incomingPackets);
+    encodeRetSubmit(bytes, this.#incomingSeqnum, this.#refusal, 0, 0, this.#incomingPackets, 0);
     encodePackets(this.#refusedPackets, count, bytes, HEADER_SIZE);
     this.#batch.addLoose(bytes);
   }
@@ -316,24 +340,43 @@ export class UrbSession implements UsbHost, CommandTarget {
     });
   }
 
+  /** The bytes that came in are valid during `receive` only. */
+  #settleLent(): void {
+    for (const exchange of this.#exchanges) if (exchange.isLent) exchange.settle();
+    this.#lent = 0;
+  }
+
   #sendSoon(): void {
-    if (this.#flushIsDue) return;
+    // What completes while bytes are being read is sent when they have been read.
+    if (this.#flushIsDue || this.#reading) return;
     this.#flushIsDue = true;
-    this.#loop.soon(() => {
-      this.#flushIsDue = false;
-      this.#send();
-    });
+    this.#loop.soon(this.#sendDue);
   }
 
   #send(): void {
-    if (this.#over || this.#batch.isEmpty) return;
     const batch = this.#batch;
-    this.#batch = new ReplyBatch();
+    if (this.#over || batch.isEmpty) return;
+    batch.seal();
+    this.#batch = this.#idleBatches.pop() ?? this.#anotherBatch();
     this.#looseWaiting += batch.looseBytes;
-    this.#output.write(batch.chunks, () => {
-      this.#looseWaiting -= batch.looseBytes;
-      for (const exchange of batch.exchanges) this.#release(exchange);
-    });
+    this.#output.write(batch.chunks, batch.left);
+  }
+
+  #batchLeft(batch: ReplyBatch): void {
+    this.#looseWaiting -= batch.looseBytes;
+    for (let exchange = batch.exchanges; exchange !== undefined; ) {
+      const { next } = exchange;
+      this.#release(exchange);
+      exchange = next;
+    }
+    batch.clear();
+    if (batch.hasPages) this.#idleBatches.push(batch);
+  }
+
+  #anotherBatch(): ReplyBatch {
+    if (this.#pagedBatches === PAGED_BATCHES) return new ReplyBatch(false, this.#left);
+    this.#pagedBatches++;
+    return new ReplyBatch(true, this.#left);
   }
 
   #end(cause: ProtocolError | "unplugged"): void {

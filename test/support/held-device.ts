@@ -1,7 +1,7 @@
 import type { OpenError, UsbDevice, UsbHost } from "../../src/usb/device.ts";
 import type { Loop } from "../../src/usb/loop.ts";
 import { Speed } from "../../src/usb/speed.ts";
-import { TransferStatus, type Urb } from "../../src/usb/urb.ts";
+import { isIn, TransferStatus, type Urb } from "../../src/usb/urb.ts";
 import { annotatedHex } from "./annotated-hex.ts";
 
 /** A high-speed device with one configuration: bulk 0x81 and 0x01, interrupt 0x82, isochronous 0x83 and 0x03. */
@@ -26,6 +26,9 @@ export class HeldDevice implements UsbDevice {
   configuration = 1;
   /** In flight, oldest first. */
   readonly held: Urb[] = [];
+  /** OUT data of every transfer, as it was at its `submit`. */
+  readonly payloads: Uint8Array[] = [];
+  readonly takesLentData: boolean;
   refusal: OpenError | undefined;
   /** Ends of resets that were asked for. */
   readonly resets: ((status: TransferStatus) => void)[] = [];
@@ -33,6 +36,10 @@ export class HeldDevice implements UsbDevice {
   closed = 0;
   #host: UsbHost | undefined;
   readonly #cancelled: Urb[] = [];
+
+  constructor(takesLentData = false) {
+    this.takesLentData = takesLentData;
+  }
 
   open(host: UsbHost, _loop: Loop, done: (refused?: OpenError) => void): void {
     if (this.refusal === undefined) {
@@ -44,6 +51,8 @@ export class HeldDevice implements UsbDevice {
 
   submit(urb: Urb): void {
     this.held.push(urb);
+    if (!isIn(urb.endpoint))
+      this.payloads.push(Uint8Array.from(urb.buffer.subarray(urb.offset, urb.offset + urb.length)));
   }
 
   cancel(urb: Urb): void {

@@ -83,6 +83,8 @@ export class ServedWire {
   ended: EndCause | undefined;
   /** Set to false to be a peer that does not read. */
   reading = true;
+  /** Bytes of each chunk of the last write. */
+  lastChunks: readonly number[] = [];
   #written = "";
   readonly #unread: (() => void)[] = [];
 
@@ -90,6 +92,7 @@ export class ServedWire {
     const output = {
       write: (chunks: readonly Uint8Array[], written: () => void) => {
         for (const chunk of chunks) this.#written += toHex(chunk);
+        this.lastChunks = chunks.map((chunk) => chunk.length);
         if (this.reading) written();
         else this.#unread.push(written);
       },
@@ -101,8 +104,11 @@ export class ServedWire {
     this.server = new UsbipServer(exports, this.loop, output, limits);
   }
 
+  /** In one piece, which is spoiled afterwards: bytes are not kept after the call. */
   send(...messages: readonly Uint8Array[]): void {
-    this.server.receive(Buffer.concat(messages));
+    const bytes = Buffer.concat(messages);
+    this.server.receive(bytes);
+    bytes.fill(0xdd);
   }
 
   /** Reads everything that was left lying. */

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { InFlight } from "./in-flight.ts";
+
+test("requests are found under their seqnums, whatever comes and goes between them", () => {
+  const table = new InFlight();
+  const model = new Map<number, number>();
+  let state = 1;
+  const random = (below: number): number => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    return (state >>> 8) % below;
+  };
+  for (let step = 0; step < 50_000; step++) {
+    // Few low bits, many high ones: places in the table are fought for, also around its end.
+    const seqnum = ((random(6) << 29) | (random(3) * 30 + random(9))) >>> 0;
+    if (model.has(seqnum)) {
+      table.remove(seqnum);
+      model.delete(seqnum);
+    } else if (random(300) < 200 - model.size) {
+      table.add(seqnum, step);
+      model.set(seqnum, step);
+    }
+    const probe = ((random(6) << 29) | (random(3) * 30 + random(9))) >>> 0;
+    assert.equal(table.find(probe), model.get(probe) ?? -1);
+  }
+  assert.ok(model.size > 20);
+  for (const [seqnum, tag] of model) assert.equal(table.find(seqnum), tag);
+});
+
+test("a request that is not there is removed without harm", () => {
+  const table = new InFlight();
+  table.add(64, 1);
+  table.remove(0);
+  assert.equal(table.find(64), 1);
+});
