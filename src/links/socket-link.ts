@@ -18,6 +18,8 @@ export class SocketLink implements Link {
   #started = false;
   #cause: LinkError | undefined;
   #given = 0;
+  /** The read buffer as far as it was filled last. Steady traffic fills it so again. */
+  #read: Uint8Array = new Uint8Array(0);
 
   /** `open` makes the socket, paused, with the read buffer of this link. */
   constructor(peer: string, open: (onread: OnReadOpts) => Socket) {
@@ -25,7 +27,10 @@ export class SocketLink implements Link {
     const socket = open({
       buffer: shared ?? Buffer.allocUnsafeSlow(READ_BYTES),
       callback: (length, buffer) => {
-        this.#receive(buffer.subarray(0, length));
+        // No Buffer: what is a copy of bytes must not depend on who they came from.
+        if (length !== this.#read.length)
+          this.#read = new Uint8Array(buffer.buffer, buffer.byteOffset, length);
+        this.#receive(this.#read);
         return true;
       },
     });
@@ -61,14 +66,14 @@ export class SocketLink implements Link {
       process.nextTick(written);
       return;
     }
-    socket.cork();
+    if (last > 0) socket.cork();
     for (let i = 0; i < last; i++) {
       this.#given += chunks[i]!.length;
       socket.write(chunks[i]!);
     }
     this.#given += chunks[last]!.length;
     socket.write(chunks[last]!, written);
-    socket.uncork();
+    if (last > 0) socket.uncork();
   }
 
   end(): void {
