@@ -20,6 +20,8 @@ export const NOT_UNLINKED = -1;
 export class Exchange {
   readonly urb: Urb;
   seqnum = 0;
+  /** By the clock of the loop. */
+  arrivedMs = 0;
   /** number_of_packets as the client sent it; echoed, for it says 0 or -1 when not isochronous. */
   numberOfPackets = 0;
   /** seqnum of the CMD_UNLINK that waits for the end of this transfer. */
@@ -95,10 +97,9 @@ export class Exchange {
   encodeReply(isIn: boolean): Uint8Array {
     const { urb } = this;
     const { buffer } = urb;
-    const isoLength = urb.packetCount > 0 ? this.#settlePackets(isIn) : 0;
     // A client whose buffer is smaller than what follows loses its link, or worse: never send more than asked.
     const actualLength =
-      urb.packetCount > 0 ? isoLength : Math.min(Math.max(urb.actualLength, 0), urb.length);
+      urb.packetCount > 0 ? this.#settlePackets(isIn) : Math.min(Math.max(urb.actualLength, 0), urb.length);
     encodeRetSubmit(
       buffer,
       this.seqnum,

@@ -8,6 +8,7 @@ import type { ExportedDevice, Exports } from "./exports.ts";
 import { type HandshakeRequest, readRequest } from "./handshake.ts";
 import { DeviceRecord, DevlistReply, OpCode, OpCommon, OpStatus, USBIP_VERSION } from "./pdu.ts";
 import { SESSION_LIMITS, type SessionLimits } from "./session-limits.ts";
+import type { TransferCounters } from "./transfer-counters.ts";
 import { UrbSession } from "./urb-session.ts";
 
 /** Why the server ends a conversation: the peer broke the protocol, or its device is gone. */
@@ -20,7 +21,7 @@ export interface ServerOutput {
   /** The conversation is over: send what was written, close, and call `disconnected`. */
   end(cause: EndCause): void;
   /** A device was imported over this connection; it is given back by `disconnected`. */
-  imported(exported: ExportedDevice): void;
+  imported(exported: ExportedDevice, counters: TransferCounters): void;
 }
 
 /** Bytes that a client may send behind an import before it has read the reply. Linux sends none. */
@@ -183,14 +184,14 @@ export class UsbipServer {
       device.close(() => this.#opened(exported, { reason: "failed", message: "unusable descriptors" }));
       return;
     }
-    this.#output.imported(exported);
-    this.#send([encodeOp(OpCode.OP_REP_IMPORT, OpStatus.ST_OK), DeviceRecord.encode(description.record)]);
     const devid = ((busnum << 16) | devnum) >>> 0;
     const urbOutput = {
       write: (chunks: readonly Uint8Array[], written: () => void) => this.#output.write(chunks, written),
       end: (cause: EndCause) => this.#end(cause),
     };
     this.#session = new UrbSession(device, devid, map, this.#loop, urbOutput, this.#limits);
+    this.#output.imported(exported, this.#session.counters);
+    this.#send([encodeOp(OpCode.OP_REP_IMPORT, OpStatus.ST_OK), DeviceRecord.encode(description.record)]);
     const early = this.#unread;
     this.#unread = new Uint8Array(0);
     if (early.length > 0) this.#session.receive(early);

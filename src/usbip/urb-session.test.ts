@@ -383,3 +383,21 @@ test("small answers of one batch leave in one chunk, large ones in their own, in
   assert.equal(wire.received(), `${first}${second}${"ab".repeat(8192)}${third}`);
   assert.deepEqual(wire.lastChunks, [48, 48 + 8192, 48]);
 });
+
+test("every answer is counted once, with the bytes that moved and the time it took", () => {
+  const { wire, device } = imported();
+  wire.send(submit({ seqnum: 1, in: true, length: 512 }), submit({ seqnum: 2, payload: DATA }));
+  wire.send(submit({ seqnum: 3, in: true, length: 8 }), submit({ seqnum: 4, ep: 9 }));
+  wire.send(unlink(5, 3));
+  wire.loop.advance(3);
+  device.finish(device.held[0]!, TransferStatus.overflow, DATA);
+  device.finish(device.held[0]!);
+  wire.send(submit({ seqnum: 6, in: true, length: 8 }));
+  const { latency, ...read } = wire.counters!.read().endpoints.find(({ address }) => address === 0x81)!;
+  assert.deepEqual(read, { address: 0x81, urbs: 2 });
+  assert.equal(latency.at(-1), 1);
+  assert.equal(latency.length - 1, 12);
+  const { endpoints: _, ...figures } = wire.counters!.read();
+  const errors = { overflow: 1, cancelled: 1, stall: 1 };
+  assert.deepEqual(figures, { urbs: 4, inFlight: 1, bytesIn: 4, bytesOut: 4, errors });
+});

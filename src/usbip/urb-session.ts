@@ -20,6 +20,7 @@ import {
 import { ReplyBatch } from "./reply-batch.ts";
 import type { SessionLimits } from "./session-limits.ts";
 import { isPortReset, isSubmitSound, packetsAreSound, urbFlags } from "./submit-rules.ts";
+import { TransferCounters } from "./transfer-counters.ts";
 
 const BODY = HeaderBasic.size;
 const SETUP_AT = BODY + CmdSubmit.size - 8;
@@ -30,6 +31,8 @@ export interface UrbOutput {
   end(cause: ProtocolError | "unplugged"): void;
 }
 
+const NOT_YET = -1;
+
 /** Batches with pages. A peer that has more on their way reads so slowly that pages are wasted on it. */
 const PAGED_BATCHES = 4;
 
@@ -38,6 +41,7 @@ const PAGED_BATCHES = 4;
  * RET_SUBMIT; CMD_UNLINK cancels. Answers of one batch leave in one write.
  */
 export class UrbSession implements UsbHost, CommandTarget {
+  readonly counters = new TransferCounters();
   readonly #device: UsbDevice;
   readonly #devid: number;
   readonly #map: EndpointMap;
@@ -59,6 +63,7 @@ export class UrbSession implements UsbHost, CommandTarget {
   /** The submit that is being read: a transfer to carry out, or nothing for an answer that is known already. */
   #incoming: Exchange | undefined;
   #incomingSeqnum = 0;
+  #incomingEndpoint = 0;
   #incomingPackets = 0;
   /** The answer, where there is no transfer: to the CMD_UNLINK that came first, or how the submit is refused. */
   #incomingUnlink = NOT_UNLINKED;
@@ -76,6 +81,9 @@ export class UrbSession implements UsbHost, CommandTarget {
   readonly #lends: boolean;
   /** URBs in flight whose OUT data stands where it arrived. */
   #lent = 0;
+  /** When the bytes came that are being taken in, and when the first answer to them was there. */
+  #arrivedMs = 0;
+  #answeredMs = NOT_YET;
   /** Bytes are being taken in; what they lead to is sent at the end. */
   #reading = false;
   #over = false;
@@ -104,10 +112,12 @@ export class UrbSession implements UsbHost, CommandTarget {
 
   receive(bytes: Uint8Array): void {
     if (this.#over) return;
+    this.#arrivedMs = this.#loop.now();
     this.#reading = true;
     const error = this.#reader.receive(bytes);
     if (!this.#over) this.#device.flush();
     this.#reading = false;
+    this.#answeredMs = NOT_YET;
     if (this.#lent > 0) this.#settleLent();
     if (this.#over) return;
     this.#send();
@@ -137,15 +147,17 @@ export class UrbSession implements UsbHost, CommandTarget {
     }
     this.#incomingSeqnum = seqnum;
     this.#lastSubmit = seqnum;
+    this.counters.submitted();
     this.#incomingPackets = CmdSubmit.number_of_packets(header, at + BODY);
     const length = CmdSubmit.transfer_buffer_length(header, at + BODY);
     const packetCount = Math.max(this.#incomingPackets, 0);
 
+    const ep = HeaderBasic.ep(header, at);
+    const endpoint = HeaderBasic.direction(header, at) === Direction.IN ? ep | 0x80 : ep;
+    this.#incomingEndpoint = endpoint;
     this.#incoming = undefined;
     this.#incomingUnlink = this.#earlyUnlinks.take(seqnum) ?? NOT_UNLINKED;
     if (this.#incomingUnlink !== NOT_UNLINKED) return undefined;
-    const ep = HeaderBasic.ep(header, at);
-    const endpoint = HeaderBasic.direction(header, at) === Direction.IN ? ep | 0x80 : ep;
     const type = ep === 0 ? TransferType.control : this.#map.find(endpoint)?.type;
     // The kernel's own server does not answer at all, and loses the payload in the stream.
     if (type === undefined) return this.#refuse(TransferStatus.stall);
@@ -157,6 +169,7 @@ export class UrbSession implements UsbHost, CommandTarget {
     if (exchange === undefined) return this.#refuse(TransferStatus.noMemory);
     const { urb } = exchange;
     exchange.seqnum = seqnum;
+    exchange.arrivedMs = this.#arrivedMs;
     exchange.numberOfPackets = this.#incomingPackets;
     exchange.unlinkSeqnum = NOT_UNLINKED;
     exchange.abandoned = false;
@@ -205,7 +218,7 @@ export class UrbSession implements UsbHost, CommandTarget {
   submitted(): void {
     if (this.#incoming !== undefined) this.#start(this.#incoming);
     else if (this.#incomingUnlink === NOT_UNLINKED) this.#answerRefused();
-    else this.#batch.addLoose(encodeRetUnlink(this.#incomingUnlink, true));
+    else this.#answerUnlinked();
   }
 
   #start(exchange: Exchange): void {
@@ -214,6 +227,7 @@ export class UrbSession implements UsbHost, CommandTarget {
       urb.status = TransferStatus.invalid;
       urb.startFrame = 0;
       this.#batch.addReply(exchange.encodeReply(false), exchange);
+      this.#count(exchange);
       return;
     }
     this.#inFlight.add(exchange.seqnum, urb.tag);
@@ -260,14 +274,17 @@ export class UrbSession implements UsbHost, CommandTarget {
     if (!exchange.abandoned) this.#inFlight.remove(seqnum);
     if (urb.type === TransferType.control && urb.status === TransferStatus.ok) this.#map.completed(urb.setup);
     if (this.#over || exchange.abandoned) {
+      this.#count(exchange);
       this.#release(exchange);
       return;
     }
     if (unlinkSeqnum !== NOT_UNLINKED && urb.status === TransferStatus.cancelled) {
+      this.#count(exchange);
       this.#release(exchange);
       this.#batch.addLoose(encodeRetUnlink(unlinkSeqnum, true));
     } else {
       this.#batch.addReply(exchange.encodeReply(isIn(urb.endpoint)), exchange);
+      this.#count(exchange);
       // Finished before the cancel took effect: its own answer goes first, or the client drops the link.
       if (unlinkSeqnum !== NOT_UNLINKED) this.#batch.addLoose(encodeRetUnlink(unlinkSeqnum, false));
     }
@@ -323,7 +340,13 @@ export class UrbSession implements UsbHost, CommandTarget {
     this.#refusal = status;
   }
 
+  #answerUnlinked(): void {
+    this.counters.ended(this.#incomingEndpoint, TransferStatus.cancelled, 0, 0);
+    this.#batch.addLoose(encodeRetUnlink(this.#incomingUnlink, true));
+  }
+
   #answerRefused(): void {
+    this.counters.ended(this.#incomingEndpoint, this.#refusal, 0, 0);
     const count = Math.max(this.#incomingPackets, 0);
     const bytes = new Uint8Array(HEADER_SIZE + count * IsoPacket.size);
     encodeRetSubmit(bytes, this.#incomingSeqnum, this.#refusal, 0, 0, this.#incomingPackets, 0);
@@ -338,6 +361,17 @@ export class UrbSession implements UsbHost, CommandTarget {
       exchange.urb.actualLength = 0;
       this.complete(exchange.urb);
     });
+  }
+
+  /** One look at the clock serves all that one batch of requests leads to. */
+  #count({ urb, arrivedMs }: Exchange): void {
+    let nowMs = this.#answeredMs;
+    if (nowMs === NOT_YET) {
+      nowMs = this.#loop.now();
+      if (this.#reading) this.#answeredMs = nowMs;
+    }
+    const moved = Math.min(Math.max(urb.actualLength, 0), urb.length);
+    this.counters.ended(urb.endpoint, urb.status, moved, nowMs - arrivedMs);
   }
 
   /** The bytes that came in are valid during `receive` only. */

@@ -1,4 +1,4 @@
-import type { Exports } from "../../src/usbip/exports.ts";
+import type { ExportedDevice, Exports } from "../../src/usbip/exports.ts";
 import {
   CmdSubmit,
   CmdUnlink,
@@ -10,6 +10,7 @@ import {
 } from "../../src/usbip/pdu.ts";
 import { type EndCause, UsbipServer } from "../../src/usbip/server.ts";
 import type { SessionLimits } from "../../src/usbip/session-limits.ts";
+import type { TransferCounters } from "../../src/usbip/transfer-counters.ts";
 import { annotatedHex, toHex } from "./annotated-hex.ts";
 import { ManualLoop } from "./manual-loop.ts";
 
@@ -83,6 +84,7 @@ export class ServedWire {
   ended: EndCause | undefined;
   /** Set to false to be a peer that does not read. */
   reading = true;
+  counters: TransferCounters | undefined;
   /** Bytes of each chunk of the last write. */
   lastChunks: readonly number[] = [];
   #written = "";
@@ -99,7 +101,9 @@ export class ServedWire {
       end: (cause: EndCause) => {
         this.ended = cause;
       },
-      imported: () => {},
+      imported: (_exported: ExportedDevice, counters: TransferCounters) => {
+        this.counters = counters;
+      },
     };
     this.server = new UsbipServer(exports, this.loop, output, limits);
   }
