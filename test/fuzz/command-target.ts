@@ -1,4 +1,4 @@
-import { CommandReader, type CommandTarget, type Destination } from "../../src/usbip/command-reader.ts";
+import { CommandReader, type CommandTarget } from "../../src/usbip/command-reader.ts";
 import { ProtocolError } from "../../src/wire/protocol-error.ts";
 import { joined } from "./mutation.ts";
 import { SESSIONS } from "./session-corpus.ts";
@@ -12,15 +12,19 @@ const KEPT_MAX = 4096;
 /** Writes down what a reader finds, in the form of the stream it came from. */
 class Transcript implements CommandTarget {
   readonly parts: Uint8Array[] = [];
-  #buffer: Uint8Array | undefined;
+  #payload: Uint8Array | undefined;
 
-  submit(header: Uint8Array, at: number): Destination | ProtocolError {
+  submit(header: Uint8Array, at: number): ProtocolError | undefined {
     if (word(header, at + AT.devid) !== 0x00010002) return new ProtocolError("BAD_DEVICE", "");
     this.parts.push(header.slice(at, at + HEADER));
     const { payload } = partsOf(header, at);
-    this.#buffer = payload > KEPT_MAX ? undefined : new Uint8Array(payload + 5);
-    if (this.#buffer !== undefined) this.parts.push(this.#buffer.subarray(5));
-    return { buffer: this.#buffer, offset: 5 };
+    this.#payload = payload > KEPT_MAX ? undefined : new Uint8Array(payload);
+    if (this.#payload !== undefined) this.parts.push(this.#payload);
+    return undefined;
+  }
+
+  payload(bytes: Uint8Array, at: number, length: number, position: number): void {
+    this.#payload?.set(bytes.subarray(at, at + length), position);
   }
 
   packet(index: number, bytes: Uint8Array, at: number): void {

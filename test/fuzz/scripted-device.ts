@@ -48,6 +48,8 @@ export class ScriptedDevice implements UsbDevice {
   readonly log: Submitted[] = [];
   isOpen = false;
   stepsOnFlush = false;
+  /** Then OUT data may be where it arrived, several transfers in one buffer, until `flush` has returned. */
+  takesLentData = false;
   /** Opens at the next step instead of at once. */
   opensLate = false;
   refusal: OpenError | undefined;
@@ -88,8 +90,7 @@ export class ScriptedDevice implements UsbDevice {
   submit(urb: Urb): void {
     if (!this.isOpen) throw new Error("submit to a device that is not open");
     if (this.#inFlight.some((other) => other.urb === urb)) throw new Error("a URB was submitted twice");
-    if (this.#inFlight.some((other) => other.urb.buffer === urb.buffer))
-      throw new Error("a buffer is used twice");
+    if (this.#inFlight.some((other) => overlap(other.urb, urb))) throw new Error("a buffer is used twice");
     if (urb.offset + urb.length > urb.buffer.length)
       throw new Error("the buffer is shorter than the transfer");
     if (urb.status !== TransferStatus.ok || urb.actualLength !== 0 || urb.errorCount !== 0) {
@@ -106,7 +107,7 @@ export class ScriptedDevice implements UsbDevice {
       startFrame: urb.startFrame,
       length: urb.length,
       setup: urb.setup.slice(),
-      payload: isIn(urb.endpoint) ? NO_BYTES : urb.buffer.slice(urb.offset, urb.offset + urb.length),
+      payload: outData(urb).slice(),
       packets: urb.packets.slice(0, words),
       due: behaviourOf(urb.endpoint, urb.type).delay,
       delivered: undefined,
@@ -189,6 +190,7 @@ export class ScriptedDevice implements UsbDevice {
   #deliver(entry: Submitted): void {
     this.#inFlight.splice(this.#inFlight.indexOf(entry), 1);
     const { urb } = entry;
+    if (Buffer.compare(outData(urb), entry.payload) !== 0) throw new Error("OUT data changed in flight");
     if (entry.status === TransferStatus.ok) entry.status = this.#carryOut(entry);
     if (entry.status === TransferStatus.ok || behaviourOf(entry.endpoint, entry.type).partial) {
       entry.move = moveData(entry, entry.number);
@@ -262,3 +264,15 @@ const DESCRIPTORS = annotatedHex(`
   07 05 81 03 4000 04                                interrupt IN, never
   07 05 8c 02 0002 00                                bulk IN
 `);
+
+function outData({ endpoint, buffer, offset, length }: Urb): Uint8Array {
+  return isIn(endpoint) ? NO_BYTES : buffer.subarray(offset, offset + length);
+}
+
+/** Two URBs share bytes. */
+function overlap(one: Urb, other: Urb): boolean {
+  if (one.buffer.buffer !== other.buffer.buffer) return false;
+  const start = one.buffer.byteOffset + one.offset;
+  const otherStart = other.buffer.byteOffset + other.offset;
+  return start < otherStart + other.length && otherStart < start + one.length;
+}

@@ -29,6 +29,7 @@ export const serverTarget: Target = {
     const setting: Setting = {
       limited,
       stepsOnFlush: random.oneIn(3),
+      takesLentData: random.oneIn(2),
       opensLate: !limited && random.oneIn(8),
       refused: !limited && random.oneIn(30),
       slowReader: random.oneIn(4),

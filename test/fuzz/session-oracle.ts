@@ -304,7 +304,8 @@ function isSame(request: Request, entry: Submitted): boolean {
     entry.length === request.length &&
     entry.interval === (word(header, AT.interval) | 0) &&
     entry.startFrame === (word(header, AT.startFrame) | 0) &&
-    Buffer.compare(entry.setup, header.subarray(AT.setup, AT.setup + 8)) === 0 &&
+    (entry.type !== TransferType.control ||
+      Buffer.compare(entry.setup, header.subarray(AT.setup, AT.setup + 8)) === 0) &&
     Buffer.compare(entry.payload, request.payload) === 0 &&
     entry.packets.length === request.packets.length * PACKET_WORDS &&
     request.packets.every(

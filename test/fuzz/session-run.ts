@@ -16,6 +16,7 @@ export interface Setting {
   /** Little memory and few URBs; every message comes alone. */
   readonly limited: boolean;
   readonly stepsOnFlush: boolean;
+  readonly takesLentData: boolean;
   readonly opensLate: boolean;
   readonly refused: boolean;
   /** What is written leaves at the next step. */
@@ -56,6 +57,7 @@ export class SessionRun {
     this.#setting = setting;
     this.#limits = setting.limited ? FEW : PLENTY;
     this.#device.stepsOnFlush = setting.stepsOnFlush;
+    this.#device.takesLentData = setting.takesLentData;
     this.#device.opensLate = setting.opensLate;
     if (setting.refused) this.#device.refusal = { reason: "denied", message: "refused" };
     const rules = {
