@@ -20,8 +20,9 @@ export const NOT_UNLINKED = -1;
 export class Exchange {
   readonly urb: Urb;
   seqnum = 0;
-  /** By the clock of the loop. */
+  /** When its request came and when the device had done with it, by the clock of the loop. */
   arrivedMs = 0;
+  completedMs = 0;
   /** number_of_packets as the client sent it; echoed, for it says 0 or -1 when not isochronous. */
   numberOfPackets = 0;
   /** seqnum of the CMD_UNLINK that waits for the end of this transfer. */

@@ -10,6 +10,7 @@ import { DeviceRecord, DevlistReply, OpCode, OpCommon, OpStatus, USBIP_VERSION }
 import { SESSION_LIMITS, type SessionLimits } from "./session-limits.ts";
 import type { TransferCounters } from "./transfer-counters.ts";
 import { UrbSession } from "./urb-session.ts";
+import type { SessionTrace } from "./urb-trace.ts";
 
 /** Why the server ends a conversation: the peer broke the protocol, or its device is gone. */
 export type EndCause = ProtocolError | "unplugged";
@@ -39,6 +40,7 @@ export class UsbipServer {
   readonly #loop: Loop;
   readonly #output: ServerOutput;
   readonly #limits: SessionLimits;
+  readonly #trace: SessionTrace | undefined;
   #phase: "request" | "another" | "urbs" | "over" = "request";
   /** The device has been asked to open and has not answered. */
   #opening = false;
@@ -50,11 +52,18 @@ export class UsbipServer {
   #session: UrbSession | undefined;
   #afterOpening: (() => void) | undefined;
 
-  constructor(exports: Exports, loop: Loop, output: ServerOutput, limits: SessionLimits = SESSION_LIMITS) {
+  constructor(
+    exports: Exports,
+    loop: Loop,
+    output: ServerOutput,
+    limits: SessionLimits = SESSION_LIMITS,
+    trace?: SessionTrace,
+  ) {
     this.#exports = exports;
     this.#loop = loop;
     this.#output = output;
     this.#limits = limits;
+    this.#trace = trace;
   }
 
   /**
@@ -189,7 +198,7 @@ export class UsbipServer {
       write: (chunks: readonly Uint8Array[], written: () => void) => this.#output.write(chunks, written),
       end: (cause: EndCause) => this.#end(cause),
     };
-    this.#session = new UrbSession(device, devid, map, this.#loop, urbOutput, this.#limits);
+    this.#session = new UrbSession(device, devid, map, this.#loop, urbOutput, this.#limits, this.#trace);
     this.#output.imported(exported, this.#session.counters);
     this.#send([encodeOp(OpCode.OP_REP_IMPORT, OpStatus.ST_OK), DeviceRecord.encode(description.record)]);
     const early = this.#unread;

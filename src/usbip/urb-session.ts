@@ -21,6 +21,7 @@ import { ReplyBatch } from "./reply-batch.ts";
 import type { SessionLimits } from "./session-limits.ts";
 import { isPortReset, isSubmitSound, packetsAreSound, urbFlags } from "./submit-rules.ts";
 import { TransferCounters } from "./transfer-counters.ts";
+import type { SessionTrace } from "./urb-trace.ts";
 
 const BODY = HeaderBasic.size;
 const SETUP_AT = BODY + CmdSubmit.size - 8;
@@ -48,6 +49,7 @@ export class UrbSession implements UsbHost, CommandTarget {
   readonly #loop: Loop;
   readonly #output: UrbOutput;
   readonly #limits: SessionLimits;
+  readonly #trace: SessionTrace | undefined;
   readonly #reader = new CommandReader(this);
   readonly #memory: HeapPool;
   readonly #earlyUnlinks: EarlyUnlinks;
@@ -95,6 +97,7 @@ export class UrbSession implements UsbHost, CommandTarget {
     loop: Loop,
     output: UrbOutput,
     limits: SessionLimits,
+    trace?: SessionTrace,
   ) {
     this.#device = device;
     this.#lends = device.takesLentData ?? false;
@@ -103,6 +106,7 @@ export class UrbSession implements UsbHost, CommandTarget {
     this.#loop = loop;
     this.#output = output;
     this.#limits = limits;
+    this.#trace = trace;
     this.#memory = new HeapPool(limits.bytes);
     this.#earlyUnlinks = new EarlyUnlinks(loop, (seqnum) => {
       this.#batch.addLoose(encodeRetUnlink(seqnum, false));
@@ -363,13 +367,15 @@ export class UrbSession implements UsbHost, CommandTarget {
     });
   }
 
-  /** One look at the clock serves all that one batch of requests leads to. */
-  #count({ urb, arrivedMs }: Exchange): void {
+  /** One look at the clock serves all that one batch of requests leads to, unless somebody looks for lost time. */
+  #count(exchange: Exchange): void {
+    const { urb, arrivedMs } = exchange;
     let nowMs = this.#answeredMs;
-    if (nowMs === NOT_YET) {
+    if (nowMs === NOT_YET || this.#trace !== undefined) {
       nowMs = this.#loop.now();
       if (this.#reading) this.#answeredMs = nowMs;
     }
+    exchange.completedMs = nowMs;
     const moved = Math.min(Math.max(urb.actualLength, 0), urb.length);
     this.counters.ended(urb.endpoint, urb.status, moved, nowMs - arrivedMs);
   }
@@ -398,6 +404,7 @@ export class UrbSession implements UsbHost, CommandTarget {
 
   #batchLeft(batch: ReplyBatch): void {
     this.#looseWaiting -= batch.looseBytes;
+    if (this.#trace !== undefined) this.#traceBatch(batch, this.#trace);
     for (let exchange = batch.exchanges; exchange !== undefined; ) {
       const { next } = exchange;
       this.#release(exchange);
@@ -405,6 +412,13 @@ export class UrbSession implements UsbHost, CommandTarget {
     }
     batch.clear();
     if (batch.hasPages) this.#idleBatches.push(batch);
+  }
+
+  #traceBatch(batch: ReplyBatch, { urbs, session }: SessionTrace): void {
+    const leftMs = this.#loop.now();
+    for (let exchange = batch.exchanges; exchange !== undefined; exchange = exchange.next) {
+      urbs.add(session, exchange, leftMs);
+    }
   }
 
   #anotherBatch(): ReplyBatch {

@@ -11,6 +11,7 @@ import {
 import { type EndCause, UsbipServer } from "../../src/usbip/server.ts";
 import type { SessionLimits } from "../../src/usbip/session-limits.ts";
 import type { TransferCounters } from "../../src/usbip/transfer-counters.ts";
+import type { SessionTrace } from "../../src/usbip/urb-trace.ts";
 import { annotatedHex, toHex } from "./annotated-hex.ts";
 import { ManualLoop } from "./manual-loop.ts";
 
@@ -90,7 +91,7 @@ export class ServedWire {
   #written = "";
   readonly #unread: (() => void)[] = [];
 
-  constructor(exports: Exports, limits?: SessionLimits) {
+  constructor(exports: Exports, limits?: SessionLimits, trace?: SessionTrace) {
     const output = {
       write: (chunks: readonly Uint8Array[], written: () => void) => {
         for (const chunk of chunks) this.#written += toHex(chunk);
@@ -105,7 +106,7 @@ export class ServedWire {
         this.counters = counters;
       },
     };
-    this.server = new UsbipServer(exports, this.loop, output, limits);
+    this.server = new UsbipServer(exports, this.loop, output, limits, trace);
   }
 
   /** In one piece, which is spoiled afterwards: bytes are not kept after the call. */
