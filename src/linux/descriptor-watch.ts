@@ -34,7 +34,7 @@ export function watch(fd: number, direction: Direction, callback: () => void): D
   const refused = unwatchable(fd);
   if (refused !== undefined) return refused;
 
-  const entry = watched.get(fd) ?? { handle: c.poll(fd, {}, () => {}) };
+  const entry = watched.get(fd) ?? { handle: c.pollInEventLoop(fd, {}, () => {}) };
   assert.equal(entry[direction], undefined, `descriptor ${fd} is already watched for ${direction}`);
   watched.set(fd, entry);
   entry[direction] = callback;

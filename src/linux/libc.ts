@@ -16,9 +16,26 @@ export interface Libc {
   tcgetattr(fd: number, termios: Uint8Array): number;
   cfmakeraw(termios: Uint8Array): void;
   tcsetattr(fd: number, when: number, termios: Uint8Array): number;
+  fcntl(fd: number, command: number, argument: number): number;
+  close(fd: number): number;
+  recv(fd: number, bytes: Uint8Array, length: number, flags: number): number;
+  /** `message` is a `struct msghdr`. */
+  sendmsg(fd: number, message: Uint32Array, flags: number): number;
+  shutdown(fd: number, how: number): number;
+  eventfd(initial: number, flags: number): number;
+  eventfd_read(fd: number, value: Uint32Array): number;
+  eventfd_write(fd: number, value: number): number;
+  /** `fds` is an array of `struct pollfd`. */
+  poll(fds: Int32Array, count: number, timeoutMs: number): number;
+  /** `time` is a `struct timespec`. */
+  clock_gettime(clock: number, time: Uint32Array): number;
   errno(): number;
+  /** Where the bytes of a buffer are in memory. It does not keep them there. */
+  address(buffer: ArrayBufferLike): bigint;
+  /** Bytes of a pointer. */
+  readonly pointerSize: number;
   /** Aborts the process if the event loop cannot poll `fd`. The caller must keep the handle. */
-  poll(fd: number, interest: PollInterest, callback: PollCallback): PollHandle;
+  pollInEventLoop(fd: number, interest: PollInterest, callback: PollCallback): PollHandle;
 }
 
 interface PollInterest {
@@ -75,7 +92,19 @@ function load(): Libc | SystemError {
     tcgetattr: program.func("int tcgetattr(int, _Out_ uint8_t *)") as Libc["tcgetattr"],
     cfmakeraw: program.func("void cfmakeraw(_Inout_ uint8_t *)") as Libc["cfmakeraw"],
     tcsetattr: program.func("int tcsetattr(int, int, _In_ uint8_t *)") as Libc["tcsetattr"],
+    fcntl: program.func("int fcntl(int, int, int)") as Libc["fcntl"],
+    close: program.func("int close(int)") as Libc["close"],
+    recv: program.func("intptr_t recv(int, void *, size_t, int)") as Libc["recv"],
+    sendmsg: program.func("intptr_t sendmsg(int, void *, int)") as Libc["sendmsg"],
+    shutdown: program.func("int shutdown(int, int)") as Libc["shutdown"],
+    eventfd: program.func("int eventfd(unsigned int, int)") as Libc["eventfd"],
+    eventfd_read: program.func("int eventfd_read(int, void *)") as Libc["eventfd_read"],
+    eventfd_write: program.func("int eventfd_write(int, uint64_t)") as Libc["eventfd_write"],
+    poll: program.func("int poll(void *, unsigned long, int)") as Libc["poll"],
+    clock_gettime: program.func("int clock_gettime(int, void *)") as Libc["clock_gettime"],
     errno: () => koffi.errno(),
-    poll: koffi.node.poll as unknown as Libc["poll"],
+    address: (buffer) => koffi.address(buffer),
+    pointerSize: koffi.sizeof("void *"),
+    pollInEventLoop: koffi.node.poll as unknown as Libc["pollInEventLoop"],
   };
 }

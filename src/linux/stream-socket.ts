@@ -1,0 +1,106 @@
+import { endianness } from "node:os";
+import { type Libc, libc } from "./libc.ts";
+import { MemoryAddresses } from "./memory-address.ts";
+import { SystemError } from "./system-error.ts";
+
+const MSG_DONTWAIT = 0x40;
+/** A peer that is gone is an error of the call, not a SIGPIPE. */
+const MSG_NOSIGNAL = 0x4000;
+const SHUT_WR = 1;
+const F_DUPFD_CLOEXEC = 1030;
+const EINTR = 4;
+const EAGAIN = 11;
+const ENOSYS = 38;
+const IOV_MAX = 1024;
+
+/** struct iovec in 32-bit words: iov_base, iov_len. */
+const IOV_WORDS = 4;
+/** struct msghdr in 32-bit words, and where its msg_iov and msg_iovlen are. */
+const MSG_WORDS = 14;
+const MSG_IOV = 4;
+const MSG_IOVLEN = 6;
+const HIGH = 2 ** 32;
+
+/** Nothing moves at this moment. */
+export const WOULD_BLOCK = -1;
+
+/**
+ * Reads and writes connected stream sockets without waiting, for one thread. Nothing is allocated for a
+ * call. Answers WOULD_BLOCK, a number of bytes, or what failed.
+ */
+export class StreamSockets {
+  readonly #libc: Libc;
+  readonly #addresses: MemoryAddresses;
+  readonly #vector = new Uint32Array(IOV_MAX * IOV_WORDS);
+  readonly #message = new Uint32Array(MSG_WORDS);
+
+  private constructor(c: Libc) {
+    this.#libc = c;
+    this.#addresses = new MemoryAddresses(c);
+    putAddress(this.#message, MSG_IOV, this.#addresses.of(this.#vector));
+  }
+
+  /** ENOSYS where the C library cannot be called, or lays out its structs in another way. */
+  static open(): StreamSockets | SystemError {
+    const c = libc();
+    if (c instanceof SystemError) return c;
+    return c.pointerSize === 8 && endianness() === "LE"
+      ? new StreamSockets(c)
+      : new SystemError("calling sendmsg", ENOSYS);
+  }
+
+  /** Fills `bytes` from the front; 0 is the end of what the peer sends. */
+  receive(fd: number, bytes: Uint8Array): number | SystemError {
+    for (;;) {
+      const length = this.#libc.recv(fd, bytes, bytes.length, MSG_DONTWAIT);
+      if (length >= 0) return length;
+      const errno = this.#libc.errno();
+      if (errno === EAGAIN) return WOULD_BLOCK;
+      if (errno !== EINTR) return new SystemError("recv", errno);
+    }
+  }
+
+  /** Sends `chunks` from byte `offset` of chunk `first` on, or as much of it as one call takes. */
+  send(fd: number, chunks: readonly Uint8Array[], first: number, offset: number): number | SystemError {
+    const count = Math.min(chunks.length - first, IOV_MAX);
+    let skip = offset;
+    for (let i = 0; i < count; i++) {
+      const chunk = chunks[first + i]!;
+      const word = i * IOV_WORDS;
+      putAddress(this.#vector, word, this.#addresses.of(chunk) + skip);
+      this.#vector[word + 2] = chunk.length - skip;
+      skip = 0;
+    }
+    this.#message[MSG_IOVLEN] = count;
+    for (;;) {
+      const length = this.#libc.sendmsg(fd, this.#message, MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (length >= 0) return length;
+      const errno = this.#libc.errno();
+      if (errno === EAGAIN) return WOULD_BLOCK;
+      if (errno !== EINTR) return new SystemError("sendmsg", errno);
+    }
+  }
+
+  /** Tells the peer that no more will come. A peer that is gone needs not be told. */
+  finish(fd: number): void {
+    this.#libc.shutdown(fd, SHUT_WR);
+  }
+
+  close(fd: number): void {
+    this.#libc.close(fd);
+  }
+}
+
+/** A second descriptor of the same socket, closed on exec. The caller owns it. */
+export function duplicate(fd: number): number | SystemError {
+  const c = libc();
+  if (c instanceof SystemError) return c;
+  const copy = c.fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  return copy < 0 ? new SystemError("fcntl F_DUPFD_CLOEXEC", c.errno()) : copy;
+}
+
+function putAddress(words: Uint32Array, at: number, address: number): void {
+  // The store keeps the lower 32 bits.
+  words[at] = address;
+  words[at + 1] = address / HIGH;
+}
