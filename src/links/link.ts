@@ -29,6 +29,13 @@ export interface Link {
 
   /** Drops the link and what has not left yet. */
   destroy(): void;
+
+  /**
+   * Gives the connection away, where the carrier can. Nothing is received from the call on. When what was written
+   * has left, `moved` gets a descriptor that is the caller's, and the link is over without a word: neither
+   * to the peer nor by `ended`. If the link ends before, by whatever side, only `ended` runs.
+   */
+  move?(moved: (fd: number) => void): void;
 }
 
 /** How long a link puts up with silence. */

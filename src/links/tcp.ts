@@ -4,14 +4,14 @@ import { printHostPort, type TcpAddress } from "./address.ts";
 import { untilConnected } from "./dialling.ts";
 import type { Link, LinkLimits } from "./link.ts";
 import { type Accept, type Listener, untilListening } from "./listener.ts";
-import { SocketLink } from "./socket-link.ts";
+import { MovableLink } from "./movable-link.ts";
 import { descriptorOf, rewrap } from "./stream-handle.ts";
 
 export async function listenTcp(address: TcpAddress, accept: Accept, limits: LinkLimits): Promise<Listener> {
   const server = createServer({ pauseOnConnect: true }, (accepted) => {
     const peer = `tcp:${printHostPort(accepted.remoteAddress ?? "unknown", accepted.remotePort ?? 0)}`;
     prepare(accepted, limits.silenceMs);
-    accept(new SocketLink(peer, (onread) => rewrap(accepted, onread)));
+    accept(new MovableLink(peer, (onread) => rewrap(accepted, onread)));
   });
   await untilListening(server, { host: address.host, port: address.port }, address);
   const { port } = server.address() as AddressInfo;
@@ -21,7 +21,7 @@ export async function listenTcp(address: TcpAddress, accept: Accept, limits: Lin
 export async function dialTcp(address: TcpAddress, limits: LinkLimits): Promise<Link> {
   const { host, port } = address;
   let socket!: Socket;
-  const link = new SocketLink(`tcp:${printHostPort(host, port)}`, (onread) => {
+  const link = new MovableLink(`tcp:${printHostPort(host, port)}`, (onread) => {
     socket = connect({ host, port, onread }).pause();
     return socket;
   });

@@ -6,7 +6,7 @@ import { untilConnected } from "./dialling.ts";
 import type { Link, LinkLimits } from "./link.ts";
 import { type LinkAction, LinkError, linkError } from "./link-error.ts";
 import { type Accept, type Listener, untilListening } from "./listener.ts";
-import { SocketLink } from "./socket-link.ts";
+import { MovableLink } from "./movable-link.ts";
 import { rewrap } from "./stream-handle.ts";
 
 /** Takes from 0777 what leaves 0660, owner and group: everybody else would have all devices. */
@@ -24,7 +24,7 @@ export async function listenUnix(
   const tooLong = overlong("listen", address);
   if (tooLong !== undefined) throw tooLong;
   const server = createServer({ pauseOnConnect: true }, (accepted) => {
-    accept(new SocketLink(printAddress(address), (onread) => rewrap(accepted, onread)));
+    accept(new MovableLink(printAddress(address), (onread) => rewrap(accepted, onread)));
   });
   try {
     await untilBound(server, address);
@@ -55,7 +55,7 @@ export async function dialUnix(address: UnixAddress, limits: LinkLimits): Promis
   const tooLong = overlong("dial", address);
   if (tooLong !== undefined) throw tooLong;
   let socket!: Socket;
-  const link = new SocketLink(printAddress(address), (onread) => {
+  const link = new MovableLink(printAddress(address), (onread) => {
     socket = connect({ path: address.path, onread }).pause();
     return socket;
   });

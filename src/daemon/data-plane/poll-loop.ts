@@ -1,0 +1,91 @@
+import type { PollLinkLoop } from "../../links/poll-link.ts";
+import { ReceiveBuffer } from "../../links/receive-buffer.ts";
+import { MonotonicClock } from "../../linux/monotonic-clock.ts";
+import { type PolledDescriptor, PollSet, type Ready } from "../../linux/poll-set.ts";
+import { StreamSockets } from "../../linux/stream-socket.ts";
+import { SystemError } from "../../linux/system-error.ts";
+import type { Cancellable, Loop } from "../../usb/loop.ts";
+import { CallbackQueue } from "./callback-queue.ts";
+import { TimerHeap } from "./timer-heap.ts";
+
+/** poll(2) takes an int; a timer that is further away is looked at again. */
+const LONGEST_WAIT_MS = 2 ** 31 - 1;
+const FOR_EVER = -1;
+
+/**
+ * A loop that has its thread for itself: it waits in poll(2) and returns to nobody. One turn waits, runs timers,
+ * tells descriptors, then runs what was asked for soon. A turn without news allocates nothing.
+ */
+export class PollLoop implements Loop, PollLinkLoop {
+  readonly sockets: StreamSockets;
+  readonly inbox = new ReceiveBuffer();
+  readonly #clock: MonotonicClock;
+  readonly #descriptors: PollSet;
+  readonly #timers = new TimerHeap();
+  readonly #soon = new CallbackQueue();
+  #stopped = false;
+
+  private constructor(sockets: StreamSockets, clock: MonotonicClock, descriptors: PollSet) {
+    this.sockets = sockets;
+    this.#clock = clock;
+    this.#descriptors = descriptors;
+  }
+
+  static open(): PollLoop | SystemError {
+    const sockets = StreamSockets.open();
+    const clock = MonotonicClock.open();
+    const descriptors = PollSet.open();
+    if (sockets instanceof SystemError) return sockets;
+    if (clock instanceof SystemError) return clock;
+    if (descriptors instanceof SystemError) return descriptors;
+    return new PollLoop(sockets, clock, descriptors);
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  after(delayMs: number, callback: () => void): Cancellable {
+    return this.#timers.add(this.#clock.now() + Math.max(delayMs, 0), callback);
+  }
+
+  soon(callback: () => void): void {
+    this.#soon.add(callback);
+  }
+
+  watch(fd: number, direction: "readable" | "writable", callback: () => void): Cancellable {
+    const polled = this.#descriptors.add(fd, callback);
+    polled.wish(direction === "readable", direction === "writable");
+    return { cancel: () => polled.end() };
+  }
+
+  attend(fd: number, ready: Ready): PolledDescriptor {
+    return this.#descriptors.add(fd, ready);
+  }
+
+  /** Runs until stopped. Throws what a callback throws, or if the system refuses to wait. */
+  run(): void {
+    while (!this.#stopped) this.turn(this.#patienceMs());
+  }
+
+  /** One turn, that waits so long at most; for ever if negative. */
+  turn(patienceMs: number): void {
+    const failed = this.#descriptors.wait(patienceMs);
+    if (failed !== undefined) throw failed;
+    if (this.#timers.dueMs !== undefined) this.#timers.run(this.#clock.now());
+    this.#descriptors.tell();
+    this.#soon.run();
+  }
+
+  /** Ends `run` at the end of this turn. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  #patienceMs(): number {
+    if (!this.#soon.isEmpty) return 0;
+    const { dueMs } = this.#timers;
+    if (dueMs === undefined) return FOR_EVER;
+    return Math.min(Math.max(Math.ceil(dueMs - this.#clock.now()), 0), LONGEST_WAIT_MS);
+  }
+}
