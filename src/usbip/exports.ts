@@ -1,5 +1,8 @@
 import type { UsbDevice } from "../usb/device.ts";
 
+/** A device that another thread serves: here it can be described, not opened. */
+export type DistantDevice = Pick<UsbDevice, "speed" | "descriptors" | "configuration">;
+
 /** A device that this host offers. */
 export interface ExportedDevice {
   /** At most 31 characters; what an import names. */
@@ -9,7 +12,7 @@ export interface ExportedDevice {
   /** 1..255: the stock tool keeps only the low 8 bits of both. Together they make the devid of every request. */
   readonly busnum: number;
   readonly devnum: number;
-  readonly device: UsbDevice;
+  readonly device: UsbDevice | DistantDevice;
   /** True while a session has it: such a device is left out of the list, as the kernel's own server does. */
   readonly attached: boolean;
 }

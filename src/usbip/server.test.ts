@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { annotatedHex, toHex } from "../../test/support/annotated-hex.ts";
 import { HeldDevice } from "../../test/support/held-device.ts";
-import { IMPORT, ServedWire } from "../../test/support/usbip-wire-client.ts";
+import { ManualLoop } from "../../test/support/manual-loop.ts";
+import { IMPORT, ServedWire, submit } from "../../test/support/usbip-wire-client.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { DeviceListRequest, type ListedDevice } from "./device-list.ts";
 import type { ExportedDevice } from "./exports.ts";
+import { UsbipServer } from "./server.ts";
 
 const DEVLIST = annotatedHex("0111 8005 00000000");
 
@@ -217,4 +219,58 @@ test("one list may be longer than what may wait unread", () => {
   wire.reading = false;
   wire.send(DEVLIST);
   assert.equal(wire.ended, undefined);
+});
+
+/** What another thread serves. */
+function distant(attached = false): ExportedDevice {
+  const { speed, descriptors, configuration } = new HeldDevice();
+  return { ...exportOf(new HeldDevice(), attached), device: { speed, descriptors, configuration } };
+}
+
+/** A server that can hand over, or cannot; what it handed over, and what it answered. */
+function handingOver(exported: ExportedDevice, canMove: boolean) {
+  const moved: string[] = [];
+  let answered = "";
+  const server = new UsbipServer({ devices: () => [exported], find: () => exported }, new ManualLoop(), {
+    write: (chunks, written) => {
+      for (const chunk of chunks) answered += toHex(chunk);
+      written();
+    },
+    end: () => assert.fail("the server does not end it"),
+    imported: () => assert.fail("it is not imported here"),
+    handOver: (device, request) => {
+      moved.push(`${device.busid} ${toHex(request)}`);
+      return canMove;
+    },
+  });
+  return { server, moved, answered: () => answered };
+}
+
+test("an import of a distant device is handed over with all that came from it on, and nothing follows", () => {
+  const { server, moved, answered } = handingOver(distant(), true);
+  const behind = submit({ seqnum: 1, in: true, length: 8 });
+  server.receive(Buffer.concat([DEVLIST, IMPORT, behind.subarray(0, 30)]));
+  assert.deepEqual(moved, [`1-2 ${toHex(IMPORT)}${toHex(behind.subarray(0, 30))}`]);
+  assert.equal(answered(), `011100050000000000000001${RECORD}ff000000`);
+  assert.equal(server.phase, "over");
+  server.receive(IMPORT);
+  assert.equal(moved.length, 1);
+  let closed = 0;
+  server.disconnected(() => closed++);
+  assert.equal(closed, 1);
+});
+
+test("a distant device that somebody has is refused as busy, and not handed over", () => {
+  const { server, moved, answered } = handingOver(distant(true), true);
+  server.receive(IMPORT);
+  assert.deepEqual([moved, answered(), server.phase], [[], "0111000300000002", "another"]);
+});
+
+test("a distant device is refused where its connection cannot be taken", () => {
+  const { server, answered } = handingOver(distant(), false);
+  server.receive(IMPORT);
+  assert.equal(answered(), "0111000300000003");
+  const wire = wireTo(distant());
+  wire.send(IMPORT);
+  assert.equal(wire.received(), "0111000300000003");
 });

@@ -1,4 +1,4 @@
-import type { OpenError, UsbHost } from "../usb/device.ts";
+import type { OpenError, UsbDevice, UsbHost } from "../usb/device.ts";
 import { EndpointMap } from "../usb/endpoint-map.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { Urb } from "../usb/urb.ts";
@@ -23,6 +23,11 @@ export interface ServerOutput {
   end(cause: EndCause): void;
   /** A device was imported over this connection; it is given back by `disconnected`. */
   imported(exported: ExportedDevice, counters: TransferCounters): void;
+  /**
+   * Takes the conversation to where a distant device is served: `request` is what the peer has said from the import
+   * on, unanswered, and nothing more is to be fed here. False if the connection cannot be taken there.
+   */
+  handOver?(exported: ExportedDevice, request: Uint8Array): boolean;
 }
 
 /** Bytes that a client may send behind an import before it has read the reply. Linux sends none. */
@@ -48,7 +53,7 @@ export class UsbipServer {
   #unread: Uint8Array = new Uint8Array(0);
   #answering = false;
   #unreadAnswers = 0;
-  #imported: ExportedDevice | undefined;
+  #imported: UsbDevice | undefined;
   #session: UrbSession | undefined;
   #afterOpening: (() => void) | undefined;
 
@@ -93,7 +98,7 @@ export class UsbipServer {
       return;
     }
     this.#session?.stop();
-    const { device } = this.#imported ?? {};
+    const device = this.#imported;
     this.#imported = undefined;
     if (device === undefined) closed();
     else device.close(closed);
@@ -110,9 +115,10 @@ export class UsbipServer {
         this.#end(request);
         break;
       }
-      this.#unread = this.#unread.subarray(request.size);
+      const asked = this.#unread;
+      this.#unread = asked.subarray(request.size);
       this.#phase = "another";
-      this.#answer(request);
+      this.#answer(request, asked);
     }
     this.#answering = false;
     if (this.#opening && this.#unread.length > EARLY_BYTES) {
@@ -122,7 +128,8 @@ export class UsbipServer {
     }
   }
 
-  #answer(request: HandshakeRequest): void {
+  /** `asked` begins with the request, and may go on. */
+  #answer(request: HandshakeRequest, asked: Uint8Array): void {
     // Looked at before the answer, so that one list may be as long as it has to be.
     if (this.#unreadAnswers > UNREAD_ANSWERS) {
       const waiting = `${this.#unreadAnswers} bytes of answers wait, and more requests come`;
@@ -134,7 +141,7 @@ export class UsbipServer {
         this.#list();
         break;
       case "import":
-        this.#import(request.busid);
+        this.#import(request.busid, asked);
         break;
     }
   }
@@ -153,13 +160,17 @@ export class UsbipServer {
     ]);
   }
 
-  #import(busid: string): void {
+  #import(busid: string, asked: Uint8Array): void {
     const exported = this.#exports.find(busid);
     if (exported === undefined) {
       this.#refuse(OpStatus.ST_NODEV);
       return;
     }
     const { device } = exported;
+    if (!("open" in device)) {
+      this.#handOver(exported, asked);
+      return;
+    }
     const host: UsbHost = {
       complete: (urb: Urb) => this.#session!.complete(urb),
       // Without a session the device is already on its way back.
@@ -167,12 +178,18 @@ export class UsbipServer {
     };
     this.#phase = "urbs";
     this.#opening = true;
-    device.open(host, this.#loop, (refused) => this.#opened(exported, refused));
+    device.open(host, this.#loop, (refused) => this.#opened(exported, device, refused));
   }
 
-  #opened(exported: ExportedDevice, refused: OpenError | undefined): void {
+  #handOver(exported: ExportedDevice, asked: Uint8Array): void {
+    if (exported.attached) this.#refuse(OpStatus.ST_DEV_BUSY);
+    else if (this.#output.handOver?.(exported, asked.slice()) === true) this.#phase = "over";
+    else this.#refuse(OpStatus.ST_DEV_ERR);
+  }
+
+  #opened(exported: ExportedDevice, device: UsbDevice, refused: OpenError | undefined): void {
     this.#opening = false;
-    if (refused === undefined) this.#imported = exported;
+    if (refused === undefined) this.#imported = device;
     if (this.#phase === "over") {
       this.#afterOpening?.();
       return;
@@ -183,14 +200,16 @@ export class UsbipServer {
       this.#handshake();
       return;
     }
-    const { device, busnum, devnum } = exported;
+    const { busnum, devnum } = exported;
     const map = EndpointMap.of(device.descriptors, device.speed, device.configuration);
     const description = describeDevice(exported);
     if (map instanceof ProtocolError || description instanceof ProtocolError) {
       // The refusal waits for the end of `close`: the client may ask for the device again at once.
       this.#imported = undefined;
       this.#opening = true;
-      device.close(() => this.#opened(exported, { reason: "failed", message: "unusable descriptors" }));
+      device.close(() =>
+        this.#opened(exported, device, { reason: "failed", message: "unusable descriptors" }),
+      );
       return;
     }
     const devid = ((busnum << 16) | devnum) >>> 0;
