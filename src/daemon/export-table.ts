@@ -1,5 +1,5 @@
 import type { UsbDevice } from "../usb/device.ts";
-import type { ExportedDevice, Exports } from "../usbip/exports.ts";
+import type { DistantDevice, ExportedDevice, Exports } from "../usbip/exports.ts";
 
 type Entry = { -readonly [K in keyof ExportedDevice]: ExportedDevice[K] };
 
@@ -11,7 +11,7 @@ export class ExportTable implements Exports {
   readonly #entries = new Map<string, Entry>();
 
   /** The bus id is `name`, or the first free of `name-2`, `name-3` and so on. */
-  add(name: string, device: UsbDevice): ExportedDevice {
+  add(name: string, device: UsbDevice | DistantDevice): ExportedDevice {
     let busid = name;
     for (let count = 2; this.#entries.has(busid); count++) busid = `${name}-${count}`;
     const index = this.#entries.size;

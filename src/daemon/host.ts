@@ -7,9 +7,7 @@ import type { ExportTable } from "./export-table.ts";
 import { HOST_LIMITS, type HostLimits } from "./host-limits.ts";
 import type { Log } from "./log.ts";
 import { Refusals } from "./refusals.ts";
-import { Session, type SessionOwner } from "./session.ts";
-
-const PATROL_MS = 250;
+import { PATROL_MS, Session, type SessionOwner } from "./session.ts";
 
 /** Follows one session of a host. */
 export interface SessionWatcher {

@@ -1,10 +1,10 @@
 import type { Link } from "../links/link.ts";
 import type { LinkError } from "../links/link-error.ts";
 import type { Loop } from "../usb/loop.ts";
-import type { ExportedDevice } from "../usbip/exports.ts";
+import type { ExportedDevice, Exports } from "../usbip/exports.ts";
 import { type EndCause, UsbipServer } from "../usbip/server.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
-import type { ExportTable } from "./export-table.ts";
+import { type CarriedSession, PlaneGadget } from "./data-plane/plane-gadget.ts";
 import type { HostLimits } from "./host-limits.ts";
 import type { Log } from "./log.ts";
 import { endByLink, endByProtocol, endBySession, type SessionEnd, STOPPED } from "./session-end.ts";
@@ -17,10 +17,22 @@ export interface SessionOwner {
   finished(session: Session): void;
 }
 
-/** One accepted connection, from its first byte until its device is given back. */
+/** What is offered, and who has it. */
+export interface MarkedExports extends Exports {
+  /** A session has it, or has it no longer. */
+  mark(busid: string, attached: boolean): void;
+}
+
+/** How often `patrol` is to be called. */
+export const PATROL_MS = 250;
+
+/**
+ * One accepted connection, from its first byte until its device is given back. If its device lives in the data plane, a
+ * session there goes on with the connection; this one stands for it until that is over.
+ */
 export class Session {
   readonly #link: Link;
-  readonly #exports: ExportTable;
+  readonly #exports: MarkedExports;
   readonly #loop: Loop;
   readonly #limits: HostLimits;
   readonly #log: Log;
@@ -35,14 +47,16 @@ export class Session {
   /** Since when our side is closed and the peer's is waited for. */
   #lingerMs: number | undefined;
   readonly #stall: StallWatch;
+  #carried: CarriedSession | undefined;
 
   constructor(
     link: Link,
-    exports: ExportTable,
+    exports: MarkedExports,
     loop: Loop,
     limits: HostLimits,
     log: Log,
     owner: SessionOwner,
+    acceptedMs: number = loop.now(),
   ) {
     this.#link = link;
     this.#exports = exports;
@@ -50,24 +64,28 @@ export class Session {
     this.#limits = limits;
     this.#log = log;
     this.#owner = owner;
-    this.#acceptedMs = loop.now();
-    this.#stall = new StallWatch(link, limits.stallMs, this.#acceptedMs);
+    this.#acceptedMs = acceptedMs;
+    this.#stall = new StallWatch(link, limits.stallMs, loop.now());
     this.#server = new UsbipServer(exports, loop, {
       write: (chunks, written) => this.#stall.write(chunks, written),
       end: (cause) => this.#ended(cause),
       imported: (exported) => this.#imported(exported),
+      handOver: (exported, request) => this.#handOver(exported, request),
     });
   }
 
-  start(): void {
+  /** `request` is what has been read of the connection already. */
+  start(request?: Uint8Array): void {
     this.#link.start(
       (bytes) => this.#receive(bytes),
       (cause) => this.#gone(cause),
     );
+    if (request !== undefined) this.#receive(request);
   }
 
   /** Looks at the clock; the host calls it several times a second. */
   patrol(): void {
+    if (this.#carried !== undefined) return;
     const nowMs = this.#loop.now();
     if (this.#stall.isStalled(nowMs)) {
       this.#cut(new ProtocolError("PEER_NOT_READING", this.#stall.reason));
@@ -80,12 +98,17 @@ export class Session {
 
   /** Says goodbye to the peer; `destroy` follows if it does not answer. */
   stop(): void {
+    if (this.#carried !== undefined) {
+      this.#carried.stop();
+      return;
+    }
     this.#end ??= STOPPED;
     this.#close();
   }
 
   destroy(): void {
-    this.#link.destroy();
+    if (this.#carried === undefined) this.#link.destroy();
+    else this.#carried.destroy();
   }
 
   #patrolHandshake(nowMs: number): void {
@@ -124,6 +147,23 @@ export class Session {
     this.#owner.imported(this);
   }
 
+  #handOver(exported: ExportedDevice, request: Uint8Array): boolean {
+    const { device } = exported;
+    if (!(device instanceof PlaneGadget) || this.#link.move === undefined) return false;
+    this.#exported = exported;
+    this.#exports.mark(exported.busid, true);
+    this.#link.move((fd) => {
+      const { peer } = this.#link;
+      const ageMs = this.#loop.now() - this.#acceptedMs;
+      const { busid, path, busnum, devnum } = exported;
+      this.#carried = device.carry(
+        { fd, peer, request, ageMs, exported: { busid, path, busnum, devnum } },
+        { imported: () => this.#owner.imported(this), finished: () => this.#finished() },
+      );
+    });
+    return true;
+  }
+
   #ended(cause: EndCause): void {
     this.#end ??= endBySession(cause);
     this.#close();
@@ -144,14 +184,18 @@ export class Session {
     this.#server.disconnected(() => {
       const { peer } = this.#link;
       const busid = this.#exported?.busid;
-      if (busid !== undefined) this.#exports.mark(busid, false);
       const durationMs = Math.round(this.#loop.now() - this.#acceptedMs);
       const fields = { code: end.code, peer, ...(busid !== undefined && { busid }), durationMs };
       const device = busid === undefined ? "" : ` with ${busid}`;
       const line = `${end.code} ${peer}${device} after ${durationMs / 1_000} s: ${end.reason}`;
       if (end.code === "OK" || end.code === "STOPPED") this.#log.info(fields, line);
       else this.#log.warn(fields, line);
-      this.#owner.finished(this);
+      this.#finished();
     });
+  }
+
+  #finished(): void {
+    if (this.#exported !== undefined) this.#exports.mark(this.#exported.busid, false);
+    this.#owner.finished(this);
   }
 }

@@ -1,0 +1,106 @@
+import { createGadget } from "../../gadgets/catalog.ts";
+import type { Gadget } from "../../gadgets/gadget.ts";
+import { PollLink } from "../../links/poll-link.ts";
+import type { ExportedDevice } from "../../usbip/exports.ts";
+import type { HostLimits } from "../host-limits.ts";
+import { type MarkedExports, PATROL_MS, Session, type SessionOwner } from "../session.ts";
+import type { Connection, ToMain, ToThread } from "./plane-message.ts";
+import type { PollLoop } from "./poll-loop.ts";
+
+/** What runs in the worker: its gadgets, and the sessions that have one. */
+export class CarriedSessions implements SessionOwner {
+  readonly #loop: PollLoop;
+  readonly #limits: HostLimits;
+  readonly #tell: (message: ToMain) => void;
+  readonly #gadgets = new Map<number, Gadget>();
+  readonly #sessions = new Map<number, Session>();
+  readonly #numbers = new Map<Session, number>();
+  #patrolling = false;
+
+  constructor(loop: PollLoop, limits: HostLimits, tell: (message: ToMain) => void) {
+    this.#loop = loop;
+    this.#limits = limits;
+    this.#tell = tell;
+  }
+
+  obey(message: Exclude<ToThread, { readonly what: "memory" | "end" }>): void {
+    switch (message.what) {
+      case "plug":
+        this.#gadgets.set(message.gadget, createGadget(message.specification));
+        break;
+      case "unplug":
+        this.#gadgets.get(message.gadget)?.unplug();
+        this.#gadgets.delete(message.gadget);
+        break;
+      case "carry":
+        this.#carry(message.session, this.#gadgets.get(message.gadget), message.connection);
+        break;
+      // A session may have ended while the message was on its way.
+      case "stop":
+        this.#sessions.get(message.session)?.stop();
+        break;
+      case "destroy":
+        this.#sessions.get(message.session)?.destroy();
+        break;
+    }
+  }
+
+  imported(session: Session): void {
+    this.#tell({ what: "imported", session: this.#numbers.get(session)! });
+  }
+
+  finished(session: Session): void {
+    const number = this.#numbers.get(session)!;
+    this.#numbers.delete(session);
+    this.#sessions.delete(number);
+    this.#tell({ what: "finished", session: number });
+  }
+
+  #carry(
+    number: number,
+    gadget: Gadget | undefined,
+    { fd, peer, request, ageMs, exported }: Connection,
+  ): void {
+    const link = new PollLink(peer, fd, this.#loop);
+    const log = {
+      info: (fields: object, message: string) => this.#tell({ what: "info", fields, message }),
+      warn: (fields: object, message: string) => this.#tell({ what: "warn", fields, message }),
+    };
+    const acceptedMs = this.#loop.now() - ageMs;
+    const session = new Session(
+      link,
+      soleExport(gadget && { ...exported, device: gadget, attached: false }),
+      this.#loop,
+      this.#limits,
+      log,
+      this,
+      acceptedMs,
+    );
+    this.#sessions.set(number, session);
+    this.#numbers.set(session, number);
+    session.start(request);
+    this.#patrolLater();
+  }
+
+  #patrolLater(): void {
+    if (this.#patrolling) return;
+    this.#patrolling = true;
+    this.#loop.after(PATROL_MS, () => {
+      this.#patrolling = false;
+      for (const session of this.#sessions.values()) session.patrol();
+      if (this.#sessions.size > 0) this.#patrolLater();
+    });
+  }
+}
+
+/**
+ * The one device that a carried connection has asked for; nothing if it was unplugged meanwhile. Who may have it was
+ * settled where the connection was accepted.
+ */
+function soleExport(exported: ExportedDevice | undefined): MarkedExports {
+  return {
+    devices: () => (exported === undefined ? [] : [exported]),
+    find: (busid) => (busid === exported?.busid ? exported : undefined),
+    mark: () => {},
+  };
+}

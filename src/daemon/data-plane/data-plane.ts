@@ -1,0 +1,145 @@
+import { Worker } from "node:worker_threads";
+import { createGadget, type GadgetSpecification } from "../../gadgets/catalog.ts";
+import { EventDescriptor } from "../../linux/event-descriptor.ts";
+import { StreamSockets } from "../../linux/stream-socket.ts";
+import { SystemError } from "../../linux/system-error.ts";
+import { HOST_LIMITS, type HostLimits } from "../host-limits.ts";
+import type { Log } from "../log.ts";
+import { type CarriedSession, type CarriedWatcher, PlaneGadget } from "./plane-gadget.ts";
+import type { Connection, ThreadMemory, ThreadStart, ToMain, ToThread } from "./plane-message.ts";
+
+const THREAD = new URL("./thread.js", import.meta.url);
+
+/**
+ * One worker that waits for sockets by system calls of its own and carries the sessions of its gadgets: what
+ * needs no event loop. The main thread accepts, lists and decides who may have what.
+ */
+export class DataPlane {
+  readonly #worker: Worker;
+  readonly #wake: EventDescriptor;
+  readonly #limits: HostLimits;
+  readonly #log: Log;
+  readonly #watchers = new Map<number, CarriedWatcher>();
+  readonly #ended: Promise<void>;
+  #gadgets = 0;
+  #sessions = 0;
+  #over = false;
+  /** Who has asked for the memory, in order. */
+  readonly #asking: ((memory: ThreadMemory) => void)[] = [];
+  /** The process ends: it waits for the worker, which must not wait for ever. */
+  readonly #onExit = (): void => this.#post({ what: "end" });
+
+  private constructor(wake: EventDescriptor, limits: HostLimits, log: Log) {
+    this.#wake = wake;
+    this.#limits = limits;
+    this.#log = log;
+    const start: ThreadStart = { wake: wake.fd, limits };
+    this.#worker = new Worker(THREAD, { workerData: start, name: "data plane" });
+    this.#worker.on("message", (message: ToMain) => this.#hear(message));
+    // Ours: it ends the process with its stack, as it would have on the main thread.
+    this.#worker.on("error", (error) => {
+      throw error;
+    });
+    this.#ended = new Promise((resolve) => {
+      this.#worker.once("exit", () => {
+        this.#over = true;
+        process.off("exit", this.#onExit);
+        wake.close();
+        resolve();
+      });
+    });
+    process.on("exit", this.#onExit);
+  }
+
+  /** ENOSYS where there is no Linux or no way to its system calls. */
+  static start(log: Log, limits: HostLimits = HOST_LIMITS): DataPlane | SystemError {
+    const sockets = StreamSockets.open();
+    if (sockets instanceof SystemError) return sockets;
+    const wake = EventDescriptor.open();
+    return wake instanceof SystemError ? wake : new DataPlane(wake, limits, log);
+  }
+
+  /** Makes a gadget in the worker. It must need no backing. */
+  plug(specification: GadgetSpecification): PlaneGadget {
+    // One like it tells what there is to list.
+    const likeness = createGadget(specification);
+    const gadget = this.#gadgets++;
+    this.#post({ what: "plug", gadget, specification });
+    return new PlaneGadget(
+      likeness,
+      (connection, watcher) => this.#carry(gadget, connection, watcher),
+      () => this.#post({ what: "unplug", gadget }),
+    );
+  }
+
+  /** What the worker holds at this moment. */
+  memory(): Promise<ThreadMemory> {
+    return new Promise((resolve) => {
+      this.#asking.push(resolve);
+      this.#post({ what: "memory" });
+    });
+  }
+
+  /** Ends the worker, when it carries nothing any more. */
+  async stop(): Promise<void> {
+    this.#post({ what: "end" });
+    const patience = setTimeout(() => this.#giveUp(), this.#limits.drainMs);
+    await this.#ended;
+    clearTimeout(patience);
+  }
+
+  #carry(gadget: number, connection: Connection, watcher: CarriedWatcher): CarriedSession {
+    const session = this.#sessions++;
+    this.#watchers.set(session, watcher);
+    this.#post({ what: "carry", session, gadget, connection });
+    return {
+      stop: () => this.#post({ what: "stop", session }),
+      destroy: () => {
+        this.#post({ what: "destroy", session });
+        setTimeout(() => {
+          if (this.#watchers.has(session)) this.#giveUp();
+        }, this.#limits.drainMs).unref();
+      },
+    };
+  }
+
+  #post(message: ToThread): void {
+    // Its event descriptor may be another file by now.
+    if (this.#over) return;
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is of windows
+    this.#worker.postMessage(message);
+    this.#wake.signal();
+  }
+
+  #hear(message: ToMain): void {
+    switch (message.what) {
+      case "info":
+      case "warn":
+        this.#log[message.what](message.fields, message.message);
+        break;
+      case "imported":
+        this.#watchers.get(message.session)?.imported();
+        break;
+      case "finished":
+        this.#finish(message.session);
+        break;
+      case "memory":
+        this.#asking.shift()?.(message);
+        break;
+    }
+  }
+
+  #finish(session: number): void {
+    const watcher = this.#watchers.get(session);
+    this.#watchers.delete(session);
+    watcher?.finished();
+  }
+
+  /** The worker is stuck. Its sessions end with it. */
+  #giveUp(): void {
+    // It interrupts what runs, but not a system call.
+    void this.#worker.terminate();
+    this.#post({ what: "end" });
+    for (const session of this.#watchers.keys()) this.#finish(session);
+  }
+}

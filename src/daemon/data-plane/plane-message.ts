@@ -1,0 +1,47 @@
+import type { GadgetSpecification } from "../../gadgets/catalog.ts";
+import type { ExportedDevice } from "../../usbip/exports.ts";
+import type { HostLimits } from "../host-limits.ts";
+
+/** What the worker is started with. */
+export interface ThreadStart {
+  /** Readable when messages wait; the starter's. */
+  readonly wake: number;
+  readonly limits: HostLimits;
+}
+
+/** An accepted connection on its way to the worker, which owns the descriptor from then on. */
+export interface Connection {
+  readonly fd: number;
+  readonly peer: string;
+  /** What the peer has sent, from the import on. */
+  readonly request: Uint8Array;
+  /** How long ago it was accepted: the clocks of two threads begin at different times. */
+  readonly ageMs: number;
+  /** What the import names. */
+  readonly exported: Omit<ExportedDevice, "device" | "attached">;
+}
+
+/** Heap of the worker, and how often it was collected since the last question. */
+export interface ThreadMemory {
+  readonly collections: number;
+  /** Bytes on the heap and behind its buffers. */
+  readonly used: number;
+}
+
+/** Gadgets and sessions have numbers that are never used again. */
+export type ToThread =
+  | { readonly what: "plug"; readonly gadget: number; readonly specification: GadgetSpecification }
+  | { readonly what: "unplug"; readonly gadget: number }
+  | {
+      readonly what: "carry";
+      readonly session: number;
+      readonly gadget: number;
+      readonly connection: Connection;
+    }
+  | { readonly what: "stop" | "destroy"; readonly session: number }
+  | { readonly what: "memory" | "end" };
+
+export type ToMain =
+  | { readonly what: "info" | "warn"; readonly fields: object; readonly message: string }
+  | { readonly what: "imported" | "finished"; readonly session: number }
+  | ({ readonly what: "memory" } & ThreadMemory);

@@ -1,0 +1,57 @@
+import { GCProfiler } from "node:v8";
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { EventDescriptor } from "../../linux/event-descriptor.ts";
+import { SystemError } from "../../linux/system-error.ts";
+import { CarriedSessions } from "./carried-sessions.ts";
+import type { ThreadMemory, ThreadStart, ToMain, ToThread } from "./plane-message.ts";
+import { PollLoop } from "./poll-loop.ts";
+
+/**
+ * The worker of the data plane. It never returns to the event loop: messages are fetched when the event
+ * descriptor says so, and nothing here may await. What is thrown ends the process.
+ */
+const { wake, limits } = workerData as ThreadStart;
+const port = parentPort!;
+const loop = unlessFailed(PollLoop.open());
+const event = unlessFailed(EventDescriptor.of(wake));
+const sessions = new CarriedSessions(loop, limits, tell);
+let collections: GCProfiler | undefined;
+
+loop.watch(wake, "readable", () => {
+  event.clear();
+  for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
+    obey(next.message as ToThread);
+  }
+});
+loop.run();
+
+function obey(message: ToThread): void {
+  switch (message.what) {
+    case "memory":
+      tell({ what: "memory", ...memory() });
+      break;
+    case "end":
+      loop.stop();
+      break;
+    default:
+      sessions.obey(message);
+  }
+}
+
+function tell(message: ToMain): void {
+  port.postMessage(message);
+}
+
+/** The profiler is called by the collector itself; a PerformanceObserver would wait for the event loop. */
+function memory(): ThreadMemory {
+  const count = collections?.stop().statistics.length ?? 0;
+  const { heapUsed, external } = process.memoryUsage();
+  collections = new GCProfiler();
+  collections.start();
+  return { collections: count, used: heapUsed + external };
+}
+
+function unlessFailed<T>(result: T | SystemError): T {
+  if (result instanceof SystemError) throw result;
+  return result;
+}
