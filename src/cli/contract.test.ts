@@ -96,6 +96,10 @@ const wrong: readonly (readonly [line: string, reason: RegExp])[] = [
   ["serve --gadget zero --listen nonsense", /"nonsense" is no address/],
   ["serve --gadget zero --listen unix:", /the path is missing/],
   ["serve zero", /too many arguments/],
+  [
+    "serve --gadget zero --data-plane thread",
+    /argument 'thread' is invalid\. Allowed choices are worker, main/,
+  ],
   ["gadget list --nonsense", /unknown option '--nonsense'/],
 ];
 

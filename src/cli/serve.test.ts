@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { after, test } from "node:test";
+import { onLinux } from "../../test/support/poll-loop.ts";
 import { MAIN, RunningUsbferry, usbferry } from "../../test/support/usbferry.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "usbferry-"));
@@ -122,6 +123,19 @@ test("a device that somebody has is not listed; its session is one line of JSON 
     lines.filter((line) => line.busid === "zero").map((line) => line.code),
     ["IMPORTED", "OK"],
   );
+});
+
+/** Threads of a host that was started so, and has answered. */
+async function threadsOf(...args: readonly string[]): Promise<number> {
+  const { host, address } = await serving("--gadget", "zero", ...args);
+  assert.match(usbferry(["list", address]).stdout, /^zero +0525:a4a0/m);
+  const count = readdirSync(`/proc/${host.process.pid}/task`).length;
+  assert.equal((await host.end("SIGTERM")).code, 0);
+  return count;
+}
+
+test("with --data-plane main no worker runs, and the same is served", onLinux, async () => {
+  assert.equal((await threadsOf()) - (await threadsOf("--data-plane", "main")), 1);
 });
 
 test("a unix socket serves as well, and is gone afterwards", async () => {

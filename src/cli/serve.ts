@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { WrongUsage } from "../daemon/failure.ts";
 import { openLog } from "../daemon/log.ts";
 import { type Serving, serve } from "../daemon/serve.ts";
@@ -12,6 +12,7 @@ interface ServeOptions {
   readonly connect?: readonly string[];
   readonly device?: readonly string[];
   readonly gadget?: readonly string[];
+  readonly dataPlane?: "worker" | "main";
   readonly config?: string;
   readonly dashboard: string;
 }
@@ -46,6 +47,12 @@ export function addServe(root: Command): void {
       "share a simulated device: kind[,option=value]...; may be repeated",
       repeatable,
     )
+    .addOption(
+      new Option(
+        "--data-plane <THREAD>",
+        "where simulated devices run that need nothing of this machine: in a worker thread with direct system calls, the fast path (default where Linux and koffi are), or on the main thread",
+      ).choices(["worker", "main"]),
+    )
     .option("--config <FILE>", "read the configuration from a file (not built yet)")
     .option("--dashboard <ADDR|off>", "where the dashboard listens (not built yet)", "off")
     .addHelpText("after", HELP)
@@ -54,11 +61,14 @@ export function addServe(root: Command): void {
 
 async function run(options: ServeOptions): Promise<void> {
   refuseNotBuilt(options);
-  const { connect = [], gadget: gadgets = [] } = options;
+  const { connect = [], gadget: gadgets = [], dataPlane } = options;
   const listen = options.listen ?? (connect.length > 0 ? [] : [DEFAULT_LISTEN]);
   const { NO_COLOR = "" } = process.env;
   const log = openLog(NO_COLOR === "");
-  const serving = await serve({ listen, connect, gadgets }, log);
+  const serving = await serve(
+    { listen, connect, gadgets, ...(dataPlane !== undefined && { dataPlane }) },
+    log,
+  );
   process.stdout.write(introduction(serving, connect));
   await untilInterrupted();
   await serving.stop();

@@ -1,5 +1,7 @@
 import { GadgetSpecificationError, parseGadgetSpec } from "../gadgets/catalog.ts";
-import { type PluggedGadget, plugGadget } from "./backing/plugged-gadget.ts";
+import { SystemError } from "../linux/system-error.ts";
+import { type PluggedGadget, plugGadget, standsAlone } from "./backing/plugged-gadget.ts";
+import { DataPlane } from "./data-plane/data-plane.ts";
 import { Dialler } from "./dialler.ts";
 import { ExportTable } from "./export-table.ts";
 import { WrongUsage } from "./failure.ts";
@@ -16,6 +18,8 @@ export interface ServeRequest {
   /** Waiting guests to dial. */
   readonly connect: readonly string[];
   readonly gadgets: readonly string[];
+  /** Which thread carries gadgets that need no event loop. Default: a worker where that is possible. */
+  readonly dataPlane?: "worker" | "main";
 }
 
 /** A host that runs. */
@@ -27,7 +31,7 @@ export interface Serving {
   stop(): Promise<void>;
 }
 
-/** Starts a host; rejects with WrongUsage, AccessDenied or a LinkError. */
+/** Starts a host; rejects with WrongUsage, AccessDenied, a LinkError or a SystemError. */
 export async function serve(request: ServeRequest, log: Log): Promise<Serving> {
   const specifications = request.gadgets.map((text) => {
     const specification = parseGadgetSpec(text);
@@ -43,11 +47,12 @@ export async function serve(request: ServeRequest, log: Log): Promise<Serving> {
   const notes: string[] = [];
   const loop = new LibuvLoop();
   const host = new Host(exports, loop, log);
+  const plane = specifications.some(standsAlone) ? openPlane(request.dataPlane, log) : undefined;
   try {
     for (const specification of specifications) {
       // One after the other: their order is that of the bus ids, and the first failure is the one to tell.
       // oxlint-disable-next-line no-await-in-loop
-      const gadget = await plugGadget(specification, loop, log);
+      const gadget = await plugGadget(specification, loop, log, plane);
       plugged.push(gadget);
       const { busid } = exports.add(specification.kind, gadget.device);
       if (gadget.note !== undefined) notes.push(`${busid}: ${gadget.note}`);
@@ -55,6 +60,7 @@ export async function serve(request: ServeRequest, log: Log): Promise<Serving> {
     await host.listen(places);
   } catch (error) {
     await Promise.allSettled(plugged.map((gadget) => gadget.close()));
+    await plane?.stop();
     throw error;
   }
   const diallers = guests.map((guest) => new Dialler(guest, host, exports, loop, log));
@@ -67,6 +73,16 @@ export async function serve(request: ServeRequest, log: Log): Promise<Serving> {
       for (const dialler of diallers) dialler.stop();
       await host.stop();
       await Promise.all(plugged.map((gadget) => gadget.close()));
+      await plane?.stop();
     },
   };
+}
+
+function openPlane(wanted: ServeRequest["dataPlane"], log: Log): DataPlane | undefined {
+  if (wanted === "main") return undefined;
+  const plane = DataPlane.start(log);
+  if (!(plane instanceof SystemError)) return plane;
+  // Without FFI there is none; every other failure would meet the rest of the host too.
+  if (wanted === "worker" || plane.code !== "ENOSYS") throw plane;
+  return undefined;
 }

@@ -2,6 +2,8 @@ import { createGadget, type GadgetSpecification } from "../../gadgets/catalog.ts
 import { SystemError } from "../../linux/system-error.ts";
 import type { UsbDevice } from "../../usb/device.ts";
 import type { Loop } from "../../usb/loop.ts";
+import type { DistantDevice } from "../../usbip/exports.ts";
+import type { DataPlane } from "../data-plane/data-plane.ts";
 import type { Log } from "../log.ts";
 import { FileStore } from "./file-store.ts";
 import { PtyStream } from "./pty-stream.ts";
@@ -9,19 +11,39 @@ import { TcpStream } from "./tcp-stream.ts";
 
 /** A gadget with what stands behind it. */
 export interface PluggedGadget {
-  readonly device: UsbDevice;
+  readonly device: UsbDevice | DistantDevice;
   /** What a person has to know to use it. */
   readonly note?: string;
   /** Gives back what stands behind it, when no session has the device any more. */
   close(): Promise<void>;
 }
 
-/** Opens what the gadget needs and makes it. Rejects with AccessDenied, Failed or a SystemError. */
+/** Whether nothing but itself stands behind a gadget, so that a thread without an event loop can have it. */
+export function standsAlone(specification: GadgetSpecification): boolean {
+  switch (specification.kind) {
+    case "disk":
+      return "size" in specification.content;
+    case "serial":
+      return specification.bridge === "echo";
+    default:
+      return true;
+  }
+}
+
+/**
+ * Opens what the gadget needs and makes it, in the data plane if there is one that can have it. Rejects with
+ * AccessDenied, Failed or a SystemError.
+ */
 export async function plugGadget(
   specification: GadgetSpecification,
   loop: Loop,
   log: Log,
+  plane: DataPlane | undefined,
 ): Promise<PluggedGadget> {
+  if (plane !== undefined && standsAlone(specification)) {
+    const device = plane.plug(specification);
+    return { device, close: async () => device.unplug() };
+  }
   switch (specification.kind) {
     case "disk":
       return "file" in specification.content
