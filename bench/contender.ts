@@ -24,6 +24,13 @@ export const LIBUV: Contender = {
   runs: speaksUsbip,
 };
 
+export const WORKER: Contender = {
+  name: "usbferry worker",
+  argv: [process.execPath, script("contenders/worker-host.js")],
+  isReference: false,
+  runs: speaksUsbip,
+};
+
 export const ECHO: Contender = {
   name: "Node echo",
   argv: [process.execPath, script("contenders/echo.js")],

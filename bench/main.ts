@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { type Allocation, measureAllocation } from "./allocation.ts";
 import { cases, printCase } from "./case.ts";
 import { compile } from "./compile.ts";
-import { type Contender, ECHO, LIBUV, reference } from "./contender.ts";
+import { type Contender, ECHO, LIBUV, reference, WORKER } from "./contender.ts";
 import { LoadClient } from "./load.ts";
 import { describeMachine } from "./machine.ts";
 import { pinnings } from "./pinning.ts";
@@ -38,11 +38,17 @@ function progress(text: string): void {
 }
 
 /** A server and its client on one core, small transfers, many in flight: where every byte of garbage shows. */
-async function measureAllocations(client: LoadClient, cpu: number | undefined): Promise<Allocation[]> {
+async function measureAllocations(
+  contenders: readonly Contender[],
+  client: LoadClient,
+  cpu: number | undefined,
+): Promise<Allocation[]> {
   const allocations: Allocation[] = [];
-  for (const direction of ["in", "out"] as const) {
-    progress(`memory, ${direction}`);
-    allocations.push(await measureAllocation(LIBUV, { direction, size: 512, depth: 32 }, client, cpu));
+  for (const contender of contenders) {
+    for (const direction of ["in", "out"] as const) {
+      progress(`memory, ${contender.name}, ${direction}`);
+      allocations.push(await measureAllocation(contender, { direction, size: 512, depth: 32 }, client, cpu));
+    }
   }
   return allocations;
 }
@@ -51,7 +57,8 @@ async function run(): Promise<void> {
   const began = describeMachine();
   const client = LoadClient.build();
   const program = compile("reference/server.c");
-  const contenders: Contender[] = [LIBUV, ECHO];
+  const hosts = process.platform === "linux" ? [LIBUV, WORKER] : [LIBUV];
+  const contenders: Contender[] = [...hosts, ECHO];
   if (program === undefined) progress("There is no cc on this machine, so the C reference is left out.");
   else contenders.push(reference(program));
   const wanted = cases(values.quick).filter((one) =>
@@ -67,7 +74,7 @@ async function run(): Promise<void> {
     const times = { warmMs: 100, measureMs, urbs: 0 };
     figures.push(...(await playRounds(place, contenders, wanted, rounds, client, times, tell)));
   }
-  const allocations = await measureAllocations(client, places[0]!.server);
+  const allocations = await measureAllocations(hosts, client, places[0]!.server);
   const report = {
     began,
     ended: describeMachine(),
