@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HOSTILE_PEERS } from "./hostile-peers.ts";
 import { Peer } from "./peer.ts";
@@ -18,21 +18,6 @@ const STALL_MS = 5_000;
 const RSS_MAX = 400 << 20;
 const BUFFERS_MAX = 160 << 20;
 
-let host: RunningHost;
-let steady: SteadySession;
-
-before(async () => {
-  host = await RunningHost.start(LIMITS, 1 + HOSTILE_PEERS.length);
-  steady = await SteadySession.start(host.port, "zero");
-});
-
-after(() => host.stop());
-
-/** Connections for which there was no room. */
-function turnedAway(): number {
-  return host.lines.reduce((sum, { code, count }) => sum + (code === "TOO_MANY_CONNECTIONS" ? count! : 0), 0);
-}
-
 async function until(what: string, isTrue: () => boolean): Promise<void> {
   const deadlineMs = performance.now() + PATIENCE_MS;
   while (!isTrue()) {
@@ -41,53 +26,77 @@ async function until(what: string, isTrue: () => boolean): Promise<void> {
   }
 }
 
-test("bad connections end with one line each", { timeout: 30_000, concurrency: true }, async (t) => {
-  await Promise.all(
-    HOSTILE_PEERS.map((hostile, index) =>
-      t.test(`${hostile.name} ends with ${hostile.code}`, async () => {
-        const peer = await Peer.connect(host.port);
-        await hostile.act(peer, `zero-${index + 2}`);
-        await until("a line", () => host.endsOf(peer.name).length > 0);
-        await peer.closed();
-        await sleep(50);
-        assert.deepEqual(
-          host.endsOf(peer.name).map(({ code }) => code),
-          [hostile.code],
-        );
-      }),
-    ),
-  );
-});
+for (const place of process.platform === "linux" ? (["main", "worker"] as const) : (["main"] as const)) {
+  describe(`devices in the ${place} thread`, () => hostile(place));
+}
 
-test(`a crowd of ${CROWD} silent connections is sent away`, { timeout: 30_000 }, async () => {
-  const crowd: Peer[] = [];
-  while (crowd.length < CROWD) {
-    crowd.push(...(await Promise.all(Array.from({ length: AT_ONCE }, () => Peer.connect(host.port)))));
+function hostile(place: "main" | "worker"): void {
+  let host: RunningHost;
+  let steady: SteadySession;
+
+  before(async () => {
+    host = await RunningHost.start(LIMITS, 1 + HOSTILE_PEERS.length, place);
+    steady = await SteadySession.start(host.port, "zero");
+  });
+
+  after(() => host.stop());
+
+  /** Connections for which there was no room. */
+  function turnedAway(): number {
+    return host.lines.reduce(
+      (sum, { code, count }) => sum + (code === "TOO_MANY_CONNECTIONS" ? count! : 0),
+      0,
+    );
   }
-  await Promise.all(crowd.map((peer) => peer.closed()));
-  const ends = () => crowd.flatMap((peer) => host.endsOf(peer.name));
-  await until("an end of each", () => ends().length + turnedAway() === CROWD);
-  assert.ok(ends().every(({ code }) => code === "HANDSHAKE_TIMEOUT"));
-  assert.ok(turnedAway() > 0, `${turnedAway()} were sent away at once`);
-});
 
-test("devices that a bad connection had can be imported again", async () => {
-  for (const index of HOSTILE_PEERS.keys()) {
-    const peer = await Peer.connect(host.port);
-    await peer.import(`zero-${index + 2}`);
-    peer.socket.end();
-    await peer.closed();
-  }
-});
+  test("bad connections end with one line each", { timeout: 30_000, concurrency: true }, async (t) => {
+    await Promise.all(
+      HOSTILE_PEERS.map((harmful, index) =>
+        t.test(`${harmful.name} ends with ${harmful.code}`, async () => {
+          const peer = await Peer.connect(host.port);
+          await harmful.act(peer, `zero-${index + 2}`);
+          await until("a line", () => host.endsOf(peer.name).length > 0);
+          await peer.closed();
+          await sleep(50);
+          assert.deepEqual(
+            host.endsOf(peer.name).map(({ code }) => code),
+            [harmful.code],
+          );
+        }),
+      ),
+    );
+  });
 
-test("the session that behaves has had no error and no stall, in bounded memory", async (t) => {
-  await steady.stop();
-  const { rss, arrayBuffers } = host.peak;
-  t.diagnostic(`${steady.transfers} transfers, the slowest took ${Math.round(steady.longestMs)} ms`);
-  t.diagnostic(`at most ${rss >> 20} MiB resident, ${arrayBuffers >> 20} MiB of buffers`);
-  assert.ok(steady.transfers > 100, `${steady.transfers} transfers`);
-  assert.ok(steady.longestMs < STALL_MS, `the slowest transfer took ${steady.longestMs} ms`);
-  assert.ok(rss < RSS_MAX, `${rss >> 20} MiB resident`);
-  assert.ok(arrayBuffers < BUFFERS_MAX, `${arrayBuffers >> 20} MiB of buffers`);
-  assert.ok(host.isAlive);
-});
+  test(`a crowd of ${CROWD} silent connections is sent away`, { timeout: 30_000 }, async () => {
+    const crowd: Peer[] = [];
+    while (crowd.length < CROWD) {
+      crowd.push(...(await Promise.all(Array.from({ length: AT_ONCE }, () => Peer.connect(host.port)))));
+    }
+    await Promise.all(crowd.map((peer) => peer.closed()));
+    const ends = () => crowd.flatMap((peer) => host.endsOf(peer.name));
+    await until("an end of each", () => ends().length + turnedAway() === CROWD);
+    assert.ok(ends().every(({ code }) => code === "HANDSHAKE_TIMEOUT"));
+    assert.ok(turnedAway() > 0, `${turnedAway()} were sent away at once`);
+  });
+
+  test("devices that a bad connection had can be imported again", async () => {
+    for (const index of HOSTILE_PEERS.keys()) {
+      const peer = await Peer.connect(host.port);
+      await peer.import(`zero-${index + 2}`);
+      peer.socket.end();
+      await peer.closed();
+    }
+  });
+
+  test("the session that behaves has had no error and no stall, in bounded memory", async (t) => {
+    await steady.stop();
+    const { rss, arrayBuffers } = host.peak;
+    t.diagnostic(`${steady.transfers} transfers, the slowest took ${Math.round(steady.longestMs)} ms`);
+    t.diagnostic(`at most ${rss >> 20} MiB resident, ${arrayBuffers >> 20} MiB of buffers`);
+    assert.ok(steady.transfers > 100, `${steady.transfers} transfers`);
+    assert.ok(steady.longestMs < STALL_MS, `the slowest transfer took ${steady.longestMs} ms`);
+    assert.ok(rss < RSS_MAX, `${rss >> 20} MiB resident`);
+    assert.ok(arrayBuffers < BUFFERS_MAX, `${arrayBuffers >> 20} MiB of buffers`);
+    assert.ok(host.isAlive);
+  });
+}

@@ -28,8 +28,12 @@ export class RunningHost {
   readonly #process: ChildProcess;
   readonly #sampling: NodeJS.Timeout;
 
-  static async start(limits: Partial<HostLimits>, gadgets: number): Promise<RunningHost> {
-    const child = fork(HOST_PROCESS, [JSON.stringify([limits, gadgets])]);
+  static async start(
+    limits: Partial<HostLimits>,
+    gadgets: number,
+    place: "main" | "worker",
+  ): Promise<RunningHost> {
+    const child = fork(HOST_PROCESS, [JSON.stringify([limits, gadgets, place])]);
     const [{ listening }] = (await once(child, "message")) as [{ listening: string }];
     return new RunningHost(child, Number(listening.split(":").at(-1)));
   }
