@@ -1,6 +1,9 @@
+import { plugGadget } from "../../src/daemon/backing/plugged-gadget.ts";
+import { DataPlane } from "../../src/daemon/data-plane/data-plane.ts";
 import { ExportTable } from "../../src/daemon/export-table.ts";
 import { Host } from "../../src/daemon/host.ts";
 import { LibuvLoop } from "../../src/daemon/libuv-loop.ts";
+import { GadgetSpecificationError, parseGadgetSpec } from "../../src/gadgets/catalog.ts";
 import type { UsbDevice } from "../../src/usb/device.ts";
 
 /** The one line that a session leaves when it ends. */
@@ -11,26 +14,38 @@ export interface SessionEnding {
   readonly atMs: number;
 }
 
+/** A device of the test, or a gadget as `usbferry serve --gadget` takes it, which then runs where it does there. */
+export type Served = UsbDevice | string;
+
 /** A host in this process, on the loopback interface, which guests reach through their network. */
 export class ServedHost {
   readonly endings: SessionEnding[] = [];
   readonly #exports = new ExportTable();
+  readonly #loop = new LibuvLoop();
   readonly #host: Host;
+  readonly #plane: DataPlane | undefined;
   #port = 0;
 
-  private constructor(devices: Readonly<Record<string, UsbDevice>>) {
-    for (const [busid, device] of Object.entries(devices)) this.#exports.add(busid, device);
+  private constructor(hasGadgets: boolean) {
     const note = (fields: object): void => {
       if (!("code" in fields) || !("durationMs" in fields)) return;
       const busid = "busid" in fields ? String(fields.busid) : undefined;
       this.endings.push({ code: String(fields.code), busid, atMs: performance.now() });
     };
-    this.#host = new Host(this.#exports, new LibuvLoop(), { info: note, warn: note });
+    const log = { info: note, warn: note };
+    this.#host = new Host(this.#exports, this.#loop, log);
+    const plane = hasGadgets ? DataPlane.start(log) : undefined;
+    if (plane instanceof Error) throw plane;
+    this.#plane = plane;
   }
 
   /** Serves each device under its bus id. */
-  static async start(devices: Readonly<Record<string, UsbDevice>>): Promise<ServedHost> {
-    const served = new ServedHost(devices);
+  static async start(devices: Readonly<Record<string, Served>>): Promise<ServedHost> {
+    const served = new ServedHost(Object.values(devices).some((device) => typeof device === "string"));
+    for (const [busid, device] of Object.entries(devices)) {
+      // oxlint-disable-next-line no-await-in-loop -- their order is that of the list
+      served.#exports.add(busid, typeof device === "string" ? await served.#plug(device) : device);
+    }
     await served.#host.listen([{ kind: "tcp", host: "127.0.0.1", port: 0 }]);
     served.#port = Number(served.#host.addresses[0]!.split(":").at(-1));
     return served;
@@ -40,7 +55,15 @@ export class ServedHost {
     return this.#port;
   }
 
-  stop(): Promise<void> {
-    return this.#host.stop();
+  async stop(): Promise<void> {
+    await this.#host.stop();
+    await this.#plane?.stop();
+  }
+
+  async #plug(text: string): Promise<ReturnType<ExportTable["add"]>["device"]> {
+    const specification = parseGadgetSpec(text);
+    if (specification instanceof GadgetSpecificationError) throw new Error(specification.message);
+    const silent = { info: () => {}, warn: () => {} };
+    return (await plugGadget(specification, this.#loop, silent, this.#plane)).device;
   }
 }

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { Zero } from "../../../src/gadgets/zero.ts";
 import { ATTACH_LINES } from "../attachment.ts";
 import { attachByCall, detachByCall, portsByCall } from "../own-attachment.ts";
 import type { Scenario } from "../scenario.ts";
@@ -12,7 +11,7 @@ export function attachCycles(cycles: number): Scenario {
     timeoutMs: 60_000 + cycles * 3_000,
     expected: ATTACH_LINES,
     async run(guest) {
-      const host = await ServedHost.start({ zero: new Zero({ serial: "zero" }) });
+      const host = await ServedHost.start({ zero: "zero,serial=zero" });
       try {
         for (let cycle = 0; cycle < cycles; cycle++) {
           const { port } = await attachByCall(guest, `tcp:${guest.hostAddress}:${host.port}`, "zero");

@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Audio } from "../../../src/gadgets/audio.ts";
-import { Speed } from "../../../src/usb/speed.ts";
 import { ATTACH_LINES, attach, detachAll } from "../attachment.ts";
 import type { Scenario } from "../scenario.ts";
 import { ServedHost } from "../served-host.ts";
@@ -35,7 +33,7 @@ export function loopedSound(seconds: number, speed: "full" | "high"): Scenario {
       },
     ],
     async run(guest) {
-      const host = await ServedHost.start({ audio: new Audio({ speed: Speed[speed], serial: "audio" }) });
+      const host = await ServedHost.start({ audio: `audio,speed=${speed},serial=audio` });
       try {
         const played = numberedFrames(seconds * RATE);
         await writeFile(join(guest.scratch, "played"), played);

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { Zero } from "../../../src/gadgets/zero.ts";
 import { ATTACH_LINES, type AttachWay, STOCK_TOOL } from "../attachment.ts";
 import type { CycleEnd } from "../guest/read-cycles.ts";
 import type { Scenario } from "../scenario.ts";
@@ -20,7 +19,7 @@ export function cancelling(cycles: number, way: AttachWay = STOCK_TOOL): Scenari
     timeoutMs: 60_000 + cycles * 200,
     expected: ATTACH_LINES,
     async run(guest) {
-      const host = await ServedHost.start({ zero: new Zero({ serial: "zero" }) });
+      const host = await ServedHost.start({ zero: "zero,serial=zero" });
       try {
         const [attachment] = await way.attach(guest, host.port, ["zero"]);
         const { node, sysfsName } = attachment!;

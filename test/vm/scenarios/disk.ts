@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FileStore } from "../../../src/daemon/backing/file-store.ts";
 import { Disk } from "../../../src/gadgets/disk.ts";
-import { MemoryStore } from "../../../src/gadgets/memory-store.ts";
 import { Speed } from "../../../src/usb/speed.ts";
 import { ATTACH_LINES, attach, detachAll } from "../attachment.ts";
 import { blockDevice } from "../disk.ts";
@@ -99,8 +98,7 @@ export const readOnlyDisk: Scenario = {
   name: "a write-protected disk cannot be written",
   expected: ATTACH_LINES,
   async run(guest) {
-    const disk = new Disk({ store: new MemoryStore(8 * MIB, true), serial: "disk" });
-    const host = await ServedHost.start({ disk });
+    const host = await ServedHost.start({ disk: "disk,size=8M,ro,serial=disk" });
     try {
       const [attachment] = await attach(guest, host.port, ["disk"]);
       const device = await blockDevice(guest, attachment!);

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { Zero } from "../../../src/gadgets/zero.ts";
 import { ATTACH_LINES } from "../attachment.ts";
 import {
   attachByCall,
@@ -19,8 +18,8 @@ export const guardedAttach: Scenario = {
   expected: ATTACH_LINES,
   async run(guest) {
     const host = await ServedHost.start({
-      zero: new Zero({ serial: "zero" }),
-      direct: new Zero({ serial: "direct", productId: 0x1234 }),
+      zero: "zero,serial=zero",
+      direct: "zero,serial=direct,pid=1234",
     });
     const address = `tcp:${guest.hostAddress}:${host.port}`;
     try {

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { Zero } from "../../../src/gadgets/zero.ts";
 import { retSubmit, retUnlink } from "../../support/usbip-wire-server.ts";
 import { ATTACH_LINES } from "../attachment.ts";
 import type { OneTransfer } from "../guest/one-transfer.ts";
@@ -74,8 +73,8 @@ export const hostileHost: Scenario = {
   expected: ATTACH_LINES,
   async run(guest) {
     const host = await ServedHost.start({
-      victim: new Zero({ serial: "victim" }),
-      bystander: new Zero({ serial: "bystander" }),
+      victim: "zero,serial=victim",
+      bystander: "zero,serial=bystander",
     });
     const meddler = await Meddler.before(host.port);
     const transfer = (node: string, kind: OneTransfer) =>
@@ -116,7 +115,7 @@ export const silentHost: Scenario = {
   name: "a host that falls silent holds a cancel for less than a second, guarded",
   expected: ATTACH_LINES,
   async run(guest) {
-    const host = await ServedHost.start({ zero: new Zero({ serial: "zero" }) });
+    const host = await ServedHost.start({ zero: "zero,serial=zero" });
     const meddler = await Meddler.before(host.port);
     try {
       const { node, port } = await attachByCall(guest, `tcp:${guest.hostAddress}:${meddler.port}`, "zero");

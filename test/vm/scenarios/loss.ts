@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { Zero } from "../../../src/gadgets/zero.ts";
 import {
   ATTACH_LINES,
   type Attachment,
@@ -81,7 +80,7 @@ export const guestDetaches: Scenario = {
   name: "the guest detaches in mid-traffic: the host is clean within a second",
   expected: [...ATTACH_LINES, ...LINK_LOST_LINES],
   async run(guest) {
-    const host = await ServedHost.start({ zero: new Zero({ serial: "zero" }) });
+    const host = await ServedHost.start({ zero: "zero,serial=zero" });
     try {
       const [attachment] = await attach(guest, host.port, ["zero"]);
       const stream = await startStream(guest, attachment!);

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { Serial } from "../../../src/gadgets/serial.ts";
 import { ATTACH_LINES, attach, detachAll } from "../attachment.ts";
 import type { Scenario } from "../scenario.ts";
 import { ServedHost } from "../served-host.ts";
@@ -12,7 +11,7 @@ export function serialPort(cycles: number): Scenario {
     timeoutMs: 60_000 + cycles * 500,
     expected: ATTACH_LINES,
     async run(guest) {
-      const host = await ServedHost.start({ serial: new Serial({ serial: "serial" }) });
+      const host = await ServedHost.start({ serial: "serial,serial=serial" });
       try {
         await guest.loadModule("cdc-acm");
         await attach(guest, host.port, ["serial"]);

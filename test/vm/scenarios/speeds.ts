@@ -1,7 +1,4 @@
 import assert from "node:assert/strict";
-import { Keyboard } from "../../../src/gadgets/keyboard.ts";
-import { Zero } from "../../../src/gadgets/zero.ts";
-import { Speed } from "../../../src/usb/speed.ts";
 import { ATTACH_LINES, attach, detachAll } from "../attachment.ts";
 import type { Scenario } from "../scenario.ts";
 import { ServedHost } from "../served-host.ts";
@@ -22,13 +19,13 @@ export const speeds: Scenario = {
   expected: ATTACH_LINES,
   async run(guest) {
     const host = await ServedHost.start({
-      "zero-full": new Zero({ speed: Speed.full, serial: "zero-full" }),
-      "zero-high": new Zero({ speed: Speed.high, serial: "zero-high" }),
-      "zero-super": new Zero({ speed: Speed.super, serial: "zero-super" }),
-      "keyboard-low": new Keyboard({ speed: Speed.low, serial: "keyboard-low" }),
-      "keyboard-full": new Keyboard({ speed: Speed.full, serial: "keyboard-full" }),
-      "keyboard-high": new Keyboard({ speed: Speed.high, serial: "keyboard-high" }),
-      "keyboard-super": new Keyboard({ speed: Speed.super, serial: "keyboard-super" }),
+      "zero-full": "zero,speed=full,serial=zero-full",
+      "zero-high": "zero,speed=high,serial=zero-high",
+      "zero-super": "zero,speed=super,serial=zero-super",
+      "keyboard-low": "keyboard,speed=low,serial=keyboard-low",
+      "keyboard-full": "keyboard,speed=full,serial=keyboard-full",
+      "keyboard-high": "keyboard,speed=high,serial=keyboard-high",
+      "keyboard-super": "keyboard,speed=super,serial=keyboard-super",
     });
     try {
       const list = await guest.shell(

@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { Zero } from "../../../src/gadgets/zero.ts";
-import { Speed } from "../../../src/usb/speed.ts";
 import { ATTACH_LINES, type Attachment, type AttachWay, STOCK_TOOL } from "../attachment.ts";
 import type { UsbtestResult } from "../guest/usbtest.ts";
 import type { Guest } from "../guest.ts";
@@ -85,9 +83,10 @@ export function usbtest(
       },
     ],
     async run(guest) {
-      const zeros = new Zero({ speed: Speed[speed], serial: "zeros", pattern: 0 });
-      const positions = new Zero({ speed: Speed[speed], serial: "positions", pattern: 63 });
-      const host = await ServedHost.start({ zeros, positions });
+      const host = await ServedHost.start({
+        zeros: `zero,speed=${speed},serial=zeros,pattern=0`,
+        positions: `zero,speed=${speed},serial=positions,pattern=63`,
+      });
       try {
         await guest.loadModule("usbtest");
         const [withZeros, withPositions] = await way.attach(guest, host.port, ["zeros", "positions"]);
