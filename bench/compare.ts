@@ -34,6 +34,10 @@ const { values } = parseArgs({
   },
 });
 
+function percent(part: number): string {
+  return `${(100 * part).toFixed(1)} %`;
+}
+
 async function run(): Promise<void> {
   const client = LoadClient.build();
   const began = describeMachine();
@@ -68,7 +72,6 @@ async function run(): Promise<void> {
   process.stdout.write(`Began: ${printMachine(report.began)}\nEnded: ${printMachine(report.ended)}\n`);
   for (const { case: one, pairs, withoutUs, withUs, mean, low, high } of differences) {
     const us = `${withoutUs.toFixed(3)} us a transfer without, ${withUs.toFixed(3)} us with them`;
-    const percent = (part: number) => `${(100 * part).toFixed(1)} %`;
     process.stdout.write(
       `${printCase(one)}: ${us}; ${percent(mean)} more, 95 % interval ${percent(low)} to ${percent(high)} (${pairs} pairs)\n`,
     );

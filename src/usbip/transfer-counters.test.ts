@@ -6,10 +6,10 @@ import { TransferCounters } from "./transfer-counters.ts";
 test("a block is read by whoever has it", () => {
   const counters = new TransferCounters();
   for (let i = 0; i < 5; i++) counters.submitted();
-  counters.ended(0x81, TransferStatus.ok, 512, 0.0004);
-  counters.ended(0x81, TransferStatus.ok, 100, 0.001);
-  counters.ended(0x02, TransferStatus.stall, 7, 1);
-  counters.ended(0x02, TransferStatus.ok, 9, 100_000);
+  counters.ended(0x81, TransferStatus.ok, 512, 0);
+  counters.ended(0x81, TransferStatus.ok, 100, 1);
+  counters.ended(0x02, TransferStatus.stall, 7, 1_000);
+  counters.ended(0x02, TransferStatus.ok, 9, 100_000_000);
   assert.deepEqual(new TransferCounters(counters.block).read(), {
     urbs: 4,
     inFlight: 1,
@@ -27,9 +27,9 @@ test("a block is read by whoever has it", () => {
   });
 });
 
-test("every status has its own place, and a clock that went back does no harm", () => {
+test("every status has its own place", () => {
   const counters = new TransferCounters();
-  for (const status of Object.values(TransferStatus)) counters.ended(0x8f, status, 0, -5);
+  for (const status of Object.values(TransferStatus)) counters.ended(0x8f, status, 0, 5);
   const { errors, endpoints, urbs } = counters.read();
   assert.equal(urbs, Object.keys(TransferStatus).length);
   assert.deepEqual(

@@ -57,12 +57,13 @@ export class TransferCounters {
     this.#words[SUBMITTED]! += 1;
   }
 
-  ended(endpoint: number, status: TransferStatus, bytes: number, tookMs: number): void {
+  /** `tookUs` is a whole number: a fraction would be an object on its way here. */
+  ended(endpoint: number, status: TransferStatus, bytes: number, tookUs: number): void {
     const words = this.#words;
     words[isIn(endpoint) ? BYTES_IN : BYTES_OUT]! += bytes;
     words[BY_STATUS + status]! += 1;
-    // 32 - clz32 of whole microseconds: 0 for less than one, and 2^n has n + 1 bits.
-    const bits = 32 - Math.clz32(Math.min(Math.max(tookMs, 0) * 1000, 0x7fffffff));
+    // 2^n has n + 1 bits; 0 has none.
+    const bits = 32 - Math.clz32(tookUs);
     words[histogramOf(slotOf(endpoint)) + Math.min(bits, BUCKETS - 1)]! += 1;
   }
 

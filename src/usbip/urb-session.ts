@@ -33,6 +33,8 @@ export interface UrbOutput {
 }
 
 const NOT_YET = -1;
+/** Longer than any bucket tells apart. */
+const LONG_US = 1 << 30;
 
 /** Batches with pages. A peer that has more on their way reads so slowly that pages are wasted on it. */
 const PAGED_BATCHES = 4;
@@ -377,7 +379,8 @@ export class UrbSession implements UsbHost, CommandTarget {
     }
     exchange.completedMs = nowMs;
     const moved = Math.min(Math.max(urb.actualLength, 0), urb.length);
-    this.counters.ended(urb.endpoint, urb.status, moved, nowMs - arrivedMs);
+    const tookUs = Math.min(Math.max(1_000 * (nowMs - arrivedMs), 0), LONG_US) | 0;
+    this.counters.ended(urb.endpoint, urb.status, moved, tookUs);
   }
 
   /** The bytes that came in are valid during `receive` only. */
