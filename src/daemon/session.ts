@@ -1,12 +1,11 @@
 import type { Link } from "../links/link.ts";
 import type { LinkError } from "../links/link-error.ts";
 import type { Loop } from "../usb/loop.ts";
-import type { ExportedDevice } from "../usbip/exports.ts";
 import { type EndCause, UsbipServer } from "../usbip/server.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
-import type { ExportTable } from "./export-table.ts";
 import type { HostLimits } from "./host-limits.ts";
 import type { Log } from "./log.ts";
+import type { Admission } from "./rules/gate.ts";
 import { endByLink, endByProtocol, endBySession, type SessionEnd, STOPPED } from "./session-end.ts";
 import { StallWatch } from "./stall-watch.ts";
 
@@ -20,14 +19,14 @@ export interface SessionOwner {
 /** One accepted connection, from its first byte until its device is given back. */
 export class Session {
   readonly #link: Link;
-  readonly #exports: ExportTable;
+  readonly #exports: Admission;
   readonly #loop: Loop;
   readonly #limits: HostLimits;
   readonly #log: Log;
   readonly #owner: SessionOwner;
   readonly #server: UsbipServer;
   readonly #acceptedMs: number;
-  #exported: ExportedDevice | undefined;
+  #hasDevice = false;
   /** Since when the peer may ask once more. */
   #answeredMs: number | undefined;
   /** Why it ends, as soon as that is known; the first reason stands. */
@@ -36,14 +35,7 @@ export class Session {
   #lingerMs: number | undefined;
   readonly #stall: StallWatch;
 
-  constructor(
-    link: Link,
-    exports: ExportTable,
-    loop: Loop,
-    limits: HostLimits,
-    log: Log,
-    owner: SessionOwner,
-  ) {
+  constructor(link: Link, exports: Admission, loop: Loop, limits: HostLimits, log: Log, owner: SessionOwner) {
     this.#link = link;
     this.#exports = exports;
     this.#loop = loop;
@@ -55,7 +47,7 @@ export class Session {
     this.#server = new UsbipServer(exports, loop, {
       write: (chunks, written) => this.#stall.write(chunks, written),
       end: (cause) => this.#ended(cause),
-      imported: (exported) => this.#imported(exported),
+      imported: () => this.#imported(),
     });
   }
 
@@ -73,7 +65,7 @@ export class Session {
       this.#cut(new ProtocolError("PEER_NOT_READING", this.#stall.reason));
     } else if (this.#lingerMs !== undefined) {
       if (nowMs - this.#lingerMs >= this.#limits.lingerMs && this.#link.unsent === 0) this.#link.destroy();
-    } else if (this.#exported === undefined) {
+    } else if (!this.#hasDevice) {
       this.#patrolHandshake(nowMs);
     }
   }
@@ -114,13 +106,9 @@ export class Session {
     if (this.#server.phase === "another") this.#answeredMs = this.#loop.now();
   }
 
-  #imported(exported: ExportedDevice): void {
-    this.#exported = exported;
-    this.#exports.mark(exported.busid, true);
-    this.#log.info(
-      { code: "IMPORTED", peer: this.#link.peer, busid: exported.busid },
-      `${this.#link.peer} has ${exported.busid}`,
-    );
+  #imported(): void {
+    this.#hasDevice = true;
+    this.#exports.imported();
     this.#owner.imported(this);
   }
 
@@ -142,16 +130,17 @@ export class Session {
   #gone(cause: LinkError | undefined): void {
     const end = this.#end ?? endByLink(cause, this.#server.phase !== "request");
     this.#server.disconnected(() => {
-      const { peer } = this.#link;
-      const busid = this.#exported?.busid;
-      if (busid !== undefined) this.#exports.mark(busid, false);
       const durationMs = Math.round(this.#loop.now() - this.#acceptedMs);
-      const fields = { code: end.code, peer, ...(busid !== undefined && { busid }), durationMs };
-      const device = busid === undefined ? "" : ` with ${busid}`;
-      const line = `${end.code} ${peer}${device} after ${durationMs / 1_000} s: ${end.reason}`;
-      if (end.code === "OK" || end.code === "STOPPED") this.#log.info(fields, line);
-      else this.#log.warn(fields, line);
+      if (this.#hasDevice) this.#exports.returned(end, durationMs);
+      else this.#tell(end, durationMs);
       this.#owner.finished(this);
     });
+  }
+  #tell(end: SessionEnd, durationMs: number): void {
+    const { peer } = this.#link;
+    const line = `${end.code} ${peer} after ${durationMs / 1_000} s: ${end.reason}`;
+    const fields = { code: end.code, peer, durationMs };
+    if (end.code === "OK" || end.code === "STOPPED") this.#log.info(fields, line);
+    else this.#log.warn(fields, line);
   }
 }
