@@ -139,9 +139,9 @@ export class Admission implements Exports {
       peer: this.#peer,
       ...(uid !== undefined && { uid }),
       ...(pid !== undefined && { pid }),
-      busid,
       device: `${hex4(idVendor)}:${hex4(idProduct)}`,
       ...(serial !== undefined && { serial }),
+      busid,
     };
   }
 }
