@@ -75,9 +75,11 @@ class Source {
       throw new Failed(`${this.#file}, line ${line}: ${printable(wrong.message)}. ${this.#advice}`);
     }
     try {
-      return this.#document.toJS({ maxAliasCount: 100 });
-    } catch (error) {
-      throw new Failed(`${this.#file}: ${(error as Error).message}. ${this.#advice}`);
+      return this.#document.toJS({ maxAliasCount: 0 });
+    } catch {
+      throw new Failed(
+        `${this.#file}: aliases (*NAME) are not taken here: write each value out. ${this.#advice}`,
+      );
     }
   }
 
