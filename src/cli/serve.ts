@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { WrongUsage } from "../daemon/failure.ts";
+import { failureKind, WrongUsage } from "../daemon/failure.ts";
 import { RoomLogs } from "../daemon/log.ts";
 import { LOG_LEVELS, LOG_ROOMS, parseLogLevels } from "../daemon/log-levels.ts";
 import { type ServeRequest, Serving } from "../daemon/serve.ts";
@@ -74,7 +74,10 @@ async function run(options: ServeOptions): Promise<void> {
   if (request.config !== undefined) onHangup(() => reload());
   const serving = await Serving.start(request, logs);
   // It is in the log why, and everything is as it was.
-  reload = () => void serving.reload().catch(() => {});
+  reload = () =>
+    void serving.reload().catch((error: unknown) => {
+      if (failureKind(error) === "defect") throw error;
+    });
   process.stdout.write(introduction(serving));
   if (isHungUp) reload();
   await untilInterrupted();

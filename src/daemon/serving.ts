@@ -3,7 +3,7 @@ import { type PluggedGadget, plugGadget } from "./backing/plugged-gadget.ts";
 import { ConfigurationFile } from "./configuration/configuration.ts";
 import { Dialler } from "./dialler.ts";
 import { ExportTable } from "./export-table.ts";
-import { failureKind, WrongUsage } from "./failure.ts";
+import { Failed, failureKind, WrongUsage } from "./failure.ts";
 import { Host, type OpenedPlaces } from "./host.ts";
 import { HOST_LIMITS } from "./host-limits.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
@@ -38,16 +38,25 @@ export class Serving {
   readonly #logs: RoomLogs;
   readonly #loop: Loop = new LibuvLoop();
   readonly #openRules: OpenRules;
-  #file: ConfigurationFile | undefined;
+  /** What it was started with; some of it holds until its end. */
+  readonly #file: ConfigurationFile | undefined;
   #plan: ServePlan;
   #gadgets: readonly ServedGadget[] = [];
   readonly #diallers = new Map<string, Dialler>();
   /** Gadgets that were withdrawn while a session had them. */
   readonly #leaving = new Set<Promise<void>>();
   #reloading: Promise<unknown> = Promise.resolve();
+  #isStopping = false;
 
-  private constructor(request: ServeRequest, logs: RoomLogs, rules: OpenRules, book: RuleBook) {
+  private constructor(
+    request: ServeRequest,
+    file: ConfigurationFile | undefined,
+    logs: RoomLogs,
+    rules: OpenRules,
+    book: RuleBook,
+  ) {
     this.#request = request;
+    this.#file = file;
     this.#logs = logs;
     this.#openRules = rules;
     this.rules = book;
@@ -63,7 +72,7 @@ export class Serving {
     const folder = new StateFolder(request.stateFolder ?? file?.configuration.state);
     logs.level({ ...file?.configuration.log, ...request.log });
     const rules = await openRules(folder, logs.room("daemon"));
-    const serving = new Serving(request, logs, rules, new RuleBook(rules.store));
+    const serving = new Serving(request, file, logs, rules, new RuleBook(rules.store));
     try {
       await serving.#become(file);
     } catch (error) {
@@ -106,6 +115,7 @@ export class Serving {
   }
 
   async stop(): Promise<void> {
+    this.#isStopping = true;
     await this.#reloading;
     for (const dialler of this.#diallers.values()) dialler.stop();
     await this.host.stop(this.#plan.drainMs);
@@ -115,15 +125,17 @@ export class Serving {
 
   async #reloadOnce(): Promise<Reload> {
     const log = this.#logs.room("daemon");
-    const before = this.#file;
-    if (before === undefined) {
+    const started = this.#file;
+    if (this.#isStopping)
+      throw new Failed("this host is stopping: start it again to read its configuration.");
+    if (started === undefined) {
       throw new WrongUsage("this host was started without --config FILE, so there is nothing to read again.");
     }
     try {
-      const file = ConfigurationFile.read(before.path);
+      const file = ConfigurationFile.read(started.path);
       const changed = await this.#become(file);
       const restart = (["state", "control"] as const).filter(
-        (key) => JSON.stringify(file.configuration[key]) !== JSON.stringify(before.configuration[key]),
+        (key) => JSON.stringify(file.configuration[key]) !== JSON.stringify(started.configuration[key]),
       );
       const what = changed.length === 0 ? "nothing has changed" : changed.join(", ");
       const later = restart.length === 0 ? "" : `; restart it for a new ${restart.join(" and ")}`;
@@ -158,7 +170,6 @@ export class Serving {
     }
 
     const changed: string[] = [];
-    this.#file = file;
     this.#plan = plan;
     this.#logs.level(plan.log);
     this.rules.configure(plan.rules);

@@ -1,5 +1,6 @@
 import { type FSWatcher, watch } from "node:fs";
 import { basename, dirname } from "node:path";
+import { Failed } from "../failure.ts";
 import { type ChangeableState, readState, type StateKind } from "./state-store.ts";
 
 /** A state that another process keeps: read again each time that one changes it. */
@@ -34,11 +35,8 @@ export class FollowedState<T> implements ChangeableState<T> {
     failed: (error: Error) => void,
   ): Promise<FollowedState<T>> {
     const state = new FollowedState(path, kind, refusal, failed, await readState(path, kind));
-    // The folder: the file itself is replaced.
-    state.#watcher = watch(dirname(path), { persistent: false }, (_, file) => {
-      if (file === null || file === basename(path)) state.#reading = state.#reading.then(() => state.#read());
-    });
-    state.#watcher.on("error", failed);
+    state.#watch();
+    // It may have changed before it was watched.
     await state.#read();
     return state;
   }
@@ -53,6 +51,23 @@ export class FollowedState<T> implements ChangeableState<T> {
 
   close(): void {
     this.#watcher?.close();
+  }
+
+  #watch(): void {
+    const file = basename(this.#path);
+    try {
+      // The folder: the file itself is replaced.
+      this.#watcher = watch(dirname(this.#path), { persistent: false }, (_, name) => {
+        if (name === null || name === file) this.#reading = this.#reading.then(() => this.#read());
+      });
+    } catch (cause) {
+      throw new Failed(
+        `changes of ${this.#path}, which another process keeps, cannot be followed: ${(cause as Error).message}. ` +
+          "Raise fs.inotify.max_user_instances, or name another folder with --state-dir.",
+        { cause },
+      );
+    }
+    this.#watcher.on("error", this.#failed);
   }
 
   async #read(): Promise<void> {
