@@ -4,6 +4,19 @@ export class Cancelled extends Error {}
 /** Aborted by the first SIGINT or SIGTERM; a second one ends the process. */
 export const interruption = new AbortController();
 
+let hangup: (() => void) | undefined;
+
+/** What SIGHUP asks for from now on, in place of an end. */
+export function onHangup(callback: () => void): void {
+  hangup = callback;
+}
+
+/** Tells whether somebody has taken it. */
+export function hungUp(): boolean {
+  hangup?.();
+  return hangup !== undefined;
+}
+
 /** Resolves when the user interrupts. */
 export function untilInterrupted(): Promise<void> {
   const { signal } = interruption;

@@ -1,36 +1,5 @@
-/** Defined class codes (usb.org/defined-class-codes), those that people meet. */
-const CLASS: ReadonlyMap<number, string> = new Map([
-  [0x01, "Audio"],
-  [0x02, "Communications"],
-  [0x03, "Input device"],
-  [0x05, "Physical device"],
-  [0x06, "Still camera"],
-  [0x07, "Printer"],
-  [0x08, "Mass storage"],
-  [0x09, "Hub"],
-  [0x0a, "Communications data"],
-  [0x0b, "Smart card reader"],
-  [0x0d, "Content security"],
-  [0x0e, "Video"],
-  [0x0f, "Personal healthcare"],
-  [0x10, "Audio and video"],
-  [0x11, "Billboard"],
-  [0x12, "USB-C bridge"],
-  [0xdc, "Diagnostics"],
-  [0xe0, "Wireless controller"],
-  [0xef, "Miscellaneous"],
-  [0xfe, "Application specific"],
-  [0xff, "Vendor specific"],
-]);
+import { BOOT_PROTOCOL_NAMES, BOOT_SUBCLASS, CLASS_NAMES, HID_CLASS } from "../daemon/class-names.ts";
 
-/** HID 1.11 §4.3: bInterfaceProtocol of a boot interface. */
-const BOOT_PROTOCOL: ReadonlyMap<number, string> = new Map([
-  [1, "Keyboard"],
-  [2, "Mouse"],
-]);
-
-const HID = 0x03;
-const BOOT_SUBCLASS = 1;
 /** bDeviceClass 0: each interface tells its own. */
 const PER_INTERFACE = 0;
 
@@ -48,8 +17,8 @@ export function classWords(device: ClassCodes): string {
   const words = new Set<string>();
   for (const { bInterfaceClass, bInterfaceSubClass, bInterfaceProtocol } of device.interfaces) {
     const boot =
-      bInterfaceClass === HID && bInterfaceSubClass === BOOT_SUBCLASS
-        ? BOOT_PROTOCOL.get(bInterfaceProtocol)
+      bInterfaceClass === HID_CLASS && bInterfaceSubClass === BOOT_SUBCLASS
+        ? BOOT_PROTOCOL_NAMES.get(bInterfaceProtocol)
         : undefined;
     words.add(boot ?? className(bInterfaceClass));
   }
@@ -58,5 +27,5 @@ export function classWords(device: ClassCodes): string {
 }
 
 function className(code: number): string {
-  return CLASS.get(code) ?? `Class ${code.toString(16).padStart(2, "0")}`;
+  return CLASS_NAMES.get(code) ?? `Class ${code.toString(16).padStart(2, "0")}`;
 }

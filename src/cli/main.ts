@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { CommanderError } from "commander";
 import { failureKind } from "../daemon/failure.ts";
-import { Cancelled, interruption } from "./cancelled.ts";
+import { Cancelled, hungUp, interruption } from "./cancelled.ts";
 import { ExitCode } from "./exit-code.ts";
 import { program } from "./program.ts";
 
@@ -54,6 +54,7 @@ process.on("uncaughtException", (error) => process.exit(report(error)));
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => {
+    if (signal === "SIGHUP" && hungUp()) return;
     // Who asks a second time does not want to wait for the first answer.
     if (interruption.signal.aborted) process.exit(ExitCode.cancelled);
     interruption.abort();

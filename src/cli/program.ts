@@ -25,7 +25,7 @@ const TAIL = `
 A command or option that is not built yet says so and exits with 2.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 access denied, 4 cancelled.
-Environment: NO_COLOR=1 no colours, USBFERRY_DEBUG=1 stacks of errors.`;
+Environment: NO_COLOR=1 no colours, USBFERRY_DEBUG=1 stacks of errors, USBFERRY_STATE the folder of the state.`;
 
 /** The whole command line. Nothing runs before it is parsed. */
 export function program(): Command {

@@ -1,8 +1,9 @@
 import { type Command, Option } from "commander";
-import { WrongUsage } from "../daemon/failure.ts";
-import { openLog } from "../daemon/log.ts";
-import { type Serving, serve } from "../daemon/serve.ts";
-import { untilInterrupted } from "./cancelled.ts";
+import { failureKind, WrongUsage } from "../daemon/failure.ts";
+import { RoomLogs } from "../daemon/log.ts";
+import { LOG_LEVELS, LOG_ROOMS, parseLogLevels } from "../daemon/log-levels.ts";
+import { type ServeRequest, Serving } from "../daemon/serve.ts";
+import { onHangup, untilInterrupted } from "./cancelled.ts";
 import { invocation } from "./invocation.ts";
 import { optionNotBuilt } from "./not-built.ts";
 import { repeatable } from "./repeatable.ts";
@@ -14,15 +15,21 @@ interface ServeOptions {
   readonly gadget?: readonly string[];
   readonly dataPlane?: "worker" | "main";
   readonly config?: string;
+  readonly stateDir?: string;
+  readonly drain?: string;
+  readonly logLevel?: string;
   readonly dashboard: string;
 }
 
-const DEFAULT_LISTEN = "tcp:127.0.0.1:3240";
+const LONGEST_DRAIN_SECONDS = 3_600;
 
 const HELP = `
-Devices are offered on this machine only (loopback and unix sockets): listening elsewhere needs a rule that
-allows it, and rules are not built yet. To let another machine in, use a tunnel, for example
-  ssh -R 3240:127.0.0.1:3240 OTHER-MACHINE
+Without a rule, devices are for this machine only (loopback and unix sockets), and for guests that --connect names.
+Listening elsewhere needs a rule that allows something there: see usbferry policy --help, or rules in the file.
+What is said here wins over the same key of the file. SIGHUP reads the file again, and sessions go on.
+
+Log levels: LEVEL or ROOM=LEVEL, separated by commas, as in info,rules=debug.
+  levels: ${LOG_LEVELS.join(", ")}; rooms: ${LOG_ROOMS.join(", ")}
 
 Example: usbferry serve --gadget zero --gadget keyboard
 Kinds of gadget and their options: usbferry gadget list`;
@@ -33,7 +40,7 @@ export function addServe(root: Command): void {
     .description("the host: shares gadgets (bound and named devices are not built yet)")
     .option(
       "--listen <ADDR>",
-      `where to listen, may be repeated (default, unless it dials: ${DEFAULT_LISTEN})`,
+      "where to listen, may be repeated (default, unless it dials: tcp:127.0.0.1:3240)",
       repeatable,
     )
     .option(
@@ -53,7 +60,10 @@ export function addServe(root: Command): void {
         "where simulated devices run that need nothing of this machine: in a worker thread with direct system calls, the fast path (default where Linux and koffi are), or on the main thread",
       ).choices(["worker", "main"]),
     )
-    .option("--config <FILE>", "read the configuration from a file (not built yet)")
+    .option("--config <FILE>", "read the configuration from a file (docs/configuration.md)")
+    .option("--state-dir <FOLDER>", "where rules are kept (default: /var/lib/usbferry, or the user's own)")
+    .option("--drain <SECONDS>", "how long stopping waits for clients to close (default: 2)")
+    .option("--log-level <LEVELS>", "what the log tells (default: info)")
     .option("--dashboard <ADDR|off>", "where the dashboard listens (not built yet)", "off")
     .addHelpText("after", HELP)
     .action(run);
@@ -61,15 +71,22 @@ export function addServe(root: Command): void {
 
 async function run(options: ServeOptions): Promise<void> {
   refuseNotBuilt(options);
-  const { connect = [], gadget: gadgets = [], dataPlane } = options;
-  const listen = options.listen ?? (connect.length > 0 ? [] : [DEFAULT_LISTEN]);
+  const request = readRequest(options);
   const { NO_COLOR = "" } = process.env;
-  const log = openLog(NO_COLOR === "");
-  const serving = await serve(
-    { listen, connect, gadgets, ...(dataPlane !== undefined && { dataPlane }) },
-    log,
-  );
-  process.stdout.write(introduction(serving, connect));
+  const logs = new RoomLogs(NO_COLOR === "", request.log);
+  let isHungUp = false;
+  let reload = (): void => {
+    isHungUp = true;
+  };
+  if (request.config !== undefined) onHangup(() => reload());
+  const serving = await Serving.start(request, logs);
+  // It is in the log why, and everything is as it was.
+  reload = () =>
+    void serving.reload().catch((error: unknown) => {
+      if (failureKind(error) === "defect") throw error;
+    });
+  process.stdout.write(introduction(serving));
+  if (isHungUp) reload();
   await untilInterrupted();
   await serving.stop();
 }
@@ -78,26 +95,48 @@ function refuseNotBuilt(options: ServeOptions): void {
   if (options.device !== undefined) {
     throw optionNotBuilt("--device", "Share a gadget, for example --gadget zero.");
   }
-  if (options.config !== undefined) {
-    throw optionNotBuilt("--config", "Say it with --listen and --gadget.");
-  }
   if (options.dashboard !== "off") {
     throw optionNotBuilt("--dashboard", "Leave it out, or write --dashboard off.");
   }
-  if (options.gadget === undefined) {
+  if (options.gadget === undefined && options.config === undefined) {
     throw new WrongUsage(
       "there is nothing to share: name a gadget, for example --gadget zero. Devices of this machine are not built yet.",
     );
   }
 }
 
+function readRequest(options: ServeOptions): ServeRequest {
+  const { listen, connect, gadget: gadgets, dataPlane, config, stateDir: stateFolder } = options;
+  const { drain, logLevel } = options;
+  return {
+    listen,
+    connect,
+    gadgets,
+    dataPlane,
+    config,
+    stateFolder,
+    drainMs: drain === undefined ? undefined : readDrain(drain),
+    log: logLevel === undefined ? undefined : parseLogLevels(logLevel),
+  };
+}
+
+function readDrain(text: string): number {
+  const seconds = /^\d{1,4}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(seconds <= LONGEST_DRAIN_SECONDS)) {
+    throw new WrongUsage(`"${text}" is no time to drain: write seconds, from 0 to ${LONGEST_DRAIN_SECONDS}.`);
+  }
+  return seconds * 1_000;
+}
+
 /** What is served, and what to do next. */
-function introduction({ addresses, busids, notes }: Serving, connect: readonly string[]): string {
+function introduction({ addresses, busids, guests, notes }: Serving): string {
+  if (busids.length === 0)
+    return "Sharing nothing yet: the configuration names no gadget. Stop with Ctrl+C.\n";
   const [first] = busids;
   const lines: string[] = [];
-  if (connect.length > 0) {
-    lines.push(`Bringing ${busids.join(", ")} to ${connect.join(" and ")}. Stop with Ctrl+C.`);
-    lines.push(`There, in the guest: sudo usbferry attach --listen ${connect[0]}`);
+  if (guests.length > 0) {
+    lines.push(`Bringing ${busids.join(", ")} to ${guests.join(" and ")}. Stop with Ctrl+C.`);
+    lines.push(`There, in the guest: sudo usbferry attach --listen ${guests[0]}`);
   }
   if (addresses.length > 0) {
     lines.push(`Sharing ${busids.join(", ")} on ${addresses.join(" and ")}. Stop with Ctrl+C.`);

@@ -1,7 +1,13 @@
 import type { UsbDevice } from "../usb/device.ts";
 import type { DistantDevice, ExportedDevice, Exports } from "../usbip/exports.ts";
+import { type DeviceFacts, deviceFacts } from "./rules/facts.ts";
 
-type Entry = { -readonly [K in keyof ExportedDevice]: ExportedDevice[K] };
+/** A device that this host offers, with what rules know of it. */
+export interface SharedDevice extends ExportedDevice {
+  readonly facts: DeviceFacts;
+}
+
+type Entry = { -readonly [K in keyof SharedDevice]: SharedDevice[K] };
 
 /** busnum and devnum are 1..255 each: the stock Linux tool keeps only the low 8 bits of both. */
 const NUMBERS = 255;
@@ -9,12 +15,19 @@ const NUMBERS = 255;
 /** What this host offers, in the order in which it was added. */
 export class ExportTable implements Exports {
   readonly #entries = new Map<string, Entry>();
+  /** Offered no more, and kept by a session; what runs when that ends. */
+  readonly #withdrawn = new Map<Entry, () => void>();
+  #added = 0;
 
-  /** The bus id is `name`, or the first free of `name-2`, `name-3` and so on. */
-  add(name: string, device: UsbDevice | DistantDevice): ExportedDevice {
+  /**
+   * The bus id is `name`, or the first free of `name-2`, `name-3` and so on. `serial` is the text of the device's
+   * string descriptor: rules ask for it before anybody has opened the device.
+   */
+  add(name: string, device: UsbDevice | DistantDevice, serial?: string): SharedDevice {
     let busid = name;
     for (let count = 2; this.#entries.has(busid); count++) busid = `${name}-${count}`;
-    const index = this.#entries.size;
+    // Numbers come again only when all were given: a guest knows a device by them.
+    const index = this.#added++ % (NUMBERS * NUMBERS);
     const entry: Entry = {
       busid,
       path: `usbferry/gadget/${busid}`,
@@ -22,21 +35,42 @@ export class ExportTable implements Exports {
       devnum: 1 + (index % NUMBERS),
       device,
       attached: false,
+      facts: deviceFacts(busid, device, serial),
     };
     this.#entries.set(busid, entry);
     return entry;
   }
 
-  devices(): Iterable<ExportedDevice> {
-    return this.#entries.values();
+  /** Offers it no more; resolves when no session has it. */
+  withdraw(busid: string): Promise<void> {
+    const entry = this.#entries.get(busid)!;
+    if (!entry.attached) {
+      this.#entries.delete(busid);
+      return Promise.resolve();
+    }
+    // It keeps its bus id until then.
+    return new Promise((resolve) => {
+      this.#withdrawn.set(entry, resolve);
+    });
   }
 
-  find(busid: string): ExportedDevice | undefined {
-    return this.#entries.get(busid);
+  *devices(): Iterable<SharedDevice> {
+    for (const entry of this.#entries.values()) if (!this.#withdrawn.has(entry)) yield entry;
+  }
+
+  find(busid: string): SharedDevice | undefined {
+    const entry = this.#entries.get(busid);
+    return entry === undefined || this.#withdrawn.has(entry) ? undefined : entry;
   }
 
   /** A session has it, or has it no longer. */
-  mark(busid: string, attached: boolean): void {
-    this.#entries.get(busid)!.attached = attached;
+  mark(shared: SharedDevice, attached: boolean): void {
+    const entry: Entry = shared;
+    entry.attached = attached;
+    const freed = attached ? undefined : this.#withdrawn.get(entry);
+    if (freed === undefined) return;
+    this.#withdrawn.delete(entry);
+    this.#entries.delete(entry.busid);
+    freed();
   }
 }

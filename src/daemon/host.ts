@@ -7,6 +7,7 @@ import type { ExportTable } from "./export-table.ts";
 import { HOST_LIMITS, type HostLimits } from "./host-limits.ts";
 import type { Log } from "./log.ts";
 import { Refusals } from "./refusals.ts";
+import { Gate, NO_RULES } from "./rules/gate.ts";
 import { PATROL_MS, Session, type SessionOwner } from "./session.ts";
 
 /** Follows one session of a host. */
@@ -17,6 +18,13 @@ export interface SessionWatcher {
   finished(): void;
 }
 
+/** Places that are listened at, where nobody is served yet. */
+export interface OpenedPlaces {
+  /** Serves whoever comes from now on. */
+  adopt(): void;
+  abandon(): void;
+}
+
 /** Shares devices: its listeners, and the sessions that arrived there. */
 export class Host implements SessionOwner {
   readonly #exports: ExportTable;
@@ -24,37 +32,74 @@ export class Host implements SessionOwner {
   readonly #log: Log;
   readonly #limits: HostLimits;
   readonly #refusals: Refusals;
-  readonly #listeners: Listener[] = [];
+  readonly #gate: Gate;
+  /** By the address that was asked for. */
+  readonly #listeners = new Map<string, Listener>();
   readonly #sessions = new Set<Session>();
   readonly #withoutDevice = new Set<Session>();
   readonly #watchers = new Map<Session, SessionWatcher>();
   #patrolling = false;
   #stopped: (() => void) | undefined;
 
-  constructor(exports: ExportTable, loop: Loop, log: Log, limits: HostLimits = HOST_LIMITS) {
+  constructor(
+    exports: ExportTable,
+    loop: Loop,
+    log: Log,
+    limits: HostLimits = HOST_LIMITS,
+    gate: Gate = new Gate(NO_RULES, log),
+  ) {
     this.#exports = exports;
     this.#loop = loop;
     this.#log = log;
     this.#limits = limits;
     this.#refusals = new Refusals(log);
+    this.#gate = gate;
   }
 
   /** Where it listens, as a person writes it. */
   get addresses(): readonly string[] {
-    return this.#listeners.map((listener) => printAddress(listener.address));
+    return Array.from(this.#listeners.values(), (listener) => printAddress(listener.address));
   }
 
   /** Listens on all of them, or rejects with a LinkError and listens on none. */
   async listen(addresses: readonly LinkAddress[]): Promise<void> {
-    const listening = addresses.map((address) => listen(address, (link) => void this.accept(link)));
-    const results = await Promise.allSettled(listening);
-    for (const result of results) if (result.status === "fulfilled") this.#listeners.push(result.value);
+    const places = await this.open(addresses);
+    places.adopt();
+  }
+
+  /** Opens all of them, or rejects with a LinkError and opens none. Who comes before they are adopted is sent away. */
+  async open(addresses: readonly LinkAddress[]): Promise<OpenedPlaces> {
+    let isAdopted = false;
+    const accept = (link: Link): void => {
+      if (isAdopted) this.accept(link);
+      else link.destroy();
+    };
+    const opened = new Map<string, Listener>();
+    const results = await Promise.allSettled(
+      addresses.map(async (address) => opened.set(printAddress(address), await listen(address, accept))),
+    );
+    const abandon = (): void => {
+      for (const listener of opened.values()) listener.close();
+    };
     const failed = results.find((result) => result.status === "rejected");
-    if (failed === undefined) return;
-    this.#closeListeners();
-    // Those that listened may have accepted somebody meanwhile.
-    for (const session of this.#sessions) session.destroy();
-    throw failed.reason;
+    if (failed !== undefined) {
+      abandon();
+      throw failed.reason;
+    }
+    return {
+      adopt: () => {
+        isAdopted = true;
+        for (const [place, listener] of opened) this.#listeners.set(place, listener);
+      },
+      abandon,
+    };
+  }
+
+  /** Listens there no more; sessions that came from there go on. */
+  close(address: LinkAddress): void {
+    const place = printAddress(address);
+    this.#listeners.get(place)?.close();
+    this.#listeners.delete(place);
   }
 
   /** Serves the peer, whoever dialled; false if there is no room for it. */
@@ -65,7 +110,9 @@ export class Host implements SessionOwner {
       this.#refusals.refused(full, this.#loop.now());
       return false;
     }
-    const session = new Session(link, this.#exports, this.#loop, this.#limits, this.#log, this);
+    // Only who was dialled is followed.
+    const admission = this.#gate.admit(link, watcher !== undefined, this.#exports);
+    const session = new Session(link, admission, this.#loop, this.#limits, this.#log, this);
     this.#sessions.add(session);
     this.#withoutDevice.add(session);
     if (watcher !== undefined) this.#watchers.set(session, watcher);
@@ -88,11 +135,11 @@ export class Host implements SessionOwner {
   }
 
   /** Closes everything; peers that do not close theirs are cut after a while. */
-  async stop(): Promise<void> {
+  async stop(drainMs = this.#limits.drainMs): Promise<void> {
     this.#closeListeners();
     if (this.#sessions.size === 0) return;
     await new Promise<void>((resolve) => {
-      const drain = this.#loop.after(this.#limits.drainMs, () => {
+      const drain = this.#loop.after(drainMs, () => {
         for (const session of this.#sessions) session.destroy();
       });
       this.#stopped = () => {
@@ -112,7 +159,8 @@ export class Host implements SessionOwner {
   }
 
   #closeListeners(): void {
-    for (const listener of this.#listeners.splice(0)) listener.close();
+    for (const listener of this.#listeners.values()) listener.close();
+    this.#listeners.clear();
   }
 
   #patrolLater(): void {

@@ -27,9 +27,12 @@ for (const text of [
     assert.throws(
       () => listenPlace(text, "host"),
       (error) =>
-        error instanceof AccessDenied && /rules .* not built yet\. Listen on .*ssh -R/.test(error.message),
+        error instanceof AccessDenied &&
+        /no rule allows .*usbferry policy add allow .* or listen on .*ssh -R/.test(error.message),
     );
     assert.equal(dialPlace(text).kind, "tcp");
+    const admitted = listenPlace(text, "host", (link) => link === "tcp");
+    assert.equal(admitted.kind, "tcp");
   });
 }
 

@@ -1,11 +1,10 @@
-import { BlockList } from "node:net";
 import { type Address, AddressError, parseAddress } from "../links/address.ts";
 import { isLinkAddress, type LinkAddress } from "../links/listen.ts";
 import { AccessDenied, WrongUsage } from "./failure.ts";
+import { isLoopback, type LinkKind } from "./rules/facts.ts";
 
-const loopback = new BlockList();
-loopback.addSubnet("127.0.0.0", 8, "ipv4");
-loopback.addAddress("::1", "ipv6");
+/** Whether a rule could allow something to a client from elsewhere, over such a link. */
+export type Admits = (link: LinkKind) => boolean;
 
 /** Reads an address to dial; throws WrongUsage. */
 export function dialPlace(text: string): LinkAddress {
@@ -16,19 +15,23 @@ export function dialPlace(text: string): LinkAddress {
 
 /**
  * Reads an address where this host offers devices, or this guest takes them; throws WrongUsage, or AccessDenied
- * where no rule allows it.
+ * where nobody from elsewhere could be allowed anything.
  */
-export function listenPlace(text: string, side: "host" | "guest"): LinkAddress {
+export function listenPlace(text: string, side: "host" | "guest", admits: Admits = () => false): LinkAddress {
   const address = dialPlace(text);
-  if (address.kind === "tcp" && !isLoopback(address.host)) {
+  if (address.kind === "tcp" && !isThisMachine(address.host) && !admits("tcp")) {
     const { port } = address;
     const danger =
       side === "host"
         ? "would offer the devices to everyone who reaches this machine"
         : "would let everyone who reaches this machine plug devices into its kernel";
     const tunnel = side === "host" ? `ssh -R ${port}:127.0.0.1:${port}` : `ssh -L ${port}:127.0.0.1:${port}`;
+    const way =
+      side === "host"
+        ? "no rule allows anybody there anything. Add one, for example `usbferry policy add allow client=192.168.7.0/24`, or listen"
+        : "a guest has no rules yet that name who may. Listen";
     throw new AccessDenied(
-      `listening on "${text}" ${danger}, and rules that name who may are not built yet. Listen on tcp:${port} ` +
+      `listening on "${text}" ${danger}, and ${way} on tcp:${port} ` +
         `(loopback) or unix:PATH, and let others in by a tunnel: ${tunnel} ${side === "host" ? "OTHER" : "THIS"}-MACHINE`,
     );
   }
@@ -51,6 +54,6 @@ function notBuilt(text: string, address: Address): WrongUsage {
   );
 }
 
-function isLoopback(host: string): boolean {
-  return host === "localhost" || loopback.check(host, host.includes(":") ? "ipv6" : "ipv4");
+function isThisMachine(host: string): boolean {
+  return host === "localhost" || isLoopback(host);
 }

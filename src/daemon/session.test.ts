@@ -243,6 +243,25 @@ test("stopping does not wait for a peer that does not read", async () => {
   assert.deepEqual(bench.codes, ["STOPPED"]);
 });
 
+test("stopping waits as long as it is told to", async () => {
+  const bench = new Bench();
+  bench.connect().send(DEVLIST);
+  bench.loop.settle();
+  const stopped = bench.host.stop(60_000);
+  // Short of the time in which a peer that reads nothing is cut.
+  bench.loop.advance(7_000);
+  assert.deepEqual(bench.codes, []);
+  bench.loop.advance(2_000);
+  await stopped;
+  const other = new Bench();
+  other.connect().send(DEVLIST);
+  other.loop.settle();
+  const atOnce = other.host.stop(0);
+  other.loop.advance(10);
+  await atOnce;
+  assert.deepEqual(other.codes, ["STOPPED"]);
+});
+
 test("connections without a device are limited; the next comes in when one has gone", () => {
   const bench = new Bench({ withoutDevice: 3 });
   bench.attach();

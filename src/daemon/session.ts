@@ -3,6 +3,7 @@ import type { LinkError } from "../links/link-error.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { ExportedDevice, Exports } from "../usbip/exports.ts";
 import { type EndCause, UsbipServer } from "../usbip/server.ts";
+import type { TransferCounters } from "../usbip/transfer-counters.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { type CarriedSession, PlaneGadget } from "./data-plane/plane-gadget.ts";
 import type { HostLimits } from "./host-limits.ts";
@@ -17,10 +18,16 @@ export interface SessionOwner {
   finished(session: Session): void;
 }
 
-/** What is offered, and who has it. */
-export interface MarkedExports extends Exports {
-  /** A session has it, or has it no longer. */
-  mark(busid: string, attached: boolean): void;
+/** What one client is offered, and what becomes of the device that it asked for last. */
+export interface SessionExports extends Exports {
+  /** Nobody else can have it from now on. */
+  take(): void;
+  /** The client has it. */
+  imported(counters: TransferCounters): void;
+  /** The client has it no longer. */
+  returned(end: SessionEnd, durationMs: number): void;
+  /** It is free again; always after `take`. */
+  giveBack(): void;
 }
 
 /** How often `patrol` is to be called. */
@@ -32,14 +39,15 @@ export const PATROL_MS = 250;
  */
 export class Session {
   readonly #link: Link;
-  readonly #exports: MarkedExports;
+  readonly #exports: SessionExports;
   readonly #loop: Loop;
   readonly #limits: HostLimits;
   readonly #log: Log;
   readonly #owner: SessionOwner;
   readonly #server: UsbipServer;
   readonly #acceptedMs: number;
-  #exported: ExportedDevice | undefined;
+  /** It has asked for a device and got it. */
+  #hasDevice = false;
   /** Since when the peer may ask once more. */
   #answeredMs: number | undefined;
   /** Why it ends, as soon as that is known; the first reason stands. */
@@ -51,7 +59,7 @@ export class Session {
 
   constructor(
     link: Link,
-    exports: MarkedExports,
+    exports: SessionExports,
     loop: Loop,
     limits: HostLimits,
     log: Log,
@@ -69,7 +77,7 @@ export class Session {
     this.#server = new UsbipServer(exports, loop, {
       write: (chunks, written) => this.#stall.write(chunks, written),
       end: (cause) => this.#ended(cause),
-      imported: (exported) => this.#imported(exported),
+      imported: (_, counters) => this.#imported(counters),
       handOver: (exported, request) => this.#handOver(exported, request),
     });
   }
@@ -91,18 +99,18 @@ export class Session {
       this.#cut(new ProtocolError("PEER_NOT_READING", this.#stall.reason));
     } else if (this.#lingerMs !== undefined) {
       if (nowMs - this.#lingerMs >= this.#limits.lingerMs && this.#link.unsent === 0) this.#link.destroy();
-    } else if (this.#exported === undefined) {
+    } else if (!this.#hasDevice) {
       this.#patrolHandshake(nowMs);
     }
   }
 
   /** Says goodbye to the peer; `destroy` follows if it does not answer. */
-  stop(): void {
+  stop(end: SessionEnd = STOPPED): void {
     if (this.#carried !== undefined) {
-      this.#carried.stop();
+      this.#carried.stop(end);
       return;
     }
-    this.#end ??= STOPPED;
+    this.#end ??= end;
     this.#close();
   }
 
@@ -137,28 +145,34 @@ export class Session {
     if (this.#server.phase === "another") this.#answeredMs = this.#loop.now();
   }
 
-  #imported(exported: ExportedDevice): void {
-    this.#exported = exported;
-    this.#exports.mark(exported.busid, true);
-    this.#log.info(
-      { code: "IMPORTED", peer: this.#link.peer, busid: exported.busid },
-      `${this.#link.peer} has ${exported.busid}`,
-    );
+  #imported(counters: TransferCounters): void {
+    this.#hasDevice = true;
+    this.#exports.take();
+    this.#exports.imported(counters);
     this.#owner.imported(this);
   }
 
   #handOver(exported: ExportedDevice, request: Uint8Array): boolean {
     const { device } = exported;
     if (!(device instanceof PlaneGadget) || this.#link.move === undefined) return false;
-    this.#exported = exported;
-    this.#exports.mark(exported.busid, true);
+    this.#exports.take();
     this.#link.move((fd) => {
       const { peer } = this.#link;
       const ageMs = this.#loop.now() - this.#acceptedMs;
       const { busid, path, busnum, devnum } = exported;
       this.#carried = device.carry(
         { fd, peer, request, ageMs, exported: { busid, path, busnum, devnum } },
-        { imported: () => this.#owner.imported(this), finished: () => this.#finished() },
+        {
+          imported: (counters) => {
+            this.#exports.imported(counters);
+            this.#owner.imported(this);
+          },
+          returned: (end, durationMs) => this.#exports.returned(end, durationMs),
+          finished: () => {
+            this.#exports.giveBack();
+            this.#owner.finished(this);
+          },
+        },
       );
     });
     return true;
@@ -182,20 +196,22 @@ export class Session {
   #gone(cause: LinkError | undefined): void {
     const end = this.#end ?? endByLink(cause, this.#server.phase !== "request");
     this.#server.disconnected(() => {
-      const { peer } = this.#link;
-      const busid = this.#exported?.busid;
       const durationMs = Math.round(this.#loop.now() - this.#acceptedMs);
-      const fields = { code: end.code, peer, ...(busid !== undefined && { busid }), durationMs };
-      const device = busid === undefined ? "" : ` with ${busid}`;
-      const line = `${end.code} ${peer}${device} after ${durationMs / 1_000} s: ${end.reason}`;
-      if (end.code === "OK" || end.code === "STOPPED") this.#log.info(fields, line);
-      else this.#log.warn(fields, line);
-      this.#finished();
+      if (this.#hasDevice) {
+        this.#exports.returned(end, durationMs);
+        this.#exports.giveBack();
+      } else {
+        this.#tell(end, durationMs);
+      }
+      this.#owner.finished(this);
     });
   }
 
-  #finished(): void {
-    if (this.#exported !== undefined) this.#exports.mark(this.#exported.busid, false);
-    this.#owner.finished(this);
+  #tell(end: SessionEnd, durationMs: number): void {
+    const { peer } = this.#link;
+    const line = `${end.code} ${peer} after ${durationMs / 1_000} s: ${end.reason}`;
+    const fields = { code: end.code, peer, durationMs };
+    if (end.code === "OK" || end.code === "STOPPED") this.#log.info(fields, line);
+    else this.#log.warn(fields, line);
   }
 }

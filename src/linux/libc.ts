@@ -7,6 +7,7 @@ type Koffi = typeof import("koffi");
 export interface Libc {
   socketpair(domain: number, type: number, protocol: number, fds: Int32Array): number;
   setsockopt(fd: number, level: number, option: number, value: Int32Array, length: number): number;
+  getsockopt(fd: number, level: number, option: number, value: Int32Array, length: Int32Array): number;
   flock(fd: number, operation: number): number;
   posix_openpt(flags: number): number;
   grantpt(fd: number): number;
@@ -84,6 +85,9 @@ function load(): Libc | SystemError {
   return {
     socketpair: program.func("int socketpair(int, int, int, _Out_ int *)") as Libc["socketpair"],
     setsockopt: program.func("int setsockopt(int, int, int, _In_ int *, unsigned int)") as Libc["setsockopt"],
+    getsockopt: program.func(
+      "int getsockopt(int, int, int, _Out_ int *, _Inout_ unsigned int *)",
+    ) as Libc["getsockopt"],
     flock: program.func("int flock(int, int)") as Libc["flock"],
     posix_openpt: program.func("int posix_openpt(int)") as Libc["posix_openpt"],
     grantpt: program.func("int grantpt(int)") as Libc["grantpt"],

@@ -20,5 +20,6 @@ export interface ExportedDevice {
 /** What a server can offer to one peer. */
 export interface Exports {
   devices(): Iterable<ExportedDevice>;
-  find(busid: string): ExportedDevice | undefined;
+  /** `denied` is one that this peer may not have. */
+  find(busid: string): ExportedDevice | "denied" | undefined;
 }

@@ -162,8 +162,8 @@ export class UsbipServer {
 
   #import(busid: string, asked: Uint8Array): void {
     const exported = this.#exports.find(busid);
-    if (exported === undefined) {
-      this.#refuse(OpStatus.ST_NODEV);
+    if (exported === undefined || exported === "denied") {
+      this.#refuse(exported === "denied" ? OpStatus.ST_NA : OpStatus.ST_NODEV);
       return;
     }
     const { device } = exported;

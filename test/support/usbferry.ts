@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The program as it is installed. */
@@ -13,11 +16,16 @@ export interface Outcome {
 
 type Environment = Readonly<Record<string, string>>;
 
+/** Tests neither see nor change the state of this machine. */
+const state = mkdtempSync(join(tmpdir(), "usbferry-test-state-"));
+process.on("exit", () => rmSync(state, { recursive: true, force: true }));
+export const OWN_STATE: Environment = { USBFERRY_STATE: state };
+
 /** Runs a command to its end. */
 export function usbferry(args: readonly string[], environment: Environment = {}): Outcome {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
     encoding: "utf8",
-    env: { ...process.env, ...environment },
+    env: { ...process.env, ...OWN_STATE, ...environment },
     timeout: 20_000,
   });
   return { code: status, stdout, stderr };
@@ -30,8 +38,9 @@ export class RunningUsbferry {
   stderr = "";
   readonly #closed: Promise<unknown>;
 
-  constructor(args: readonly string[]) {
-    this.process = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  constructor(args: readonly string[], environment: Environment = {}) {
+    const env = { ...process.env, ...OWN_STATE, ...environment };
+    this.process = spawn(process.execPath, [MAIN, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
     this.#closed = once(this.process, "close");
     this.process.stdout!.setEncoding("utf8").on("data", (text: string) => {
       this.stdout += text;

@@ -1,9 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-
-const USBFERRY = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
+import { MAIN, OWN_STATE } from "../support/usbferry.ts";
 
 /** `usbferry serve` as a process of its own, so that it can be killed. */
 export class ServeProcess {
@@ -16,8 +14,9 @@ export class ServeProcess {
   }
 
   static async start(gadget: string): Promise<ServeProcess> {
-    const argv = [USBFERRY, "serve", "--listen", "tcp:127.0.0.1:0", "--gadget", gadget];
-    const serving = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "ignore"] });
+    const argv = [MAIN, "serve", "--listen", "tcp:127.0.0.1:0", "--gadget", gadget];
+    const env = { ...process.env, ...OWN_STATE };
+    const serving = spawn(process.execPath, argv, { env, stdio: ["ignore", "pipe", "ignore"] });
     const exit = once(serving, "exit");
     for await (const line of createInterface(serving.stdout)) {
       const port = /tcp:127\.0\.0\.1:(\d+)/.exec(line)?.[1];

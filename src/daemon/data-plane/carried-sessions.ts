@@ -3,7 +3,7 @@ import type { Gadget } from "../../gadgets/gadget.ts";
 import { PollLink } from "../../links/poll-link.ts";
 import type { ExportedDevice } from "../../usbip/exports.ts";
 import type { HostLimits } from "../host-limits.ts";
-import { type MarkedExports, PATROL_MS, Session, type SessionOwner } from "../session.ts";
+import { PATROL_MS, Session, type SessionExports, type SessionOwner } from "../session.ts";
 import type { Connection, ToMain, ToThread } from "./plane-message.ts";
 import type { PollLoop } from "./poll-loop.ts";
 
@@ -37,7 +37,7 @@ export class CarriedSessions implements SessionOwner {
         break;
       // A session may have ended while the message was on its way.
       case "stop":
-        this.#sessions.get(message.session)?.stop();
+        this.#sessions.get(message.session)?.stop(message.end);
         break;
       case "destroy":
         this.#sessions.get(message.session)?.destroy();
@@ -45,9 +45,8 @@ export class CarriedSessions implements SessionOwner {
     }
   }
 
-  imported(session: Session): void {
-    this.#tell({ what: "imported", session: this.#numbers.get(session)! });
-  }
+  /** Its exports have told. */
+  imported(): void {}
 
   finished(session: Session): void {
     const number = this.#numbers.get(session)!;
@@ -69,7 +68,7 @@ export class CarriedSessions implements SessionOwner {
     const acceptedMs = this.#loop.now() - ageMs;
     const session = new Session(
       link,
-      soleExport(gadget && { ...exported, device: gadget, attached: false }),
+      this.#soleExport(number, gadget && { ...exported, device: gadget, attached: false }),
       this.#loop,
       this.#limits,
       log,
@@ -91,16 +90,19 @@ export class CarriedSessions implements SessionOwner {
       if (this.#sessions.size > 0) this.#patrolLater();
     });
   }
-}
 
-/**
- * The one device that a carried connection has asked for; nothing if it was unplugged meanwhile. Who may have it was
- * settled where the connection was accepted.
- */
-function soleExport(exported: ExportedDevice | undefined): MarkedExports {
-  return {
-    devices: () => (exported === undefined ? [] : [exported]),
-    find: (busid) => (busid === exported?.busid ? exported : undefined),
-    mark: () => {},
-  };
+  /**
+   * The one device that a carried connection has asked for; nothing if it was unplugged meanwhile. Who may have it
+   * was settled where the connection was accepted.
+   */
+  #soleExport(session: number, exported: ExportedDevice | undefined): SessionExports {
+    return {
+      devices: () => (exported === undefined ? [] : [exported]),
+      find: (busid) => (busid === exported?.busid ? exported : undefined),
+      take: () => {},
+      imported: ({ block }) => this.#tell({ what: "imported", session, counters: block }),
+      returned: (end, durationMs) => this.#tell({ what: "returned", session, end, durationMs }),
+      giveBack: () => {},
+    };
+  }
 }

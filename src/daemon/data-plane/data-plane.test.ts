@@ -223,7 +223,7 @@ for (const kind of ["tcp", "unix"] as const) {
     for (const end of ends) {
       assert.match(
         end,
-        /^OK (tcp:127\.0\.0\.1:\d+|unix:\S+) with zero after \d+(\.\d+)? s: the peer closed$/,
+        /^OK (tcp:127\.0\.0\.1:\d+|unix:\S+ \(user \d+, process \d+\)) with zero after \d+(\.\d+)? s: the peer closed$/,
       );
     }
   });

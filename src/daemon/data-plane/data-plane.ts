@@ -3,6 +3,7 @@ import { createGadget, type GadgetSpecification } from "../../gadgets/catalog.ts
 import { EventDescriptor } from "../../linux/event-descriptor.ts";
 import { StreamSockets } from "../../linux/stream-socket.ts";
 import { SystemError } from "../../linux/system-error.ts";
+import { TransferCounters } from "../../usbip/transfer-counters.ts";
 import { HOST_LIMITS, type HostLimits } from "../host-limits.ts";
 import type { Log } from "../log.ts";
 import { type CarriedSession, type CarriedWatcher, PlaneGadget } from "./plane-gadget.ts";
@@ -93,7 +94,7 @@ export class DataPlane {
     this.#watchers.set(session, watcher);
     this.#post({ what: "carry", session, gadget, connection });
     return {
-      stop: () => this.#post({ what: "stop", session }),
+      stop: (end) => this.#post({ what: "stop", session, end }),
       destroy: () => {
         this.#post({ what: "destroy", session });
         setTimeout(() => {
@@ -118,7 +119,10 @@ export class DataPlane {
         this.#log[message.what](message.fields, message.message);
         break;
       case "imported":
-        this.#watchers.get(message.session)?.imported();
+        this.#watchers.get(message.session)?.imported(new TransferCounters(message.counters));
+        break;
+      case "returned":
+        this.#watchers.get(message.session)?.returned(message.end, message.durationMs);
         break;
       case "finished":
         this.#finish(message.session);

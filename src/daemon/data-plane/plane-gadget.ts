@@ -1,12 +1,16 @@
 import type { Gadget } from "../../gadgets/gadget.ts";
 import type { Speed } from "../../usb/speed.ts";
 import type { DistantDevice } from "../../usbip/exports.ts";
+import type { TransferCounters } from "../../usbip/transfer-counters.ts";
+import type { SessionEnd } from "../session-end.ts";
 import type { Connection } from "./plane-message.ts";
 
 /** What becomes of a connection that was handed over. */
 export interface CarriedWatcher {
   /** The peer has the device. */
-  imported(): void;
+  imported(counters: TransferCounters): void;
+  /** The peer has it no longer. */
+  returned(end: SessionEnd, durationMs: number): void;
   /** The session is over and the device free again. Called once. */
   finished(): void;
 }
@@ -14,7 +18,7 @@ export interface CarriedWatcher {
 /** A session that the worker carries. */
 export interface CarriedSession {
   /** Says goodbye to the peer; `destroy` follows if it does not answer. */
-  stop(): void;
+  stop(end: SessionEnd): void;
   destroy(): void;
 }
 

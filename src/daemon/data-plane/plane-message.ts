@@ -1,6 +1,7 @@
 import type { GadgetSpecification } from "../../gadgets/catalog.ts";
 import type { ExportedDevice } from "../../usbip/exports.ts";
 import type { HostLimits } from "../host-limits.ts";
+import type { SessionEnd } from "../session-end.ts";
 
 /** What the worker is started with. */
 export interface ThreadStart {
@@ -38,10 +39,19 @@ export type ToThread =
       readonly gadget: number;
       readonly connection: Connection;
     }
-  | { readonly what: "stop" | "destroy"; readonly session: number }
+  | { readonly what: "stop"; readonly session: number; readonly end: SessionEnd }
+  | { readonly what: "destroy"; readonly session: number }
   | { readonly what: "memory" | "end" };
 
 export type ToMain =
   | { readonly what: "info" | "warn"; readonly fields: object; readonly message: string }
-  | { readonly what: "imported" | "finished"; readonly session: number }
+  /** With the block of its counters. */
+  | { readonly what: "imported"; readonly session: number; readonly counters: SharedArrayBuffer }
+  | {
+      readonly what: "returned";
+      readonly session: number;
+      readonly end: SessionEnd;
+      readonly durationMs: number;
+    }
+  | { readonly what: "finished"; readonly session: number }
   | ({ readonly what: "memory" } & ThreadMemory);

@@ -1,0 +1,160 @@
+import type { Link } from "../../links/link.ts";
+import type { ExportTable, SharedDevice } from "../export-table.ts";
+import type { Log } from "../log.ts";
+import type { SessionExports } from "../session.ts";
+import type { SessionEnd } from "../session-end.ts";
+import { decide, type Verdict } from "./decision.ts";
+import { type ClientFacts, clientFacts, type DeviceFacts } from "./facts.ts";
+import { printRule } from "./rule.ts";
+import type { IdentifiedRule } from "./rule-book.ts";
+
+/** Who may have what, at the time of the question. */
+export interface RuleSource {
+  decide(device: DeviceFacts, client: ClientFacts): Verdict<IdentifiedRule>;
+}
+
+/** The default alone. */
+export const NO_RULES: RuleSource = { decide: (device, client) => decide([], device, client) };
+
+/** Tells of each decision; for those who look for a mistake in their rules. */
+export type DecisionTrace = (fields: object, line: string) => void;
+
+/** Where clients come in: it asks the rules for each of them, and keeps the audit. */
+export class Gate {
+  readonly #rules: RuleSource;
+  readonly #audit: Log;
+  readonly #trace: DecisionTrace;
+
+  constructor(rules: RuleSource, audit: Log, trace: DecisionTrace = () => {}) {
+    this.#rules = rules;
+    this.#audit = audit;
+    this.#trace = trace;
+  }
+
+  /** What this client may see; `isDialled` if this host was told to bring devices to it. */
+  admit(link: Link, isDialled: boolean, exports: ExportTable): Admission {
+    const client = clientFacts(link, isDialled);
+    return new Admission(link.peer, client, exports, this.#rules, this.#audit, this.#trace);
+  }
+}
+
+/**
+ * The devices of a host as one client sees them: those that the rules deny are not there. Whatever its session does with
+ * the one that it imports goes into the audit.
+ */
+export class Admission implements SessionExports {
+  readonly #peer: string;
+  readonly #client: ClientFacts;
+  readonly #exports: ExportTable;
+  readonly #rules: RuleSource;
+  readonly #audit: Log;
+  readonly #trace: DecisionTrace;
+  /** What was asked for last, and why it was given. */
+  #given: { readonly shared: SharedDevice; readonly verdict: Verdict<IdentifiedRule> } | undefined;
+  /** One line for each device, however often the client asks. */
+  readonly #refused = new Set<SharedDevice>();
+
+  constructor(
+    peer: string,
+    client: ClientFacts,
+    exports: ExportTable,
+    rules: RuleSource,
+    audit: Log,
+    trace: DecisionTrace,
+  ) {
+    this.#peer = peer;
+    this.#client = client;
+    this.#exports = exports;
+    this.#rules = rules;
+    this.#audit = audit;
+    this.#trace = trace;
+  }
+
+  *devices(): Iterable<SharedDevice> {
+    for (const shared of this.#exports.devices()) if (this.#verdict(shared).allowed) yield shared;
+  }
+
+  find(busid: string): SharedDevice | "denied" | undefined {
+    const shared = this.#exports.find(busid);
+    if (shared === undefined) return undefined;
+    const verdict = this.#verdict(shared);
+    if (verdict.allowed) {
+      this.#given = { shared, verdict };
+      return shared;
+    }
+    this.#refuse(shared, verdict);
+    return "denied";
+  }
+
+  take(): void {
+    this.#exports.mark(this.#given!.shared, true);
+  }
+
+  imported(): void {
+    const { shared, verdict } = this.#given!;
+    const rule = verdict.rule === undefined ? {} : { rule: verdict.rule.id };
+    this.#audit.info(
+      { code: "IMPORTED", ...this.#fields(shared), ...rule },
+      `${this.#who} has ${shared.busid}`,
+    );
+  }
+
+  returned(end: SessionEnd, durationMs: number): void {
+    const { shared } = this.#given!;
+    const fields = { code: end.code, ...this.#fields(shared), durationMs };
+    const line = `${end.code} ${this.#who} with ${shared.busid} after ${durationMs / 1_000} s: ${end.reason}`;
+    if (end.code === "OK" || end.code === "STOPPED") this.#audit.info(fields, line);
+    else this.#audit.warn(fields, line);
+  }
+
+  giveBack(): void {
+    this.#exports.mark(this.#given!.shared, false);
+  }
+
+  get #who(): string {
+    const { uid, pid } = this.#client;
+    return uid === undefined ? this.#peer : `${this.#peer} (user ${uid}, process ${pid})`;
+  }
+
+  #verdict({ facts }: SharedDevice): Verdict<IdentifiedRule> {
+    const verdict = this.#rules.decide(facts, this.#client);
+    const { allowed, rule } = verdict;
+    const { busid } = facts;
+    this.#trace(
+      { code: "DECIDED", peer: this.#peer, busid, allowed, rule: rule?.id ?? "default" },
+      `DECIDED ${busid} is ${allowed ? "allowed" : "denied"} to ${this.#who} ${reasonOf(verdict)}`,
+    );
+    return verdict;
+  }
+
+  #refuse(shared: SharedDevice, verdict: Verdict<IdentifiedRule>): void {
+    if (this.#refused.has(shared)) return;
+    this.#refused.add(shared);
+    this.#audit.warn(
+      { code: "REFUSED", ...this.#fields(shared), rule: verdict.rule?.id ?? "default" },
+      `REFUSED ${shared.busid} to ${this.#who} ${reasonOf(verdict)}`,
+    );
+  }
+
+  #fields({ facts }: SharedDevice): object {
+    const { busid, idVendor, idProduct, serial } = facts;
+    const { uid, pid } = this.#client;
+    return {
+      peer: this.#peer,
+      ...(uid !== undefined && { uid }),
+      ...(pid !== undefined && { pid }),
+      device: `${hex4(idVendor)}:${hex4(idProduct)}`,
+      ...(serial !== undefined && { serial }),
+      busid,
+    };
+  }
+}
+
+function reasonOf({ allowed, rule }: Verdict<IdentifiedRule>): string {
+  if (rule !== undefined) return `by rule ${rule.id}: ${printRule(rule)}`;
+  return allowed ? "by default" : "by default: no rule allows it";
+}
+
+function hex4(id: number): string {
+  return id.toString(16).padStart(4, "0");
+}

@@ -1,0 +1,104 @@
+import { type GadgetSpecification, GadgetSpecificationError, parseGadgetSpec } from "../gadgets/catalog.ts";
+import { printAddress } from "../links/address.ts";
+import type { LinkAddress } from "../links/listen.ts";
+import type { ConfigurationFile } from "./configuration/configuration.ts";
+import { AccessDenied, Failed, failureKind, WrongUsage } from "./failure.ts";
+import { HOST_LIMITS } from "./host-limits.ts";
+import type { LogLevels } from "./log-levels.ts";
+import { dialPlace, listenPlace } from "./place.ts";
+import type { LinkKind } from "./rules/facts.ts";
+import type { Rule } from "./rules/rule.ts";
+
+/** What a host is to share, and where: the texts of the command line, which win over the configuration. */
+export interface ServeRequest {
+  readonly listen?: readonly string[] | undefined;
+  /** Waiting guests to dial. */
+  readonly connect?: readonly string[] | undefined;
+  readonly gadgets?: readonly string[] | undefined;
+  /** Which thread carries gadgets that need no event loop. Default: a worker where that is possible. */
+  readonly dataPlane?: "worker" | "main" | undefined;
+  /** A configuration to read, and to read again when told to. */
+  readonly config?: string | undefined;
+  readonly stateFolder?: string | undefined;
+  readonly log?: LogLevels | undefined;
+  /** How long stopping waits for peers to close. */
+  readonly drainMs?: number | undefined;
+}
+
+/** What a host shares, and where, read and found right. */
+export interface ServePlan {
+  readonly listen: ReadonlyMap<string, LinkAddress>;
+  readonly connect: ReadonlyMap<string, LinkAddress>;
+  readonly gadgets: readonly PlannedGadget[];
+  readonly rules: readonly Rule[];
+  readonly log: LogLevels;
+  readonly drainMs: number;
+}
+
+export interface PlannedGadget {
+  /** As it was written; the same text is the same gadget. */
+  readonly text: string;
+  readonly specification: GadgetSpecification;
+}
+
+const DEFAULT_LISTEN = "tcp:127.0.0.1:3240";
+
+/** Whether somebody from elsewhere could be allowed something over such a link, with these rules of a configuration. */
+export type AdmitsWith = (link: LinkKind, rules: readonly Rule[]) => boolean;
+
+/** Throws WrongUsage, AccessDenied or Failed, with file and line for what stands in the configuration. */
+export function planServe(
+  request: ServeRequest,
+  file: ConfigurationFile | undefined,
+  admits: AdmitsWith,
+): ServePlan {
+  const { configuration } = file ?? {};
+  const rules = configuration?.rules ?? [];
+
+  function each<T>(key: "listen" | "connect" | "gadgets", read: (text: string) => T): readonly T[] {
+    const asked = request[key];
+    if (asked !== undefined) return asked.map(read);
+    return (configuration?.[key] ?? []).map((text, i) => {
+      try {
+        return read(text);
+      } catch (error) {
+        throw withPlace(error, (reason) => file!.complaint(key, i, reason));
+      }
+    });
+  }
+
+  const admitsNow = (link: LinkKind): boolean => admits(link, rules);
+  const connect = byAddress(each("connect", dialPlace));
+  const isSilent = request.listen === undefined && configuration?.listen === undefined;
+  const listen =
+    isSilent && connect.size === 0
+      ? [dialPlace(DEFAULT_LISTEN)]
+      : each("listen", (text) => listenPlace(text, "host", admitsNow));
+  return {
+    listen: byAddress(listen),
+    connect,
+    gadgets: each("gadgets", planGadget),
+    rules,
+    log: { ...configuration?.log, ...request.log },
+    drainMs: request.drainMs ?? (configuration?.drain ?? HOST_LIMITS.drainMs / 1_000) * 1_000,
+  };
+}
+
+function planGadget(text: string): PlannedGadget {
+  const specification = parseGadgetSpec(text);
+  if (specification instanceof GadgetSpecificationError) {
+    throw new WrongUsage(`gadget "${text}": ${specification.message}`);
+  }
+  return { text, specification };
+}
+
+function byAddress(addresses: readonly LinkAddress[]): ReadonlyMap<string, LinkAddress> {
+  return new Map(addresses.map((address) => [printAddress(address), address]));
+}
+
+function withPlace(error: unknown, place: (reason: string) => string): unknown {
+  const kind = failureKind(error);
+  if (kind === "defect") return error;
+  const message = place((error as Error).message);
+  return kind === "access denied" ? new AccessDenied(message) : new Failed(message);
+}
