@@ -1,3 +1,4 @@
+import { DeviceDescriptor } from "../usb/descriptors.ts";
 import type { OpenError, UsbDevice, UsbHost } from "../usb/device.ts";
 import { EndpointMap } from "../usb/endpoint-map.ts";
 import type { Loop } from "../usb/loop.ts";
@@ -9,6 +10,7 @@ import { DescriptorReading } from "./descriptor-reading.ts";
 import type { DeviceRecordValue } from "./pdu.ts";
 import { SESSION_LIMITS, type SessionLimits } from "./session-limits.ts";
 import { speedOfCode } from "./speed-code.ts";
+import { readString } from "./string-reading.ts";
 import { UrbClient } from "./urb-client.ts";
 
 /** What an imported device asks of the connection it stands on. */
@@ -102,6 +104,16 @@ export class ImportedDevice implements UsbDevice {
       (result) => done(this.#described(result)),
     );
     reading.start();
+  }
+
+  /**
+   * Asks for its serial number, after `describe`: empty if it has none, nothing if it does not answer. Both come
+   * over the wire, so no kernel has to know the device yet.
+   */
+  readSerialNumber(done: (serial: string | undefined) => void): void {
+    const index = DeviceDescriptor.iSerialNumber(this.#descriptors, 0);
+    if (index === 0) done("");
+    else readString((setup, length, answer) => this.#request(setup, length, answer), index, done);
   }
 
   /** Empty before `describe`. */
