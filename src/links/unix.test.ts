@@ -61,6 +61,19 @@ test("the socket of a dead process is replaced", async () => {
   (await dialUnix(address, LINK_LIMITS)).destroy();
 });
 
+test("of many that replace the socket of a dead process at once, one listens and is reached", async () => {
+  for (let round = 0; round < 5; round++) {
+    const address = fresh();
+    leaveStale(address);
+    const results = await Promise.allSettled(Array.from({ length: 8 }, () => listening(address)));
+    const codes = results.map((result) =>
+      result.status === "fulfilled" ? "listens" : (result.reason as LinkError).code,
+    );
+    assert.deepEqual(codes.toSorted(), [...Array.from({ length: 7 }, () => "EADDRINUSE"), "listens"]);
+    (await dialUnix(address, LINK_LIMITS)).destroy();
+  }
+});
+
 test("a socket in use is refused and stays", async () => {
   const address = fresh();
   await listening(address);

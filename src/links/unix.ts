@@ -1,6 +1,8 @@
-import { existsSync, lstatSync, unlinkSync } from "node:fs";
+import { closeSync, constants, existsSync, lstatSync, openSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { lockFile } from "../linux/file-lock.ts";
 import { printAddress, type UnixAddress } from "./address.ts";
 import { untilConnected } from "./dialling.ts";
 import type { Link, LinkLimits } from "./link.ts";
@@ -15,6 +17,10 @@ const SOCKET_UMASK = 0o117;
 /** sun_path has 108 bytes with the final zero (unix(7)); Node would cut a longer path silently. */
 const MAX_PATH_BYTES = 107;
 
+/** Another process holds the lock for some milliseconds. */
+const LOCK_MS = 2_000;
+const LOCK_LOOK_MS = 10;
+
 /** The file appears with mode 0660, replaces that of a dead process, and goes away with the listener. */
 export async function listenUnix(
   address: UnixAddress,
@@ -26,6 +32,7 @@ export async function listenUnix(
   const server = createServer({ pauseOnConnect: true }, (accepted) => {
     accept(new MovableLink(printAddress(address), (onread) => rewrap(accepted, onread)));
   });
+  const unlock = await lockFolder(dirname(address.path));
   try {
     await untilBound(server, address);
   } catch (error) {
@@ -37,8 +44,29 @@ export async function listenUnix(
     if (error.code !== "EADDRINUSE") throw error;
     await removeStale(address, limits);
     await untilBound(server, address);
+  } finally {
+    unlock();
   }
   return { address, close: () => void server.close() };
+}
+
+/**
+ * Of several processes that find the socket of a dead one, none may remove what another has put in its place: they
+ * look one after the other. A folder that cannot be locked, or that somebody keeps locked, is used without.
+ */
+async function lockFolder(path: string): Promise<() => void> {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch {
+    return () => {};
+  }
+  const endMs = performance.now() + LOCK_MS;
+  while (lockFile(fd, "exclusive")?.code === "EAGAIN" && performance.now() < endMs) {
+    // oxlint-disable-next-line no-await-in-loop -- the lock can only be asked for again
+    await sleep(LOCK_LOOK_MS);
+  }
+  return () => closeSync(fd);
 }
 
 /** `listen` binds before it returns, so the file is never there with another mode. */
