@@ -58,6 +58,16 @@ test("reads every controller, in the order of the ports", () => {
   );
 });
 
+test("one port is seen as it is now, wherever its controller's file is", () => {
+  const folder = sysfs({ status: HEAD + free("hs", 0) + free("ss", 1), "status.1": HEAD + free("hs", 2) });
+  const vhci = new Vhci(folder);
+  const states = () => [0, 1, 2, 3].map((port) => vhci.port(port)?.state);
+  assert.deepEqual(states(), [4, 4, 4, undefined]);
+  writeFileSync(join(folder, "status.1"), HEAD + used("hs", 2));
+  writeFileSync(join(folder, "status"), HEAD + used("hs", 0) + free("ss", 1));
+  assert.deepEqual(states(), [6, 4, 6, undefined]);
+});
+
 test("a hub without a free port is told from one without a module", () => {
   const vhci = new Vhci(sysfs({ status: HEAD + used("hs", 0) + free("ss", 1) }));
   const full = refusal(() => vhci.attach(21, 1, Speed.high));
@@ -79,4 +89,50 @@ test("a devid is one that no port has", () => {
   const hex = first.toString(16).padStart(8, "0");
   const second = new Vhci(sysfs({ status: HEAD + used("hs", 0, hex) })).unusedDevid();
   assert.notEqual(second, first);
+});
+
+/** An attach file that answers for the kernel: `refuse` gives the errno for a port, or nothing when it takes it. */
+function kernelThat(refuse: (port: number) => string | undefined): {
+  write: (path: string, text: string) => void;
+  asked: number[];
+} {
+  const asked: number[] = [];
+  const write = (_: string, text: string): void => {
+    const port = Number(text.split(" ")[0]);
+    asked.push(port);
+    const code = refuse(port);
+    if (code !== undefined) throw Object.assign(new Error(code), { code });
+  };
+  return { write, asked };
+}
+
+test("a port that others take between the look and the write makes way for the next", () => {
+  const folder = sysfs({ status: HEAD + free("hs", 0) + free("hs", 1) + free("hs", 2) + free("ss", 3) });
+  // Another attach always comes first, and the status still shows what it was.
+  const { write, asked } = kernelThat((port) => (port < 2 ? "EBUSY" : undefined));
+  assert.equal(new Vhci(folder, write).attach(21, 1, Speed.high), 2);
+  assert.deepEqual(asked, [0, 1, 2]);
+});
+
+test("a port whose controller is not ready makes way for the next", () => {
+  const folder = sysfs({ status: HEAD + free("ss", 2) + free("ss", 3) });
+  const { write, asked } = kernelThat((port) => (port === 2 ? "EAGAIN" : undefined));
+  assert.equal(new Vhci(folder, write).attach(21, 1, Speed.super), 3);
+  assert.deepEqual(asked, [2, 3]);
+});
+
+test("a hub whose every port is taken meanwhile is full, and each was tried once", () => {
+  const folder = sysfs({ status: HEAD + free("hs", 0) + free("hs", 1) + free("ss", 2) });
+  const { write, asked } = kernelThat(() => "EBUSY");
+  const vhci = new Vhci(folder, write);
+  assert.equal(refusal(() => vhci.attach(21, 1, Speed.high)).code, "NO_FREE_PORT");
+  assert.deepEqual(asked, [0, 1]);
+});
+
+test("any other refusal is told at once", () => {
+  const folder = sysfs({ status: HEAD + free("hs", 0) + free("hs", 1) });
+  const { write, asked } = kernelThat(() => "EINVAL");
+  const vhci = new Vhci(folder, write);
+  assert.equal(refusal(() => vhci.attach(21, 1, Speed.high)).code, "REFUSED");
+  assert.deepEqual(asked, [0]);
 });

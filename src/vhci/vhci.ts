@@ -7,8 +7,7 @@ import { VhciError } from "./vhci-error.ts";
 
 const SYSFS = "/sys/devices/platform/vhci_hcd.0";
 
-/** A port may be taken by somebody else between the look at it and the write; this often in a row is no race. */
-const TRIES = 100;
+type WriteFile = (path: string, text: string) => void;
 
 /**
  * The USB/IP client of this machine's kernel, by its files in sysfs. Only the first controller has them; they
@@ -16,9 +15,15 @@ const TRIES = 100;
  */
 export class Vhci {
   readonly #folder: string;
+  readonly #write: WriteFile;
+  /** Which status file has which port: the kernel never moves one. */
+  readonly #files = new Map<number, string>();
+  #lastDevid = LAST_DEVID;
 
-  constructor(folder = SYSFS) {
+  /** `write` answers as the kernel does: it throws what the file refuses. */
+  constructor(folder = SYSFS, write: WriteFile = writeFileSync) {
     this.#folder = folder;
+    this.#write = write;
   }
 
   /** Why nothing can be attached, before anybody was asked for a device. */
@@ -40,18 +45,16 @@ export class Vhci {
 
   /** Every port of every controller; throws a VhciError without the module. */
   ports(): readonly PortStatus[] {
-    try {
-      return readdirSync(this.#folder)
-        .filter((name) => /^status(\.\d+)?$/.test(name))
-        .flatMap((name) => parsePortStatus(readFileSync(join(this.#folder, name), "latin1")))
-        .toSorted((a, b) => a.port - b.port);
-    } catch (error) {
-      throw this.obstacle() ?? sysfsError("read the ports", error as NodeJS.ErrnoException);
-    }
+    return this.#orWhy(() => readdirSync(this.#folder).filter((name) => /^status(\.\d+)?$/.test(name)))
+      .flatMap((name) => this.#read(name))
+      .toSorted((a, b) => a.port - b.port);
   }
 
+  /** One port. It is asked for again and again, so that only its own controller is read. */
   port(number: number): PortStatus | undefined {
-    return this.ports().find(({ port }) => port === number);
+    const name = this.#files.get(number);
+    const ports = name === undefined ? this.ports() : this.#read(name);
+    return ports.find(({ port }) => port === number);
   }
 
   /**
@@ -60,31 +63,31 @@ export class Vhci {
    */
   attach(fd: number, devid: number, speed: Speed): number {
     const hub = speed >= Speed.super ? "ss" : "hs";
-    const unready = new Set<number>();
-    for (let tries = 0; tries < TRIES; tries++) {
+    const passed = new Set<number>();
+    for (;;) {
       // The kernel takes the hub from the speed, and from the number only the place in it: they must agree.
       const free = this.ports().find(
-        (port) => port.hub === hub && port.state === PortState.FREE && !unready.has(port.port),
+        (port) => port.hub === hub && port.state === PortState.FREE && !passed.has(port.port),
       );
-      if (free === undefined) break;
+      if (free === undefined) throw this.obstacle() ?? this.#noFreePort(hub);
       try {
-        writeFileSync(join(this.#folder, "attach"), `${free.port} ${fd} ${devid} ${speedCodeOf(speed)}`);
+        this.#write(join(this.#folder, "attach"), `${free.port} ${fd} ${devid} ${speedCodeOf(speed)}`);
         return free.port;
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
-        if (code === "EAGAIN") unready.add(free.port);
-        else if (code !== "EBUSY") {
+        // Somebody else took it between the look and the write, or its controller is not ready: the next one may do.
+        if (code !== "EBUSY" && code !== "EAGAIN") {
           throw this.obstacle() ?? sysfsError("attach", error as NodeJS.ErrnoException);
         }
+        passed.add(free.port);
       }
     }
-    throw this.obstacle() ?? this.#noFreePort(hub);
   }
 
   /** Takes away what is on a port; the kernel does so in the background. Throws a VhciError. */
   detach(port: number): void {
     try {
-      writeFileSync(join(this.#folder, "detach"), String(port));
+      this.#write(join(this.#folder, "detach"), String(port));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EINVAL") {
         throw this.obstacle() ?? sysfsError(`detach port ${port}`, error as NodeJS.ErrnoException);
@@ -93,12 +96,29 @@ export class Vhci {
     }
   }
 
-  /** A devid that no port has: whoever looks at the ports can tell one attachment from another by it. */
+  /**
+   * A devid that no port has, nor had lately: whoever looks at a port can tell one attachment from the next by it.
+   */
   unusedDevid(): number {
     const used = new Set(this.ports().map(({ devid }) => devid));
-    let devid = FIRST_DEVID;
-    while (used.has(devid)) devid++;
-    return devid;
+    do {
+      this.#lastDevid = this.#lastDevid === LAST_DEVID ? FIRST_DEVID : this.#lastDevid + 1;
+    } while (used.has(this.#lastDevid));
+    return this.#lastDevid;
+  }
+
+  #read(name: string): readonly PortStatus[] {
+    const ports = parsePortStatus(this.#orWhy(() => readFileSync(join(this.#folder, name), "latin1")));
+    for (const { port } of ports) this.#files.set(port, name);
+    return ports;
+  }
+
+  #orWhy<T>(look: () => T): T {
+    try {
+      return look();
+    } catch (error) {
+      throw this.obstacle() ?? sysfsError("read the ports", error as NodeJS.ErrnoException);
+    }
   }
 
   #noFreePort(hub: "hs" | "ss"): VhciError {
@@ -114,6 +134,7 @@ export class Vhci {
 
 /** Bus 255 of no host that numbers its buses from 1 on. */
 const FIRST_DEVID = (255 << 16) | 1;
+const LAST_DEVID = (255 << 16) | 0xffff;
 
 export function notAttached(port: number): VhciError {
   return new VhciError(
