@@ -14,7 +14,11 @@ interface AttachOptions {
 const HELP = `
 The device goes through the agent, which checks every answer of the host before this kernel sees it; the agent
 starts by itself. With --listen the agent goes on to wait after the first device, so that a host that comes back
-is attached again; detaching the device ends that.
+is attached again; detaching the device ends that. After an agent was killed, run the command again: a host that
+dials finds it within ten seconds.
+
+USB/IP lists no serial numbers: with vid:pid:serial each device with these numbers is imported, asked for its own
+and given back if it is another.
 
 It needs root and the kernel module vhci_hcd: sudo modprobe vhci-hcd
 Example: sudo usbferry attach tcp:192.0.2.7:3240 1-2`;
@@ -24,7 +28,7 @@ export function addAttach(root: Command): void {
     .command("attach")
     .description("give a shared device to this kernel; returns when its device node exists")
     .argument("[ADDR]", "the host; with --listen there is none")
-    .argument("[DEV]", "bus id or vid:pid")
+    .argument("[DEV]", "bus id, vid:pid or vid:pid:serial")
     .option("--auto", "keep it attached across unplug, flash reset and host restart (not built yet)")
     .option("--direct", "hand the socket to the kernel: stock USB/IP, no live figures")
     .option("--listen <ADDR>", "wait for a host that dials in (`usbferry serve --connect`)")

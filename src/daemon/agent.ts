@@ -1,15 +1,14 @@
 import { printAddress } from "../links/address.ts";
-import { dial } from "../links/dial.ts";
-import type { LinkAddress } from "../links/listen.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { Vhci } from "../vhci/vhci.ts";
 import type { AgentDevice, AgentState } from "./agent-protocol.ts";
 import { Attachment } from "./attachment.ts";
-import { type DeviceChoice, readDeviceChoice, theOne } from "./device-choice.ts";
+import { readDeviceChoice } from "./device-choice.ts";
 import { Failed } from "./failure.ts";
-import { HostConversation, type ReadyImport } from "./host-conversation.ts";
+import type { ReadyImport } from "./host-conversation.ts";
 import type { Log } from "./log.ts";
 import { dialPlace, listenPlace } from "./place.ts";
+import { RemoteSearch } from "./remote-search.ts";
 import type { SessionEnd } from "./session-end.ts";
 import { WaitingGuest } from "./waiting-guest.ts";
 
@@ -51,8 +50,7 @@ export class Agent {
     const place = dialPlace(address);
     const choice = readDeviceChoice(device);
     this.#requireKernel();
-    const busid = choice.by === "busid" ? choice.busid : await this.#find(place, choice, signal);
-    const ready = await this.#converse(place, signal, (conversation) => conversation.import(busid));
+    const ready = await new RemoteSearch(place, this.#loop, signal).import(choice);
     return this.#give(ready, printAddress(place), undefined, signal);
   }
 
@@ -104,29 +102,6 @@ export class Agent {
   #forget(guest: WaitingGuest): void {
     this.#waiting.delete(guest);
     guest.close();
-  }
-
-  #find(place: LinkAddress, choice: DeviceChoice, signal: AbortSignal): Promise<string> {
-    return this.#converse(place, signal, async (conversation) => {
-      const devices = await conversation.list();
-      conversation.close();
-      return theOne(devices, choice, printAddress(place));
-    });
-  }
-
-  async #converse<T>(
-    place: LinkAddress,
-    signal: AbortSignal,
-    talk: (conversation: HostConversation) => Promise<T>,
-  ): Promise<T> {
-    const conversation = new HostConversation(await dial(place), this.#loop);
-    const cancel = () => conversation.close();
-    signal.addEventListener("abort", cancel, { once: true });
-    try {
-      return await talk(conversation);
-    } finally {
-      signal.removeEventListener("abort", cancel);
-    }
   }
 
   async #give(

@@ -1,14 +1,19 @@
-import { printAddress } from "../links/address.ts";
-import { dial } from "../links/dial.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { LinkAddress } from "../links/listen.ts";
 import { untilThere } from "../vhci/kernel-device.ts";
 import { Vhci } from "../vhci/vhci.ts";
 import { askOrStartAgent } from "./agent-client.ts";
 import type { AgentDevice } from "./agent-protocol.ts";
-import { readDeviceChoice, theOne } from "./device-choice.ts";
+import { readDeviceChoice } from "./device-choice.ts";
 import { attachDirectly } from "./direct-attach.ts";
-import { HostConversation } from "./host-conversation.ts";
+import { Refused } from "./host-conversation.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
 import { dialPlace, listenPlace } from "./place.ts";
+import { RemoteSearch } from "./remote-search.ts";
+
+/** The kernel's server takes a fifth of a second. */
+const RESET_MS = 3_000;
+const RESET_LOOK_MS = 100;
 
 /** A device that this kernel has got. */
 export type AttachedDevice = Pick<AgentDevice, "port" | "busid" | "sysfsName" | "node">;
@@ -52,15 +57,27 @@ export async function attachUnguarded(
   const place = dialPlace(address);
   const choice = readDeviceChoice(device);
   const vhci = requireKernel();
-  let busid: string;
-  if (choice.by === "busid") busid = choice.busid;
-  else {
-    const conversation = new HostConversation(await dial(place), new LibuvLoop());
-    busid = theOne(await conversation.list(), choice, printAddress(place));
-    conversation.close();
-  }
-  const port = await attachDirectly(place, busid, vhci);
+  const busid = await new RemoteSearch(place, new LibuvLoop(), signal).busid(choice);
+  const port =
+    choice.by === "serial"
+      ? await attachOnceFree(place, busid, vhci)
+      : await attachDirectly(place, busid, vhci);
   return { port, busid, ...(await untilThere(vhci, port, signal)) };
+}
+
+/** The host has just got the device back, and may take a moment to reset it. */
+async function attachOnceFree(place: LinkAddress, busid: string, vhci: Vhci): Promise<number> {
+  const endMs = performance.now() + RESET_MS;
+  for (;;) {
+    try {
+      // oxlint-disable-next-line no-await-in-loop -- the host can only be asked again
+      return await attachDirectly(place, busid, vhci);
+    } catch (error) {
+      if (!(error instanceof Refused) || performance.now() > endMs) throw error;
+    }
+    // oxlint-disable-next-line no-await-in-loop
+    await sleep(RESET_LOOK_MS);
+  }
 }
 
 function requireKernel(): Vhci {

@@ -8,7 +8,7 @@ import { speedOfCode } from "../usbip/speed-code.ts";
 import type { Vhci } from "../vhci/vhci.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { Failed } from "./failure.ts";
-import { refusal } from "./host-conversation.ts";
+import { Refused, refusal } from "./host-conversation.ts";
 
 const ANSWER_MS = 10_000;
 
@@ -54,7 +54,7 @@ function answered(
   busid: string,
   address: string,
 ): DeviceRecordValue {
-  if (answer instanceof ImportRefusal) throw new Failed(refusal(busid, answer.status, address));
+  if (answer instanceof ImportRefusal) throw new Refused(refusal(busid, answer.status, address));
   if (answer instanceof ProtocolError) {
     throw new Failed(
       `${address} did not give ${busid}: ${answer.toString()}. Check that a USB/IP host listens there.`,

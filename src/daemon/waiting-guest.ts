@@ -8,6 +8,8 @@ import { matching } from "./device-choice.ts";
 import { failureKind } from "./failure.ts";
 import { HostConversation, type ReadyImport, Refused } from "./host-conversation.ts";
 import type { Log } from "./log.ts";
+import { OtherDevices } from "./other-devices.ts";
+import { ANOTHER, serialNumberOf } from "./serial-question.ts";
 
 /** Conversations that have not led to a device yet; a host needs one. */
 const CONVERSATIONS = 64;
@@ -23,6 +25,10 @@ export class WaitingGuest {
   readonly #log: Log;
   readonly #welcome: Welcome;
   readonly #unwanted = new Set<string>();
+  /** Devices that have another serial number than the one that is waited for. */
+  readonly #others: OtherDevices;
+  /** Devices that were brought and are still here. */
+  #here = 0;
   readonly #conversations = new Set<HostConversation>();
   #listener: Listener | undefined;
 
@@ -38,6 +44,7 @@ export class WaitingGuest {
     this.#loop = loop;
     this.#log = log;
     this.#welcome = welcome;
+    this.#others = new OtherDevices(loop);
   }
 
   /** Rejects with a LinkError. Without a choice every device is welcome. */
@@ -77,9 +84,14 @@ export class WaitingGuest {
     const conversation = new HostConversation(link, this.#loop);
     this.#conversations.add(conversation);
     try {
-      const ready = await this.#choose(conversation);
-      if (ready === undefined) conversation.close();
-      else await this.#welcome(ready, link.peer);
+      const ready = await this.#choose(conversation, link.peer);
+      if (ready === undefined) {
+        conversation.close();
+        return;
+      }
+      this.#here++;
+      void ready.remote.ended.then(() => this.#here--);
+      await this.#welcome(ready, link.peer);
     } catch (error) {
       if (failureKind(error) === "defect") throw error;
       const reason = (error as Error).message;
@@ -93,13 +105,22 @@ export class WaitingGuest {
   }
 
   /** Another conversation with the same host may be faster: then the next device is tried. */
-  async #choose(conversation: HostConversation): Promise<ReadyImport | undefined> {
+  async #choose(conversation: HostConversation, peer: string): Promise<ReadyImport | undefined> {
+    const choice = this.#choice;
     const devices = await conversation.list();
-    for (const { busid } of matching(devices, this.#choice)) {
+    // There is one with this serial number: once it is here, no other is asked.
+    if (choice?.by === "serial" && this.#here > 0) return undefined;
+    for (const { busid } of matching(devices, choice)) {
       if (this.#unwanted.has(busid)) continue;
+      if (choice?.by === "serial" && this.#others.has(peer, busid)) continue;
       try {
         // oxlint-disable-next-line no-await-in-loop -- one import after the other on one connection
-        return await conversation.import(busid);
+        const ready = await conversation.import(busid);
+        // oxlint-disable-next-line no-await-in-loop -- the connection is spent either way
+        if (choice?.by !== "serial" || (await serialNumberOf(ready)) === choice.serial) return ready;
+        this.#others.add(peer, busid);
+        ready.remote.close(ANOTHER);
+        return undefined;
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
       }
