@@ -12,6 +12,9 @@ import type { Log } from "./log.ts";
 const FIRST_MS = 250;
 const LONGEST_MS = 10_000;
 
+/** A device that is kept for so long has arrived; one that is given back sooner was asked, or could not be used. */
+const KEPT_MS = 2_000;
+
 /** How soon a device that has become free is noticed. */
 const LOOK_MS = 500;
 
@@ -27,6 +30,8 @@ export class Dialler {
   readonly #log: Log;
   readonly #random: () => number;
   #failures = 0;
+  /** Imports without a wait between them: a guest that gives everything back at once must not keep us busy. */
+  #inRow = 0;
   #timer: Cancellable | undefined;
   #told = false;
   /** A connection is being made, or has no device yet. */
@@ -66,6 +71,7 @@ export class Dialler {
       ? undefined
       : this.#loop.after(delayMs, () => {
           this.#timer = undefined;
+          if (delayMs > 0) this.#inRow = 0;
           if (this.#hasFree()) void this.#dial();
           else this.#next(LOOK_MS);
         });
@@ -74,6 +80,10 @@ export class Dialler {
   #hasFree(): boolean {
     for (const { attached } of this.#exports.devices()) if (!attached) return true;
     return false;
+  }
+
+  #count(): number {
+    return Array.from(this.#exports.devices()).length;
   }
 
   async #dial(): Promise<void> {
@@ -92,19 +102,20 @@ export class Dialler {
       link.destroy();
       return;
     }
-    let hasDevice = false;
+    let importedMs: number | undefined;
     const accepted = this.#host.accept(link, {
       imported: () => {
-        hasDevice = true;
+        importedMs = this.#loop.now();
         this.#dialling = false;
-        this.#failures = 0;
         this.#told = false;
-        this.#next(0);
+        this.#inRow++;
+        if (this.#inRow < this.#count()) this.#next(0);
+        else this.#backOff();
       },
       finished: () => {
         // Lost after it had worked: the guest may be back at once. Refused: it wants none of what is free.
-        if (hasDevice) this.#failures = 0;
-        else this.#dialling = false;
+        if (importedMs === undefined) this.#dialling = false;
+        else if (this.#loop.now() - importedMs >= KEPT_MS) this.#failures = 0;
         this.#backOff();
       },
     });
