@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { deviceAttribute, kernelDevice } from "../vhci/kernel-device.ts";
 import { PortState, type PortStatus } from "../vhci/port-status.ts";
 import { notAttached, Vhci } from "../vhci/vhci.ts";
+import { VhciError } from "../vhci/vhci-error.ts";
 import { askAgent } from "./agent-client.ts";
 import type { AgentState } from "./agent-protocol.ts";
 import { Failed } from "./failure.ts";
@@ -50,26 +51,35 @@ export async function detachPort(port: number): Promise<void> {
     if (status === undefined || !isInUse(status)) throw notAttached(port);
     vhci.detach(port);
   }
-  await untilFree(vhci, [port]);
+  if (status !== undefined) await untilFree(vhci, [status]);
 }
 
 /** Detaches whatever is attached, and ends the waiting for hosts; tells the ports. */
 export async function detachAll(): Promise<readonly number[]> {
   const vhci = new Vhci();
-  const inUse = vhci
-    .ports()
-    .filter(isInUse)
-    .map(({ port }) => port);
+  const inUse = vhci.ports().filter(isInUse);
   const agent = await askAgent({ ask: "detach-all" }, "detached");
-  for (const port of inUse) if (agent?.ports.includes(port) !== true) vhci.detach(port);
+  for (const { port } of inUse) if (agent?.ports.includes(port) !== true) detachUnlessFree(vhci, port);
   await untilFree(vhci, inUse);
-  return inUse;
+  return inUse.map(({ port }) => port);
 }
 
-async function untilFree(vhci: Vhci, ports: readonly number[]): Promise<void> {
+/** Somebody else may have been faster. */
+function detachUnlessFree(vhci: Vhci, port: number): void {
+  try {
+    vhci.detach(port);
+  } catch (error) {
+    if (!(error instanceof VhciError) || error.code !== "NOT_ATTACHED") throw error;
+  }
+}
+
+/** A port may be in use again at once, by somebody else's device. */
+async function untilFree(vhci: Vhci, ports: readonly PortStatus[]): Promise<void> {
   const endMs = performance.now() + DETACH_MS;
+  const isLeft = (now: PortStatus): boolean =>
+    isInUse(now) && ports.some(({ port, devid }) => port === now.port && devid === now.devid);
   for (;;) {
-    const left = vhci.ports().filter((status) => ports.includes(status.port) && isInUse(status));
+    const left = vhci.ports().filter(isLeft);
     if (left.length === 0) return;
     if (performance.now() > endMs) {
       const names = left.map(({ port }) => port).join(", ");
