@@ -10,6 +10,7 @@ scenarios(
     ...usefulGadgets("soak"),
     ...guestSide({
       cycles: 500,
+      hostile: 20,
       iterations: 200,
       speeds: ["full", "high", "super"],
       reverse: ["tcp:3241", "unix:/tmp/reverse.sock"],

@@ -8,7 +8,7 @@ scenarios(
   [
     ...foundation({ cycles: 100, iterations: 20 }),
     ...usefulGadgets("short"),
-    ...guestSide({ cycles: 20, iterations: 2, speeds: ["super"], reverse: ["tcp:3241"] }),
+    ...guestSide({ cycles: 20, hostile: 1, iterations: 2, speeds: ["super"], reverse: ["tcp:3241"] }),
   ],
   { modules: ["vhci-hcd"] },
 );

@@ -8,7 +8,13 @@ scenarios(
   [
     ...foundation({ cycles: 100, iterations: 20 }),
     ...usefulGadgets("full"),
-    ...guestSide({ cycles: 20, iterations: 2, speeds: ["high"], reverse: ["unix:/tmp/reverse.sock"] }),
+    ...guestSide({
+      cycles: 20,
+      hostile: 1,
+      iterations: 2,
+      speeds: ["high"],
+      reverse: ["unix:/tmp/reverse.sock"],
+    }),
   ],
   { modules: ["vhci-hcd"] },
 );

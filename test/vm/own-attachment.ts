@@ -36,9 +36,19 @@ export async function attachByCall(guest: Guest, address: string, busid: string)
   ])) as AttachedDevice;
 }
 
+/** `usbferry attach --direct`, called likewise. */
+export async function attachDirectByCall(
+  guest: Guest,
+  address: string,
+  device: string,
+): Promise<AttachedDevice> {
+  const args = [address, device];
+  return (await guest.call("test/vm/guest/own-attach.js", "attachDirect", args)) as AttachedDevice;
+}
+
 /** `usbferry attach --listen`, called likewise. */
-export async function waitByCall(guest: Guest, address: string): Promise<AttachedDevice> {
-  const args = [[...USBFERRY, "agent"], address];
+export async function waitByCall(guest: Guest, address: string, device?: string): Promise<AttachedDevice> {
+  const args = [[...USBFERRY, "agent"], address, device ?? null];
   return (await guest.call("test/vm/guest/own-attach.js", "attachWaiting", args, 60_000)) as AttachedDevice;
 }
 

@@ -4,7 +4,6 @@ import { ExportTable } from "../../src/daemon/export-table.ts";
 import { Host } from "../../src/daemon/host.ts";
 import { LibuvLoop } from "../../src/daemon/libuv-loop.ts";
 import { GadgetSpecificationError, parseGadgetSpec } from "../../src/gadgets/catalog.ts";
-import type { UsbDevice } from "../../src/usb/device.ts";
 
 /** The one line that a session leaves when it ends. */
 export interface SessionEnding {
@@ -15,7 +14,7 @@ export interface SessionEnding {
 }
 
 /** A device of the test, or a gadget as `usbferry serve --gadget` takes it, which then runs where it does there. */
-export type Served = UsbDevice | string;
+export type Served = Parameters<ExportTable["add"]>[1] | string;
 
 /** A host in this process, on the loopback interface, which guests reach through their network. */
 export class ServedHost {

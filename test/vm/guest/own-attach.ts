@@ -1,7 +1,12 @@
 import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { askAgent } from "../../../src/daemon/agent-client.ts";
-import { type AttachedDevice, attach, attachFromWaiting } from "../../../src/daemon/attach.ts";
+import {
+  type AttachedDevice,
+  attach,
+  attachFromWaiting,
+  attachUnguarded,
+} from "../../../src/daemon/attach.ts";
 
 /** An `attach` whose arguments can travel as JSON. */
 export function attachGuarded(
@@ -12,9 +17,18 @@ export function attachGuarded(
   return attach(agent, address, device, new AbortController().signal);
 }
 
-/** The same for `attach --listen`. */
-export function attachWaiting(agent: readonly string[], address: string): Promise<AttachedDevice> {
-  return attachFromWaiting(agent, address, undefined, new AbortController().signal);
+/** The same for `attach --direct`. */
+export function attachDirect(address: string, device: string): Promise<AttachedDevice> {
+  return attachUnguarded(address, device, new AbortController().signal);
+}
+
+/** The same for `attach --listen`; every device is welcome where none is named. */
+export function attachWaiting(
+  agent: readonly string[],
+  address: string,
+  device: string | null,
+): Promise<AttachedDevice> {
+  return attachFromWaiting(agent, address, device ?? undefined, new AbortController().signal);
 }
 
 /** Ends the agent as a service manager would, and waits until it is gone. */

@@ -1,5 +1,6 @@
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 
 const { O_RDWR, O_NOCTTY, O_NONBLOCK } = constants;
 const PIECE = 4096;
@@ -22,6 +23,23 @@ export async function exchange(path: string, length: number): Promise<number> {
   try {
     const [received] = await Promise.all([receive(port, length), send(port, sent)]);
     return sent.findIndex((byte, i) => received[i] !== byte);
+  } finally {
+    await port.close();
+  }
+}
+
+/**
+ * Sends bytes, lets the other end wait with its own for a while and takes them: the same bytes, each inverted.
+ * Answers where they differ first, or -1.
+ */
+export async function sendThenReceive(path: string, length: number, pauseMs: number): Promise<number> {
+  const sent = numberedBytes(length);
+  const port = await open(path, O_RDWR | O_NOCTTY);
+  try {
+    await send(port, sent);
+    await sleep(pauseMs);
+    const received = await receive(port, length);
+    return sent.findIndex((byte, i) => received[i] !== (byte ^ 0xff));
   } finally {
     await port.close();
   }

@@ -14,26 +14,27 @@ import { ServedHost } from "../served-host.ts";
 /** The commands of the guest side, as a person runs them. */
 export const guardedAttach: Scenario = {
   name: "usbferry attach, ports, detach: guarded and direct",
-  timeoutMs: 120_000,
+  timeoutMs: 240_000,
   expected: ATTACH_LINES,
   async run(guest) {
     const host = await ServedHost.start({
+      twin: "zero,serial=twin",
       zero: "zero,serial=zero",
-      direct: "zero,serial=direct,pid=1234",
+      direct: "zero,serial=direct",
     });
     const address = `tcp:${guest.hostAddress}:${host.port}`;
     try {
-      const zero = await attachByCommand(guest, address, "zero");
+      const zero = await attachByCommand(guest, address, "0525:a4a0:zero");
       assert.deepEqual([zero.busid, zero.speed], ["zero", "480"]);
-      const direct = await attachByCommand(guest, address, "0525:1234", "--direct");
+      const direct = await attachByCommand(guest, address, "0525:a4a0:direct", "--direct");
       assert.deepEqual([direct.busid, direct.speed], ["direct", "480"]);
 
       const { ports, waiting } = JSON.parse(await outputOf(guest, "ports", "--json"));
-      const common = { state: "attached", speed: "high", vid: "0525", product: "Gadget Zero" };
-      const own = { busid: "zero", address, by: "agent", pid: "a4a0", sysfsName: zero.sysfsName };
+      const common = { state: "attached", speed: "high", vid: "0525", pid: "a4a0", product: "Gadget Zero" };
+      const own = { busid: "zero", address, by: "agent", sysfsName: zero.sysfsName };
       assert.deepEqual(ports, [
         { ...common, ...own, port: 0, node: zero.node },
-        { ...common, port: 1, by: "other", pid: "1234", sysfsName: direct.sysfsName, node: direct.node },
+        { ...common, port: 1, by: "other", sysfsName: direct.sysfsName, node: direct.node },
       ]);
       assert.deepEqual(waiting, []);
 
@@ -41,12 +42,18 @@ export const guardedAttach: Scenario = {
       await assert.rejects(detachByCall(guest, 1), /nothing is attached there/);
       await assert.rejects(attachByCall(guest, address, "nothing"), /has no device "nothing".*usbferry list/);
       await assert.rejects(attachByCall(guest, address, "zero"), /zero is in use/);
+      await assert.rejects(
+        attachByCall(guest, address, "0525:a4a0:none"),
+        /twin has "twin"; direct has "direct"\./,
+      );
 
       assert.equal(await outputOf(guest, "detach", "--all"), "Detached port 0.\n");
       assert.deepEqual(await portsByCall(guest), { ports: [], waiting: [] });
       await endAgent(guest);
-      await guest.waitFor("every session to end", () => host.endings.filter((e) => e.busid).length === 2);
-      for (const { busid, code } of host.endings) if (busid !== undefined) assert.equal(code, "OK");
+      // Three searches have asked two others each, and the second one also gave back what it found.
+      const taken = () => host.endings.filter(({ busid }) => busid !== undefined);
+      await guest.waitFor("every session to end", () => taken().length === 2 + 2 + 1 + 2 + 1);
+      for (const { code } of taken()) assert.equal(code, "OK");
     } finally {
       await host.stop();
     }

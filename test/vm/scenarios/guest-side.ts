@@ -1,6 +1,7 @@
 import { GUARDED } from "../own-attachment.ts";
 import type { Scenario } from "../scenario.ts";
 import { attachCycles } from "./attach-cycles.ts";
+import { attachRaces } from "./attach-races.ts";
 import { cancelling } from "./cancelling.ts";
 import { guardedAttach } from "./guarded-attach.ts";
 import { hostileHost, silentHost } from "./hostile-host.ts";
@@ -13,6 +14,8 @@ import { usbtest } from "./usbtest.ts";
 export function guestSide(counts: {
   readonly cycles: number;
   readonly iterations: number;
+  /** How often each bad reply is given, and a host falls silent. */
+  readonly hostile: number;
   readonly speeds: readonly ("full" | "high" | "super")[];
   /** Where hosts dial in. */
   readonly reverse: readonly string[];
@@ -23,8 +26,9 @@ export function guestSide(counts: {
     ...counts.speeds.map((speed) => usbtest(speed, counts.iterations, GUARDED)),
     typing(["full"], GUARDED),
     cancelling(counts.cycles, GUARDED),
-    hostileHost,
-    silentHost,
+    hostileHost(counts.hostile),
+    silentHost(counts.hostile),
+    attachRaces,
     kernelExport,
     ...counts.reverse.map(reverse),
   ];

@@ -67,9 +67,9 @@ const LIES: readonly (readonly [what: string, code: string, kind: OneTransfer, l
 ];
 
 /** Whatever a host says, the guest's kernel hears nothing wrong, and only that one device is lost. */
-export const hostileHost: Scenario = {
-  name: `a host that gives ${LIES.length} kinds of bad replies harms nobody, guarded`,
-  timeoutMs: 180_000,
+export const hostileHost = (rounds: number): Scenario => ({
+  name: `a host that gives ${LIES.length} kinds of bad replies, each ${rounds} times, harms nobody, guarded`,
+  timeoutMs: 60_000 + rounds * 120_000,
   expected: ATTACH_LINES,
   async run(guest) {
     const host = await ServedHost.start({
@@ -81,7 +81,7 @@ export const hostileHost: Scenario = {
       guest.call("test/vm/guest/one-transfer.js", "transferOnce", [node, kind]) as Promise<[number, number]>;
     try {
       const bystander = await attachByCall(guest, `tcp:${guest.hostAddress}:${host.port}`, "bystander");
-      for (const [what, code, kind, lie] of LIES) {
+      for (const [what, code, kind, lie] of Array.from({ length: rounds }, () => LIES).flat()) {
         meddler.lie = undefined;
         const { node, port } = await attachByCall(
           guest,
@@ -108,27 +108,33 @@ export const hostileHost: Scenario = {
       await host.stop();
     }
   },
-};
+});
 
 /** A program that gives up must not hang because its host does. */
-export const silentHost: Scenario = {
-  name: "a host that falls silent holds a cancel for less than a second, guarded",
+export const silentHost = (times: number): Scenario => ({
+  name: `a host that falls silent holds a cancel for less than a second, ${times} times, guarded`,
+  timeoutMs: 60_000 + times * 10_000,
   expected: ATTACH_LINES,
   async run(guest) {
     const host = await ServedHost.start({ zero: "zero,serial=zero" });
     const meddler = await Meddler.before(host.port);
     try {
-      const { node, port } = await attachByCall(guest, `tcp:${guest.hostAddress}:${meddler.port}`, "zero");
-      meddler.lie = () => undefined;
-      const cancelled = await guest.call("test/vm/guest/one-transfer.js", "cancelOnce", [node]);
-      const [status, tookMs] = cancelled as [number, number];
-      assert.equal(status, -2 /* -ENOENT: discarded */);
-      console.log(`the cancel took ${Math.round(tookMs)} ms`);
-      assert(tookMs < 1_000, `the cancel took ${tookMs} ms`);
-      await detachByCall(guest, port);
+      let longestMs = 0;
+      for (let time = 0; time < times; time++) {
+        meddler.lie = undefined;
+        const { node, port } = await attachByCall(guest, `tcp:${guest.hostAddress}:${meddler.port}`, "zero");
+        meddler.lie = () => undefined;
+        const cancelled = await guest.call("test/vm/guest/one-transfer.js", "cancelOnce", [node]);
+        const [status, tookMs] = cancelled as [number, number];
+        assert.equal(status, -2 /* -ENOENT: discarded */);
+        longestMs = Math.max(longestMs, tookMs);
+        assert(tookMs < 1_000, `the cancel took ${tookMs} ms`);
+        await detachByCall(guest, port);
+      }
+      console.log(`the longest cancel took ${Math.round(longestMs)} ms`);
     } finally {
       meddler.stop();
       await host.stop();
     }
   },
-};
+});

@@ -4,6 +4,7 @@ import { ext4, hostKilledWhileWriting, readOnlyDisk } from "./disk.ts";
 import { ownDevice } from "./own-device.ts";
 import { pointing } from "./pointing.ts";
 import { serialPort } from "./serial.ts";
+import { ptyBridge, tcpBridge } from "./serial-bridges.ts";
 
 /** `short` is for every change, `full` for what a release promises, `soak` for a night. */
 export type Measure = "short" | "full" | "soak";
@@ -18,6 +19,7 @@ export function usefulGadgets(measure: Measure): Scenario[] {
     ownDevice,
     isShort ? loopedSound(2, "full") : loopedSound(10, "high"),
     serialPort(measure === "soak" ? 1000 : 100),
-    ...(isShort ? [] : [hostKilledWhileWriting]),
+    ...(isShort ? [tcpBridge] : [ptyBridge, hostKilledWhileWriting(measure === "soak" ? 20 : 1)]),
+    ...(measure === "soak" ? [tcpBridge] : []),
   ];
 }
