@@ -4,7 +4,6 @@ import { errnoOf } from "./errno.ts";
 import { Command, HEADER_SIZE, HeaderBasic, IsoPacket, RetSubmit, RetUnlink } from "./pdu.ts";
 
 const BODY = HeaderBasic.size;
-const RET_SUBMIT_END = HEADER_SIZE - 8;
 
 /** snd-usb-audio has at most 48 packets a URB, cameras 32 (linux: sound/usb, drivers/media/usb/uvc). */
 const KEPT_PACKETS = 64;
@@ -51,6 +50,7 @@ export class Exchange {
     this.#memory = memory;
     this.urb.buffer = memory;
     this.#reply = NO_MEMORY;
+    blankRetSubmit(memory);
   }
 
   /** The OUT data stands in memory that will be used for something else. */
@@ -131,7 +131,13 @@ export class Exchange {
   }
 }
 
-/** Writes the 48 bytes of a RET_SUBMIT. */
+/** Begins a RET_SUBMIT with what is the same in all of them; Linux sends zeros for devid, direction and ep. */
+export function blankRetSubmit(bytes: Uint8Array): void {
+  bytes.fill(0, 0, HEADER_SIZE);
+  HeaderBasic.put.command(bytes, 0, Command.RET_SUBMIT);
+}
+
+/** Writes the fields of a RET_SUBMIT that was begun by `blankRetSubmit`. */
 export function encodeRetSubmit(
   bytes: Uint8Array,
   seqnum: number,
@@ -141,18 +147,12 @@ export function encodeRetSubmit(
   numberOfPackets: number,
   errorCount: number,
 ): void {
-  HeaderBasic.put.command(bytes, 0, Command.RET_SUBMIT);
   HeaderBasic.put.seqnum(bytes, 0, seqnum);
-  // Linux sends zeros here, and some clients compare.
-  HeaderBasic.put.devid(bytes, 0, 0);
-  HeaderBasic.put.direction(bytes, 0, 0);
-  HeaderBasic.put.ep(bytes, 0, 0);
   RetSubmit.put.status(bytes, BODY, errnoOf(status));
   RetSubmit.put.actual_length(bytes, BODY, actualLength);
   RetSubmit.put.start_frame(bytes, BODY, startFrame);
   RetSubmit.put.number_of_packets(bytes, BODY, numberOfPackets);
   RetSubmit.put.error_count(bytes, BODY, errorCount);
-  for (let at = RET_SUBMIT_END; at < HEADER_SIZE; at++) bytes[at] = 0;
 }
 
 /** Writes packet descriptors with their original offsets; gives the position behind the last. */

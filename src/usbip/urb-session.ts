@@ -6,7 +6,14 @@ import { isIn, PACKET_WORDS, PacketWord, TransferStatus, TransferType, type Urb 
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { CommandReader, type CommandTarget } from "./command-reader.ts";
 import { EarlyUnlinks } from "./early-unlinks.ts";
-import { Exchange, encodePackets, encodeRetSubmit, encodeRetUnlink, NOT_UNLINKED } from "./exchange.ts";
+import {
+  blankRetSubmit,
+  Exchange,
+  encodePackets,
+  encodeRetSubmit,
+  encodeRetUnlink,
+  NOT_UNLINKED,
+} from "./exchange.ts";
 import { InFlight } from "./in-flight.ts";
 import {
   CmdSubmit,
@@ -355,6 +362,7 @@ export class UrbSession implements UsbHost, CommandTarget {
     this.counters.ended(this.#incomingEndpoint, this.#refusal, 0, 0);
     const count = Math.max(this.#incomingPackets, 0);
     const bytes = new Uint8Array(HEADER_SIZE + count * IsoPacket.size);
+    blankRetSubmit(bytes);
     encodeRetSubmit(bytes, this.#incomingSeqnum, this.#refusal, 0, 0, this.#incomingPackets, 0);
     encodePackets(this.#refusedPackets, count, bytes, HEADER_SIZE);
     this.#batch.addLoose(bytes);

@@ -1,4 +1,4 @@
-import { GCProfiler } from "node:v8";
+import { GCProfiler, setFlagsFromString } from "node:v8";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { EventDescriptor } from "../../linux/event-descriptor.ts";
 import { SystemError } from "../../linux/system-error.ts";
@@ -10,6 +10,11 @@ import { PollLoop } from "./poll-loop.ts";
  * The worker of the data plane. It never returns to the event loop: messages are fetched when the event
  * descriptor says so, and nothing here may await. What is thrown ends the process.
  */
+
+// A URB goes through some 25 small functions. The compiler inlines until it has 920 bytes of code together and calls the
+// rest; with more room a URB takes a fifth less of this thread's time. Read when a function is compiled.
+setFlagsFromString("--max-inlined-bytecode-size-cumulative=5000");
+
 const { wake, limits } = workerData as ThreadStart;
 const port = parentPort!;
 const loop = unlessFailed(PollLoop.open());
