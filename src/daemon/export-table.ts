@@ -1,5 +1,7 @@
 import type { UsbDevice } from "../usb/device.ts";
 import type { DistantDevice, ExportedDevice, Exports } from "../usbip/exports.ts";
+import { deviceIdentity } from "./device-facts.ts";
+import type { EventLog } from "./event-log.ts";
 
 type Entry = { -readonly [K in keyof ExportedDevice]: ExportedDevice[K] };
 
@@ -9,12 +11,26 @@ const NUMBERS = 255;
 /** What this host offers, in the order in which it was added. */
 export class ExportTable implements Exports {
   readonly #entries = new Map<string, Entry>();
+  readonly #events: EventLog | undefined;
+  /** Places of numbers that are in use. */
+  readonly #numbered = new Set<number>();
+
+  /** Tells the events what comes and goes. */
+  constructor(events?: EventLog) {
+    this.#events = events;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
 
   /** The bus id is `name`, or the first free of `name-2`, `name-3` and so on. */
   add(name: string, device: UsbDevice | DistantDevice): ExportedDevice {
     let busid = name;
     for (let count = 2; this.#entries.has(busid); count++) busid = `${name}-${count}`;
-    const index = this.#entries.size;
+    let index = 0;
+    while (this.#numbered.has(index)) index++;
+    this.#numbered.add(index);
     const entry: Entry = {
       busid,
       path: `usbferry/gadget/${busid}`,
@@ -24,7 +40,17 @@ export class ExportTable implements Exports {
       attached: false,
     };
     this.#entries.set(busid, entry);
+    this.#events?.publish("added", { device: deviceIdentity(busid, device) });
     return entry;
+  }
+
+  /** Offers it no longer; a session that has it keeps it until the device says otherwise. */
+  remove(busid: string): void {
+    const entry = this.#entries.get(busid);
+    if (entry === undefined) return;
+    this.#entries.delete(busid);
+    this.#numbered.delete((entry.busnum - 1) * NUMBERS + entry.devnum - 1);
+    this.#events?.publish("removed", { device: deviceIdentity(busid, entry.device) });
   }
 
   devices(): Iterable<ExportedDevice> {
@@ -35,8 +61,9 @@ export class ExportTable implements Exports {
     return this.#entries.get(busid);
   }
 
-  /** A session has it, or has it no longer. */
-  mark(busid: string, attached: boolean): void {
-    this.#entries.get(busid)!.attached = attached;
+  /** A session has it, or has it no longer. It may have been removed meanwhile, and its bus id be another's. */
+  mark(exported: ExportedDevice, attached: boolean): void {
+    const entry = this.#entries.get(exported.busid);
+    if (entry === exported) entry.attached = attached;
   }
 }

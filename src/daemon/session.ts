@@ -2,25 +2,28 @@ import type { Link } from "../links/link.ts";
 import type { LinkError } from "../links/link-error.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { ExportedDevice, Exports } from "../usbip/exports.ts";
-import { type EndCause, UsbipServer } from "../usbip/server.ts";
+import { type EndCause, type ImportRefusal, UsbipServer } from "../usbip/server.ts";
+import { TransferCounters } from "../usbip/transfer-counters.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { type CarriedSession, PlaneGadget } from "./data-plane/plane-gadget.ts";
 import type { HostLimits } from "./host-limits.ts";
 import type { Log } from "./log.ts";
-import { endByLink, endByProtocol, endBySession, type SessionEnd, STOPPED } from "./session-end.ts";
+import { endByLink, endByProtocol, endBySession, isWanted, type SessionEnd, STOPPED } from "./session-end.ts";
 import { StallWatch } from "./stall-watch.ts";
 
 /** What a session tells its host. */
 export interface SessionOwner {
-  imported(session: Session): void;
+  imported(session: Session, exported: ExportedDevice, counters: TransferCounters): void;
+  /** The peer asked for a device and did not get it. */
+  refused(session: Session, busid: string, refusal: ImportRefusal): void;
   /** The session is over and its device free again. Called once. */
-  finished(session: Session): void;
+  finished(session: Session, end: SessionEnd): void;
 }
 
 /** What is offered, and who has it. */
 export interface MarkedExports extends Exports {
   /** A session has it, or has it no longer. */
-  mark(busid: string, attached: boolean): void;
+  mark(exported: ExportedDevice, attached: boolean): void;
 }
 
 /** How often `patrol` is to be called. */
@@ -69,8 +72,9 @@ export class Session {
     this.#server = new UsbipServer(exports, loop, {
       write: (chunks, written) => this.#stall.write(chunks, written),
       end: (cause) => this.#ended(cause),
-      imported: (exported) => this.#imported(exported),
+      imported: (exported, counters) => this.#imported(exported, counters),
       handOver: (exported, request) => this.#handOver(exported, request),
+      refused: (busid, refusal) => this.#owner.refused(this, busid, refusal),
     });
   }
 
@@ -106,6 +110,16 @@ export class Session {
     this.#close();
   }
 
+  /** Cuts the peer off. */
+  kick(end: SessionEnd): void {
+    if (this.#carried !== undefined) {
+      this.#carried.kick(end);
+      return;
+    }
+    this.#end ??= end;
+    this.#link.destroy();
+  }
+
   destroy(): void {
     if (this.#carried === undefined) this.#link.destroy();
     else this.#carried.destroy();
@@ -137,28 +151,32 @@ export class Session {
     if (this.#server.phase === "another") this.#answeredMs = this.#loop.now();
   }
 
-  #imported(exported: ExportedDevice): void {
+  #imported(exported: ExportedDevice, counters: TransferCounters): void {
     this.#exported = exported;
-    this.#exports.mark(exported.busid, true);
+    this.#exports.mark(exported, true);
     this.#log.info(
       { code: "IMPORTED", peer: this.#link.peer, busid: exported.busid },
       `${this.#link.peer} has ${exported.busid}`,
     );
-    this.#owner.imported(this);
+    this.#owner.imported(this, exported, counters);
   }
 
   #handOver(exported: ExportedDevice, request: Uint8Array): boolean {
     const { device } = exported;
     if (!(device instanceof PlaneGadget) || this.#link.move === undefined) return false;
     this.#exported = exported;
-    this.#exports.mark(exported.busid, true);
+    this.#exports.mark(exported, true);
     this.#link.move((fd) => {
       const { peer } = this.#link;
       const ageMs = this.#loop.now() - this.#acceptedMs;
       const { busid, path, busnum, devnum } = exported;
       this.#carried = device.carry(
         { fd, peer, request, ageMs, exported: { busid, path, busnum, devnum } },
-        { imported: () => this.#owner.imported(this), finished: () => this.#finished() },
+        {
+          imported: (counters) => this.#owner.imported(this, exported, new TransferCounters(counters)),
+          refused: (refusal) => this.#owner.refused(this, busid, refusal),
+          finished: (end) => this.#finished(end),
+        },
       );
     });
     return true;
@@ -188,14 +206,14 @@ export class Session {
       const fields = { code: end.code, peer, ...(busid !== undefined && { busid }), durationMs };
       const device = busid === undefined ? "" : ` with ${busid}`;
       const line = `${end.code} ${peer}${device} after ${durationMs / 1_000} s: ${end.reason}`;
-      if (end.code === "OK" || end.code === "STOPPED") this.#log.info(fields, line);
+      if (isWanted(end)) this.#log.info(fields, line);
       else this.#log.warn(fields, line);
-      this.#finished();
+      this.#finished(end);
     });
   }
 
-  #finished(): void {
-    if (this.#exported !== undefined) this.#exports.mark(this.#exported.busid, false);
-    this.#owner.finished(this);
+  #finished(end: SessionEnd): void {
+    if (this.#exported !== undefined) this.#exports.mark(this.#exported, false);
+    this.#owner.finished(this, end);
   }
 }

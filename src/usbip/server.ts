@@ -15,6 +15,12 @@ import type { SessionTrace } from "./urb-trace.ts";
 /** Why the server ends a conversation: the peer broke the protocol, or its device is gone. */
 export type EndCause = ProtocolError | "unplugged";
 
+/** Why an import is refused, for those who watch the host: the peer learns a status alone. */
+export interface ImportRefusal {
+  readonly code: "NO_DEVICE" | "DEVICE_BUSY" | "DEVICE_DENIED" | "DEVICE_FAILED";
+  readonly message: string;
+}
+
 /** What the engine asks of the connection it serves. */
 export interface ServerOutput {
   /** The chunks belong to the engine again when `written` runs. */
@@ -23,6 +29,8 @@ export interface ServerOutput {
   end(cause: EndCause): void;
   /** A device was imported over this connection; it is given back by `disconnected`. */
   imported(exported: ExportedDevice, counters: TransferCounters): void;
+  /** An import was refused; the conversation goes on. */
+  refused?(busid: string, refusal: ImportRefusal): void;
   /**
    * Takes the conversation to where a distant device is served: `request` is what the peer has said from the import
    * on, unanswered, and nothing more is to be fed here. False if the connection cannot be taken there.
@@ -163,7 +171,7 @@ export class UsbipServer {
   #import(busid: string, asked: Uint8Array): void {
     const exported = this.#exports.find(busid);
     if (exported === undefined) {
-      this.#refuse(OpStatus.ST_NODEV);
+      this.#refuse(busid, { reason: "gone", message: "no device has this bus id" });
       return;
     }
     const { device } = exported;
@@ -182,9 +190,10 @@ export class UsbipServer {
   }
 
   #handOver(exported: ExportedDevice, asked: Uint8Array): void {
-    if (exported.attached) this.#refuse(OpStatus.ST_DEV_BUSY);
+    const { busid } = exported;
+    if (exported.attached) this.#refuse(busid, { reason: "busy", message: `${busid} is in use` });
     else if (this.#output.handOver?.(exported, asked.slice()) === true) this.#phase = "over";
-    else this.#refuse(OpStatus.ST_DEV_ERR);
+    else this.#refuse(busid, { reason: "failed", message: "the connection cannot be taken to its thread" });
   }
 
   #opened(exported: ExportedDevice, device: UsbDevice, refused: OpenError | undefined): void {
@@ -196,7 +205,7 @@ export class UsbipServer {
     }
     if (refused !== undefined) {
       this.#phase = "another";
-      this.#refuse(refusalStatus(refused));
+      this.#refuse(exported.busid, refused);
       this.#handshake();
       return;
     }
@@ -225,7 +234,9 @@ export class UsbipServer {
     if (early.length > 0) this.#session.receive(early);
   }
 
-  #refuse(status: OpStatus): void {
+  #refuse(busid: string, { reason, message }: OpenError): void {
+    const { status, code } = REFUSALS[reason];
+    this.#output.refused?.(busid, { code, message });
     this.#send([encodeOp(OpCode.OP_REP_IMPORT, status)]);
   }
 
@@ -244,18 +255,14 @@ export class UsbipServer {
   }
 }
 
-function refusalStatus(refused: OpenError): OpStatus {
-  switch (refused.reason) {
-    case "busy":
-      return OpStatus.ST_DEV_BUSY;
-    case "gone":
-      return OpStatus.ST_NODEV;
-    case "denied":
-      return OpStatus.ST_NA;
-    case "failed":
-      return OpStatus.ST_DEV_ERR;
-  }
-}
+const REFUSALS: Readonly<
+  Record<OpenError["reason"], { readonly status: OpStatus; readonly code: ImportRefusal["code"] }>
+> = {
+  busy: { status: OpStatus.ST_DEV_BUSY, code: "DEVICE_BUSY" },
+  gone: { status: OpStatus.ST_NODEV, code: "NO_DEVICE" },
+  denied: { status: OpStatus.ST_NA, code: "DEVICE_DENIED" },
+  failed: { status: OpStatus.ST_DEV_ERR, code: "DEVICE_FAILED" },
+};
 
 function encodeOp(code: number, status: number): Uint8Array {
   return OpCommon.encode({ version: USBIP_VERSION, code, status });

@@ -1,14 +1,18 @@
 import type { Gadget } from "../../gadgets/gadget.ts";
 import type { Speed } from "../../usb/speed.ts";
 import type { DistantDevice } from "../../usbip/exports.ts";
+import type { ImportRefusal } from "../../usbip/server.ts";
+import type { SessionEnd } from "../session-end.ts";
 import type { Connection } from "./plane-message.ts";
 
 /** What becomes of a connection that was handed over. */
 export interface CarriedWatcher {
-  /** The peer has the device. */
-  imported(): void;
+  /** The peer has the device; the block is that of its `TransferCounters`. */
+  imported(counters: SharedArrayBuffer): void;
+  /** The peer did not get it. */
+  refused(refusal: ImportRefusal): void;
   /** The session is over and the device free again. Called once. */
-  finished(): void;
+  finished(end: SessionEnd): void;
 }
 
 /** A session that the worker carries. */
@@ -16,6 +20,8 @@ export interface CarriedSession {
   /** Says goodbye to the peer; `destroy` follows if it does not answer. */
   stop(): void;
   destroy(): void;
+  /** Cuts the peer off. */
+  kick(end: SessionEnd): void;
 }
 
 /** A gadget that lives in the worker, as the main thread knows it. */

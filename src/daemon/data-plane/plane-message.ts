@@ -1,6 +1,8 @@
 import type { GadgetSpecification } from "../../gadgets/catalog.ts";
 import type { ExportedDevice } from "../../usbip/exports.ts";
+import type { ImportRefusal } from "../../usbip/server.ts";
 import type { HostLimits } from "../host-limits.ts";
+import type { SessionEnd } from "../session-end.ts";
 
 /** What the worker is started with. */
 export interface ThreadStart {
@@ -39,9 +41,12 @@ export type ToThread =
       readonly connection: Connection;
     }
   | { readonly what: "stop" | "destroy"; readonly session: number }
+  | { readonly what: "kick"; readonly session: number; readonly end: SessionEnd }
   | { readonly what: "memory" | "end" };
 
 export type ToMain =
   | { readonly what: "info" | "warn"; readonly fields: object; readonly message: string }
-  | { readonly what: "imported" | "finished"; readonly session: number }
+  | { readonly what: "imported"; readonly session: number; readonly counters: SharedArrayBuffer }
+  | { readonly what: "refused"; readonly session: number; readonly refusal: ImportRefusal }
+  | { readonly what: "finished"; readonly session: number; readonly end: SessionEnd }
   | ({ readonly what: "memory" } & ThreadMemory);
