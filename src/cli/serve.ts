@@ -3,6 +3,7 @@ import { WrongUsage } from "../daemon/failure.ts";
 import { openLog } from "../daemon/log.ts";
 import { type Serving, serve } from "../daemon/serve.ts";
 import { untilInterrupted } from "./cancelled.ts";
+import { CONTROL_HELP, controlled } from "./control.ts";
 import { invocation } from "./invocation.ts";
 import { optionNotBuilt } from "./not-built.ts";
 import { repeatable } from "./repeatable.ts";
@@ -15,11 +16,15 @@ interface ServeOptions {
   readonly dataPlane?: "worker" | "main";
   readonly config?: string;
   readonly dashboard: string;
+  readonly control?: readonly string[];
+  readonly controlGroup?: string;
 }
 
 const DEFAULT_LISTEN = "tcp:127.0.0.1:3240";
 
 const HELP = `
+${CONTROL_HELP}
+
 Devices are offered on this machine only (loopback and unix sockets): listening elsewhere needs a rule that
 allows it, and rules are not built yet. To let another machine in, use a tunnel, for example
   ssh -R 3240:127.0.0.1:3240 OTHER-MACHINE
@@ -54,6 +59,12 @@ export function addServe(root: Command): void {
       ).choices(["worker", "main"]),
     )
     .option("--config <FILE>", "read the configuration from a file (not built yet)")
+    .option(
+      "--control <PATH|tcp:PORT|off>",
+      "where it is controlled (`usbferry list`, `state`, `kick`), may be repeated",
+      repeatable,
+    )
+    .option("--control-group <GROUP>", "who may control it beside this user")
     .option("--dashboard <ADDR|off>", "where the dashboard listens (not built yet)", "off")
     .addHelpText("after", HELP)
     .action(run);
@@ -65,11 +76,13 @@ async function run(options: ServeOptions): Promise<void> {
   const listen = options.listen ?? (connect.length > 0 ? [] : [DEFAULT_LISTEN]);
   const { NO_COLOR = "" } = process.env;
   const log = openLog(NO_COLOR === "");
+  const { control, controlGroup } = options;
   const serving = await serve(
-    { listen, connect, gadgets, ...(dataPlane !== undefined && { dataPlane }) },
+    { listen, connect, gadgets, control, controlGroup, ...(dataPlane !== undefined && { dataPlane }) },
     log,
   );
   process.stdout.write(introduction(serving, connect));
+  if (control !== undefined) process.stdout.write(controlled(serving));
   await untilInterrupted();
   await serving.stop();
 }

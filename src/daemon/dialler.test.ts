@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Zero } from "../gadgets/zero.ts";
 import { readDeviceChoice } from "./device-choice.ts";
 import { Dialler } from "./dialler.ts";
+import { EventLog } from "./event-log.ts";
 import { ExportTable } from "./export-table.ts";
 import { Host } from "./host.ts";
 import type { ReadyImport } from "./host-conversation.ts";
@@ -46,9 +47,15 @@ async function waitAt(
 ): Promise<{ guest: WaitingGuest; brought: ReadyImport[] }> {
   const brought: ReadyImport[] = [];
   const choice = device === undefined ? undefined : readDeviceChoice(device);
-  const guest = await WaitingGuest.listen({ kind: "unix", path }, choice, loop, silent, async (ready) => {
-    brought.push(ready);
-  });
+  const welcome = async (ready: ReadyImport): Promise<void> => void brought.push(ready);
+  const guest = await WaitingGuest.listen(
+    { kind: "unix", path },
+    choice,
+    loop,
+    silent,
+    new EventLog(),
+    welcome,
+  );
   return { guest, brought };
 }
 

@@ -3,7 +3,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { printAddress, type UnixAddress } from "./address.ts";
 import { untilConnected } from "./dialling.ts";
-import type { Link, LinkLimits } from "./link.ts";
+import { LINK_LIMITS, type Link, type LinkLimits } from "./link.ts";
 import { type LinkAction, LinkError, linkError } from "./link-error.ts";
 import { type Accept, type Listener, untilListening } from "./listener.ts";
 import { MovableLink } from "./movable-link.ts";
@@ -15,17 +15,29 @@ const SOCKET_UMASK = 0o117;
 /** sun_path has 108 bytes with the final zero (unix(7)); Node would cut a longer path silently. */
 const MAX_PATH_BYTES = 107;
 
-/** The file appears with mode 0660, replaces that of a dead process, and goes away with the listener. */
 export async function listenUnix(
   address: UnixAddress,
   accept: Accept,
   limits: LinkLimits,
 ): Promise<Listener> {
-  const tooLong = overlong("listen", address);
-  if (tooLong !== undefined) throw tooLong;
   const server = createServer({ pauseOnConnect: true }, (accepted) => {
     accept(new MovableLink(printAddress(address), (onread) => rewrap(accepted, onread)));
   });
+  await bindUnix(server, address, limits);
+  return { address, close: () => void server.close() };
+}
+
+/**
+ * Lets a server of any kind listen. The file appears with mode 0660, replaces that of a dead process, and goes away
+ * with the server. Rejects with a LinkError.
+ */
+export async function bindUnix(
+  server: Server,
+  address: UnixAddress,
+  limits: LinkLimits = LINK_LIMITS,
+): Promise<void> {
+  const tooLong = overlong("listen", address);
+  if (tooLong !== undefined) throw tooLong;
   try {
     await untilBound(server, address);
   } catch (error) {
@@ -38,7 +50,6 @@ export async function listenUnix(
     await removeStale(address, limits);
     await untilBound(server, address);
   }
-  return { address, close: () => void server.close() };
 }
 
 /** `listen` binds before it returns, so the file is never there with another mode. */

@@ -15,9 +15,19 @@ import type { SessionTrace } from "./urb-trace.ts";
 /** Why the server ends a conversation: the peer broke the protocol, or its device is gone. */
 export type EndCause = ProtocolError | "unplugged";
 
+export type ImportRefusalCode =
+  /** No device has this bus id, or it has been unplugged. */
+  | "NO_DEVICE"
+  /** Somebody else has it. */
+  | "DEVICE_BUSY"
+  /** The operating system refuses it. */
+  | "DEVICE_DENIED"
+  /** It could not be opened, or does not describe itself. */
+  | "DEVICE_FAILED";
+
 /** Why an import is refused, for those who watch the host: the peer learns a status alone. */
 export interface ImportRefusal {
-  readonly code: "NO_DEVICE" | "DEVICE_BUSY" | "DEVICE_DENIED" | "DEVICE_FAILED";
+  readonly code: ImportRefusalCode;
   readonly message: string;
 }
 
@@ -256,7 +266,7 @@ export class UsbipServer {
 }
 
 const REFUSALS: Readonly<
-  Record<OpenError["reason"], { readonly status: OpStatus; readonly code: ImportRefusal["code"] }>
+  Record<OpenError["reason"], { readonly status: OpStatus; readonly code: ImportRefusalCode }>
 > = {
   busy: { status: OpStatus.ST_DEV_BUSY, code: "DEVICE_BUSY" },
   gone: { status: OpStatus.ST_NODEV, code: "NO_DEVICE" },

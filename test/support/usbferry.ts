@@ -13,11 +13,14 @@ export interface Outcome {
 
 type Environment = Readonly<Record<string, string>>;
 
+/** Hosts of several tests run at once: none is controlled, and no command asks another's, unless a test says so. */
+const ALONE: Environment = { USBFERRY_CONTROL: "off", USBFERRY_AGENT: "/nonexistent/agent.sock" };
+
 /** Runs a command to its end. */
 export function usbferry(args: readonly string[], environment: Environment = {}): Outcome {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
     encoding: "utf8",
-    env: { ...process.env, ...environment },
+    env: { ...process.env, ...ALONE, ...environment },
     timeout: 20_000,
   });
   return { code: status, stdout, stderr };
@@ -30,8 +33,11 @@ export class RunningUsbferry {
   stderr = "";
   readonly #closed: Promise<unknown>;
 
-  constructor(args: readonly string[]) {
-    this.process = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  constructor(args: readonly string[], environment: Environment = {}) {
+    this.process = spawn(process.execPath, [MAIN, ...args], {
+      env: { ...process.env, ...ALONE, ...environment },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.#closed = once(this.process, "close");
     this.process.stdout!.setEncoding("utf8").on("data", (text: string) => {
       this.stdout += text;

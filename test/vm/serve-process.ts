@@ -16,7 +16,7 @@ export class ServeProcess {
   }
 
   static async start(gadget: string): Promise<ServeProcess> {
-    const argv = [USBFERRY, "serve", "--listen", "tcp:127.0.0.1:0", "--gadget", gadget];
+    const argv = [USBFERRY, "serve", "--listen", "tcp:127.0.0.1:0", "--control", "off", "--gadget", gadget];
     const serving = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "ignore"] });
     const exit = once(serving, "exit");
     for await (const line of createInterface(serving.stdout)) {
