@@ -44,8 +44,10 @@ export class TokenFile {
   }
 }
 
-/** Where the token of a daemon stands: beside its default socket. */
+/** Where the token of a daemon stands: beside its default socket, or where USBFERRY_TOKEN says. */
 export function tokenPath(role: "serve" | "agent"): string {
+  const { USBFERRY_TOKEN = "" } = process.env;
+  if (USBFERRY_TOKEN !== "") return USBFERRY_TOKEN;
   const folder = runtimeFolder();
   if (folder === undefined) {
     throw new Failed(

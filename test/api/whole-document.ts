@@ -1,0 +1,41 @@
+import { fileURLToPath } from "node:url";
+import { Agent } from "../../src/daemon/agent.ts";
+import { addAgentRoutes } from "../../src/daemon/api/agent-routes.ts";
+import { buildApp } from "../../src/daemon/api/app.ts";
+import { addHostRoutes } from "../../src/daemon/api/host-routes.ts";
+import { EventLog } from "../../src/daemon/event-log.ts";
+import { ExportTable } from "../../src/daemon/export-table.ts";
+import { GadgetRack } from "../../src/daemon/gadget-rack.ts";
+import { LibuvLoop } from "../../src/daemon/libuv-loop.ts";
+import { SessionRegistry } from "../../src/daemon/session-registry.ts";
+import { Vhci } from "../../src/vhci/vhci.ts";
+
+export const DOCUMENT_PATH = fileURLToPath(new URL("../../../docs/openapi.json", import.meta.url));
+
+/** The OpenAPI document of a host and an agent in one. */
+export async function wholeDocument(): Promise<string> {
+  const log = { info() {}, warn() {} };
+  const loop = new LibuvLoop();
+  const events = new EventLog();
+  const exports = new ExportTable(events);
+  const sessions = new SessionRegistry(events);
+  const gadgets = new GadgetRack(exports, sessions, loop, log);
+  const agent = new Agent(new Vhci(), loop, log, events);
+  const host = { since: "", addresses: [], exports, sessions, events, gadgets, reload: async () => {} };
+  const app = await buildApp(
+    { events, log, state: () => ({ role: "agent", version: "", since: "", sequence: 0, ...agent.state }) },
+    (routes, limits) => {
+      addHostRoutes(routes, host);
+      addAgentRoutes(routes, agent, limits);
+    },
+  );
+  const { routing } = app;
+  const { createServer } = await import("node:http");
+  const server = createServer(routing.bind(app)).listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address() as { port: number };
+  const document = (await (await fetch(`http://127.0.0.1:${port}/openapi.json`)).json()) as object;
+  server.closeAllConnections();
+  server.close();
+  return `${JSON.stringify(document, undefined, 2)}\n`;
+}
