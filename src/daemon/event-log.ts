@@ -4,7 +4,10 @@ import type { DeviceEvent, EventFacts, EventKind } from "./device-event.ts";
 const KEPT = 256;
 
 /** A reason may quote a peer or a file; no reader needs more of it. */
-const REASON_LENGTH = 500;
+const REASON_LENGTH = 300;
+
+/** JSON writes six bytes for one of these. */
+const CONTROLS = /\p{Cc}/gu;
 
 /** Where events are published, and the last of them. Every push channel is a subscriber. */
 export class EventLog {
@@ -29,7 +32,7 @@ export class EventLog {
       time: new Date().toISOString(),
       kind,
       ...facts,
-      ...(reason !== undefined && { reason: reason.slice(0, REASON_LENGTH) }),
+      ...(reason !== undefined && { reason: reason.slice(0, REASON_LENGTH).replace(CONTROLS, " ") }),
     };
     this.#recent.push(event);
     if (this.#recent.length > KEPT) this.#recent.shift();

@@ -7,13 +7,18 @@ export class EventReader {
   readonly events: DeviceEvent[] = [];
   readonly ids: number[] = [];
   readonly socket: Socket;
-  text = "";
+  heartbeats = 0;
+  begun = false;
+  #unread = "";
   closed = false;
 
   constructor(place: Place, query = "", headers = "") {
     this.socket = open(place);
     this.socket.setEncoding("utf8");
-    this.socket.on("data", (chunk: string) => this.#receive(chunk));
+    this.socket.on("data", (chunk: string) => {
+      this.begun = true;
+      this.#receive(chunk);
+    });
     this.socket.on("error", () => {});
     this.socket.on("close", () => {
       this.closed = true;
@@ -25,13 +30,10 @@ export class EventReader {
   async until(condition: (reader: this) => boolean): Promise<void> {
     const endMs = performance.now() + 20_000;
     while (!condition(this)) {
-      if (performance.now() > endMs) throw new Error(`did not come; what came:\n${this.text}`);
+      if (performance.now() > endMs)
+        throw new Error(`did not come; what came ends with:\n${JSON.stringify(this.events.at(-1))}`);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
-  }
-
-  get begun(): boolean {
-    return this.text.includes("\r\n\r\n");
   }
 
   close(): void {
@@ -39,14 +41,17 @@ export class EventReader {
   }
 
   #receive(chunk: string): void {
-    this.text += chunk;
-    this.events.length = 0;
-    this.ids.length = 0;
-    for (const [, id, kind, data] of this.text.matchAll(/id: (\d+)\nevent: (\w+)\ndata: (.*)\n\n/g)) {
+    this.#unread += chunk;
+    const end = this.#unread.lastIndexOf("\n\n") + 2;
+    if (end < 2) return;
+    const whole = this.#unread.slice(0, end);
+    this.#unread = this.#unread.slice(end);
+    for (const [, id, kind, data] of whole.matchAll(/id: (\d+)\nevent: (\w+)\ndata: (.*)\n\n/g)) {
       const event = JSON.parse(data!) as DeviceEvent;
       if (event.kind !== kind || event.sequence !== Number(id)) throw new Error(`${id} ${kind}: ${data}`);
       this.events.push(event);
       this.ids.push(Number(id));
     }
+    this.heartbeats += whole.split(": heartbeat\n\n").length - 1;
   }
 }

@@ -4,7 +4,7 @@ export interface ApiLimits {
   readonly connections: number;
   /** Readers of events. */
   readonly streams: number;
-  /** Events that one reader has not taken; beyond it the reader is cut. */
+  /** Events that one reader has not taken; beyond it the reader is cut. All that are kept have to fit. */
   readonly streamBytes: number;
   readonly heartbeatMs: number;
   /** Attachments that are being made or waited for. */
@@ -21,8 +21,8 @@ export interface ApiLimits {
 
 export const API_LIMITS: ApiLimits = {
   connections: 2048,
-  streams: 256,
-  streamBytes: 128 << 10,
+  streams: 128,
+  streamBytes: 384 << 10,
   heartbeatMs: 15_000,
   operations: 64,
   bodyBytes: 64 << 10,
