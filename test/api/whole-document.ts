@@ -1,3 +1,4 @@
+import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
 import { Agent } from "../../src/daemon/agent.ts";
 import { addAgentRoutes } from "../../src/daemon/api/agent-routes.ts";
@@ -29,9 +30,7 @@ export async function wholeDocument(): Promise<string> {
       addAgentRoutes(routes, agent, limits);
     },
   );
-  const { routing } = app;
-  const { createServer } = await import("node:http");
-  const server = createServer(routing.bind(app)).listen(0, "127.0.0.1");
+  const server = createServer((request, response) => app.routing(request, response)).listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   const { port } = server.address() as { port: number };
   const document = (await (await fetch(`http://127.0.0.1:${port}/openapi.json`)).json()) as object;
