@@ -39,8 +39,10 @@ test("a session is plain facts from its beginning to its end", () => {
 test("counters are asked for when somebody looks", () => {
   const { sessions } = registry();
   let urbs = 0;
-  const counters = () => ({ urbs: ++urbs, bytesIn: 0, bytesOut: 0, inFlight: 0, errors: [], endpoints: [] });
-  sessions.open(PEER, { end() {}, counters });
+  const counters = {
+    read: () => ({ urbs: ++urbs, bytesIn: 0, bytesOut: 0, inFlight: 0, errors: {}, endpoints: [] }),
+  };
+  sessions.open(PEER, { end() {} }).imported(ZERO, counters);
   assert.equal(sessions.find("s1")?.counters?.urbs, 1);
   assert.equal(sessions.find("s1")?.counters?.urbs, 2);
 });

@@ -15,6 +15,11 @@ interface Session {
   readonly id: string;
   readonly link: string;
   readonly device?: { readonly busid: string };
+  readonly counters?: {
+    readonly urbs: number;
+    readonly bytesIn: number;
+    readonly endpoints: readonly { readonly address: number; readonly urbs: number }[];
+  };
 }
 
 const loop = new LibuvLoop();
@@ -95,6 +100,10 @@ test("a session is cut in the middle of its transfers, and its device is free ag
     const sessions = (await json(daemon.place, "/v1/sessions")) as Session[];
     const session = sessions.find(({ device }) => device?.busid === "zero")!;
     assert.equal(session.link, "tcp");
+    const { counters } = session;
+    assert(counters !== undefined && counters.urbs >= 500 && counters.bytesIn >= 490 * 16_384);
+    const { urbs = 0 } = counters.endpoints.find(({ address }) => address === 0x81) ?? {};
+    assert(urbs >= 499, `${urbs} reads of ${counters.urbs}`);
     const listed = usbferry(["list"], daemon.environment).stdout;
     assert.match(
       listed,
