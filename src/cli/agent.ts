@@ -1,9 +1,11 @@
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
-import { agentSocket } from "../daemon/agent-protocol.ts";
 import { AgentServer } from "../daemon/agent-server.ts";
+import { agentSocket, readControlPlace } from "../daemon/api/control-place.ts";
 import { openLog } from "../daemon/log.ts";
 import { interruption } from "./cancelled.ts";
+import { controlled } from "./control.ts";
+import { repeatable } from "./repeatable.ts";
 
 const MAIN = fileURLToPath(new URL("main.js", import.meta.url));
 
@@ -19,13 +21,28 @@ export function addAgent(root: Command): void {
   root
     .command("agent")
     .description("the resident guest side: keeps what is attached; started on demand")
+    .option(
+      "--control <PATH|tcp:PORT>",
+      "where it is controlled beside its own socket, may be repeated",
+      repeatable,
+    )
+    .option("--control-group <GROUP>", "who may control it beside this user")
     .addHelpText("after", HELP)
     .action(run);
 }
 
-async function run(): Promise<void> {
+interface AgentOptions {
+  readonly control?: readonly string[];
+  readonly controlGroup?: string;
+}
+
+async function run({ control = [], controlGroup }: AgentOptions): Promise<void> {
   const { NO_COLOR = "" } = process.env;
-  const server = await AgentServer.start(agentSocket(), openLog(NO_COLOR === ""));
+  const own = { kind: "unix", path: agentSocket() } as const;
+  const others = control.map(readControlPlace).filter((place) => place !== undefined);
+  const server = await AgentServer.start([own, ...others], controlGroup, openLog(NO_COLOR === ""));
+  if (control.length > 0)
+    process.stdout.write(controlled({ control: server.addresses, tokenPath: server.tokenPath }));
   await server.untilIdle(interruption.signal);
   await server.stop();
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { after, type TestContext, test } from "node:test";
 import { type Outcome, RunningUsbferry, usbferry } from "../../test/support/usbferry.ts";
 
 const top = mkdtempSync(join(tmpdir(), "usbferry-policy-"));
@@ -57,18 +57,19 @@ test("a rule that is not there is a failure that says what to do", () => {
   assert.equal(stderr, "usbferry: error: there is no rule r1: `usbferry policy list` shows them.\n");
 });
 
-test("while a host keeps the rules they can be read, and a change names the host", async () => {
+function serving(t: TestContext, policy: Policy, control: string): RunningUsbferry {
+  const listen = `unix:${policy.folder}.usbip`;
+  const host = new RunningUsbferry([
+    ...["serve", "--listen", listen, "--gadget", "zero", "--control", control, "--state-dir", policy.folder],
+  ]);
+  t.after(() => host.end("SIGKILL"));
+  return host;
+}
+
+test("while a host that is not controlled here keeps the rules, a change names it", async (t) => {
   const policy = new Policy();
   policy.says("add", "deny", "class=hub");
-  const host = new RunningUsbferry([
-    "serve",
-    "--listen",
-    `unix:${join(top, "host.sock")}`,
-    "--gadget",
-    "zero",
-    "--state-dir",
-    policy.folder,
-  ]);
+  const host = serving(t, policy, "off");
   await host.until("Sharing");
   assert.match(policy.says("list"), /^r1 {2}deny class=hub$/m);
   const { code, stdout, stderr } = policy.run("add", "deny");
@@ -76,6 +77,23 @@ test("while a host keeps the rules they can be read, and a change names the host
   assert(stderr.includes(`the host with process id ${host.process.pid} runs and keeps the rules in`), stderr);
   await host.end("SIGTERM");
   policy.says("add", "deny");
+});
+
+test("rules of a host that runs are changed through it, and hold at once", async (t) => {
+  const policy = new Policy();
+  const control = `${policy.folder}.control`;
+  const host = serving(t, policy, control);
+  await host.until("Sharing");
+  const at = ["--control", control] as const;
+  const listed = (): string => usbferry(["list", `unix:${policy.folder}.usbip`]).stdout;
+  assert.match(listed(), /^zero /m);
+  assert.equal(policy.says("add", "deny", "busid=zero", ...at), "added r1: deny busid=zero\n");
+  assert.doesNotMatch(listed(), /^zero /m);
+  assert.match(policy.says("list", ...at), /^r1 {2}deny busid=zero$/m);
+  assert.equal(policy.says("remove", "r1", ...at), "removed r1: deny busid=zero\n");
+  assert.match(listed(), /^zero /m);
+  assert.match(policy.run("remove", "r1", ...at).stderr, /there is no rule r1/);
+  assert.match(policy.run("add", "permit", ...at).stderr, /permit/);
 });
 
 test("a damaged file is named, left as it is, and keeps a host from starting", () => {

@@ -1,14 +1,17 @@
 import type { Command } from "commander";
 import { WrongUsage } from "../daemon/failure.ts";
+import { hostPlace } from "../daemon/local-daemons.ts";
 import { policyThrough, readPolicy } from "../daemon/rules/policy-through.ts";
 import { joinWords } from "../daemon/rules/rule.ts";
-import type { ListedRule } from "../daemon/rules/rule-book.ts";
+import type { ListedRule, Policy } from "../daemon/rules/rule-book.ts";
 import { StateFolder } from "../daemon/state/state-folder.ts";
+import { CONTROL_OPTION } from "./control.ts";
 import { printJson } from "./json.ts";
 import { table } from "./table.ts";
 
 interface PolicyOptions {
   readonly stateDir?: string;
+  readonly control?: string;
   readonly json?: true;
 }
 
@@ -53,6 +56,7 @@ export function addPolicy(root: Command): void {
 function withFolder(command: Command): void {
   command
     .option("--state-dir <FOLDER>", "where the rules are kept")
+    .option("--control <PATH|tcp:PORT>", CONTROL_OPTION)
     .option("--json", "one JSON document on standard output");
 }
 
@@ -61,14 +65,12 @@ async function add(
   options: PolicyOptions & { readonly at?: string },
 ): Promise<void> {
   const position = options.at === undefined ? undefined : readPosition(options.at);
-  const rule = await policyThrough(new StateFolder(options.stateDir), (policy) =>
-    policy.add(joinWords(words), position),
-  );
+  const rule = await through(options, (policy) => policy.add(joinWords(words), position));
   tell("added", rule, options);
 }
 
 async function list(options: PolicyOptions): Promise<void> {
-  const rules = await readPolicy(new StateFolder(options.stateDir));
+  const rules = await readPolicy(new StateFolder(options.stateDir), hostPlace(options.control));
   if (options.json === true) printJson({ rules });
   else if (rules.length === 0) {
     process.stdout.write("There are no rules: this machine may have every device, and nobody else any.\n");
@@ -76,14 +78,18 @@ async function list(options: PolicyOptions): Promise<void> {
 }
 
 async function remove(id: string, options: PolicyOptions): Promise<void> {
-  const rule = await policyThrough(new StateFolder(options.stateDir), (policy) => policy.remove(id));
+  const rule = await through(options, (policy) => policy.remove(id));
   tell("removed", rule, options);
 }
 
 async function move(id: string, place: string, options: PolicyOptions): Promise<void> {
   const position = readPosition(place);
-  const rule = await policyThrough(new StateFolder(options.stateDir), (policy) => policy.move(id, position));
+  const rule = await through(options, (policy) => policy.move(id, position));
   tell("moved", rule, options);
+}
+
+function through<T>({ stateDir, control }: PolicyOptions, work: (policy: Policy) => Promise<T>): Promise<T> {
+  return policyThrough(new StateFolder(stateDir), hostPlace(control), work);
 }
 
 function tell(what: string, rule: ListedRule, { json }: PolicyOptions): void {

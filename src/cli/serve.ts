@@ -4,6 +4,7 @@ import { RoomLogs } from "../daemon/log.ts";
 import { LOG_LEVELS, LOG_ROOMS, parseLogLevels } from "../daemon/log-levels.ts";
 import { type ServeRequest, Serving } from "../daemon/serve.ts";
 import { onHangup, untilInterrupted } from "./cancelled.ts";
+import { CONTROL_HELP, controlled } from "./control.ts";
 import { invocation } from "./invocation.ts";
 import { optionNotBuilt } from "./not-built.ts";
 import { repeatable } from "./repeatable.ts";
@@ -19,11 +20,15 @@ interface ServeOptions {
   readonly drain?: string;
   readonly logLevel?: string;
   readonly dashboard: string;
+  readonly control?: readonly string[];
+  readonly controlGroup?: string;
 }
 
 const LONGEST_DRAIN_SECONDS = 3_600;
 
 const HELP = `
+${CONTROL_HELP}
+
 Without a rule, devices are for this machine only (loopback and unix sockets), and for guests that --connect names.
 Listening elsewhere needs a rule that allows something there: see usbferry policy --help, or rules in the file.
 What is said here wins over the same key of the file. SIGHUP reads the file again, and sessions go on.
@@ -61,6 +66,12 @@ export function addServe(root: Command): void {
       ).choices(["worker", "main"]),
     )
     .option("--config <FILE>", "read the configuration from a file (docs/configuration.md)")
+    .option(
+      "--control <PATH|tcp:PORT|off>",
+      "where it is controlled (`usbferry list`, `state`, `kick`), may be repeated",
+      repeatable,
+    )
+    .option("--control-group <GROUP>", "who may control it beside this user")
     .option("--state-dir <FOLDER>", "where rules are kept (default: /var/lib/usbferry, or the user's own)")
     .option("--drain <SECONDS>", "how long stopping waits for clients to close (default: 2)")
     .option("--log-level <LEVELS>", "what the log tells (default: info)")
@@ -86,6 +97,7 @@ async function run(options: ServeOptions): Promise<void> {
       if (failureKind(error) === "defect") throw error;
     });
   process.stdout.write(introduction(serving));
+  if (request.control !== undefined) process.stdout.write(controlled(serving));
   if (isHungUp) reload();
   await untilInterrupted();
   await serving.stop();
@@ -107,7 +119,7 @@ function refuseNotBuilt(options: ServeOptions): void {
 
 function readRequest(options: ServeOptions): ServeRequest {
   const { listen, connect, gadget: gadgets, dataPlane, config, stateDir: stateFolder } = options;
-  const { drain, logLevel } = options;
+  const { control, controlGroup, drain, logLevel } = options;
   return {
     listen,
     connect,
@@ -115,6 +127,8 @@ function readRequest(options: ServeOptions): ServeRequest {
     dataPlane,
     config,
     stateFolder,
+    control,
+    controlGroup,
     drainMs: drain === undefined ? undefined : readDrain(drain),
     log: logLevel === undefined ? undefined : parseLogLevels(logLevel),
   };

@@ -1,10 +1,14 @@
 import type { Command } from "commander";
-import { notBuilt } from "./not-built.ts";
+import { localState } from "../daemon/local-daemons.ts";
+import { unlessCancelled } from "./cancelled.ts";
+import { CONTROL_OPTION, type ControlOption } from "./control.ts";
+import { printJson } from "./json.ts";
 
 export function addState(root: Command): void {
   root
     .command("state")
-    .description("everything, as JSON (not built yet)")
+    .description("everything that runs here, as JSON: the host, the agent")
     .option("--json", "is what it prints anyway")
-    .action(notBuilt("state", "`usbferry list ADDR --json` tells what a host shares."));
+    .option("--control <PATH>", CONTROL_OPTION)
+    .action(async ({ control }: ControlOption) => printJson(await unlessCancelled(localState(control))));
 }

@@ -2,17 +2,9 @@ import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { dial } from "../links/dial.ts";
-import type { Link } from "../links/link.ts";
-import { LinkError, linkError } from "../links/link-error.ts";
-import {
-  type AgentAnswer,
-  type AgentQuestion,
-  agentSocket,
-  DocumentLines,
-  documentLine,
-  failureOf,
-} from "./agent-protocol.ts";
+import { linkError } from "../links/link-error.ts";
+import { askDaemon, DaemonGone, type Question } from "./api/control-client.ts";
+import { agentSocket } from "./api/control-place.ts";
 import { Failed } from "./failure.ts";
 
 /** How long an agent may take to listen: half a second, on a busy machine under emulation half a minute. */
@@ -22,81 +14,73 @@ const POLL_MS = 25;
 const TRIES = 5;
 const RETRY_MS = 200;
 
-/** The agent ended without an answer. */
-class AgentGone extends Failed {}
-
-type Answer<A extends AgentAnswer["answer"]> = Extract<AgentAnswer, { readonly answer: A }>;
-
 /** Asks the agent if one runs; nothing if none does. Rejects with what the agent had to reject. */
-export async function askAgent<A extends AgentAnswer["answer"]>(
-  question: AgentQuestion,
-  expected: A,
-  signal?: AbortSignal,
-): Promise<Answer<A> | undefined> {
-  const link = await reachAgent();
-  return link === undefined ? undefined : converse(link, question, expected, signal);
+export function askAgent<T>(question: Question, signal?: AbortSignal): Promise<T | undefined> {
+  return askDaemon<T>({ kind: "unix", path: agentSocket() }, "agent", question, signal);
 }
 
 /** Asks the agent, after starting one if none runs. `command` runs it, as an argument vector. */
-export async function askOrStartAgent<A extends AgentAnswer["answer"]>(
+export async function askOrStartAgent<T>(
   command: readonly string[],
-  question: AgentQuestion,
-  expected: A,
+  question: Question,
   signal?: AbortSignal,
-): Promise<Answer<A>> {
-  for (let tries = 1; ; tries++) {
-    // oxlint-disable no-await-in-loop -- one agent after the other
-    const link = (await reachAgent()) ?? (await startAgent(command));
+): Promise<T> {
+  let agent: StartingAgent | undefined;
+  for (let tries = 1; ; ) {
     try {
-      return await converse(link, question, expected, signal);
+      // oxlint-disable-next-line no-await-in-loop -- asked again until it listens
+      const answer = await askAgent<T>(question, signal);
+      if (answer !== undefined) return answer;
+      agent ??= StartingAgent.start(command);
+      // oxlint-disable-next-line no-await-in-loop
+      await agent.wait();
     } catch (error) {
       // What it had begun has ended with it, so asking again does nothing twice.
-      if (!(error instanceof AgentGone) || signal?.aborted === true || tries === TRIES) throw error;
+      if (!(error instanceof DaemonGone) || signal?.aborted === true || tries === TRIES) throw error;
+      tries++;
+      agent = undefined;
+      // oxlint-disable-next-line no-await-in-loop
       await sleep(RETRY_MS);
     }
-    // oxlint-enable no-await-in-loop
   }
 }
 
-async function reachAgent(): Promise<Link | undefined> {
-  try {
-    return await dial({ kind: "unix", path: agentSocket() });
-  } catch (error) {
-    if (error instanceof LinkError && (error.code === "ECONNREFUSED" || error.code === "ENOENT"))
-      return undefined;
-    throw error;
-  }
-}
+/** An agent of ours that does not listen yet. */
+class StartingAgent {
+  readonly #logPath: string;
+  readonly #endMs = performance.now() + START_MS;
+  #ended = false;
+  #isLast = false;
 
-async function startAgent(command: readonly string[]): Promise<Link> {
-  const logPath = join(dirname(agentSocket()), "agent.log");
-  const log = openLog(logPath);
-  const [program, ...argv] = command;
-  const agent = spawn(program!, argv, { detached: true, stdio: ["ignore", log, log], cwd: "/" });
-  let ended = false;
-  agent.once("error", () => {
-    ended = true;
-  });
-  agent.once("exit", () => {
-    ended = true;
-  });
-  closeSync(log);
-  agent.unref();
-  const endMs = performance.now() + START_MS;
-  for (;;) {
-    // The look at the agent comes first: one that ended may have made way for another's.
-    const isLast = ended || performance.now() > endMs;
-    // oxlint-disable-next-line no-await-in-loop -- asked again until it listens
-    const link = await reachAgent();
-    if (link !== undefined) return link;
-    if (isLast) {
-      const said = readFileSync(logPath, "utf8").trim().split("\n").at(-1) ?? "";
+  private constructor(logPath: string) {
+    this.#logPath = logPath;
+  }
+
+  static start([program, ...argv]: readonly string[]): StartingAgent {
+    const starting = new StartingAgent(join(dirname(agentSocket()), "agent.log"));
+    const log = openLog(starting.#logPath);
+    const agent = spawn(program!, argv, { detached: true, stdio: ["ignore", log, log], cwd: "/" });
+    const ended = (): void => {
+      starting.#ended = true;
+    };
+    agent.once("error", ended);
+    agent.once("exit", ended);
+    closeSync(log);
+    agent.unref();
+    return starting;
+  }
+
+  /** Until it is worth asking again. Rejects when it has ended, and nobody listened after that either. */
+  async wait(): Promise<void> {
+    if (this.#isLast) {
+      const said = readFileSync(this.#logPath, "utf8").trim().split("\n").at(-1) ?? "";
       throw new Failed(
         `the agent did not start: ${said || "it said nothing"}. Run \`usbferry agent\` to see why.`,
       );
     }
-    // oxlint-disable-next-line no-await-in-loop
     await sleep(POLL_MS);
+    // One that ended may have made way for another's: there is one more look.
+    this.#isLast = this.#ended || performance.now() > this.#endMs;
   }
 }
 
@@ -107,28 +91,4 @@ function openLog(path: string): number {
   } catch (error) {
     throw linkError("listen", `the agent's socket ${agentSocket()}`, error as NodeJS.ErrnoException);
   }
-}
-
-function converse<A extends AgentAnswer["answer"]>(
-  link: Link,
-  question: AgentQuestion,
-  expected: A,
-  signal: AbortSignal | undefined,
-): Promise<Answer<A>> {
-  return new Promise((resolve, reject) => {
-    const lines = new DocumentLines((document) => {
-      const answer = document as AgentAnswer;
-      if (answer.answer === expected) resolve(answer as Answer<A>);
-      else if (answer.answer === "failure") reject(failureOf(answer.kind, answer.message));
-    });
-    link.start(
-      (bytes) => {
-        if (!lines.receive(bytes)) link.destroy();
-      },
-      () =>
-        reject(new AgentGone("the agent ended before it answered. Its log is agent.log beside its socket.")),
-    );
-    signal?.addEventListener("abort", () => link.destroy(), { once: true });
-    link.write([documentLine(question)], () => {});
-  });
 }

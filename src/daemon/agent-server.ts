@@ -1,14 +1,10 @@
-import { chmodSync, mkdirSync } from "node:fs";
-import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Link } from "../links/link.ts";
-import { listen } from "../links/listen.ts";
-import type { Listener } from "../links/listener.ts";
 import { Vhci } from "../vhci/vhci.ts";
 import { Agent } from "./agent.ts";
-import { type AgentAnswer, type AgentQuestion, DocumentLines, documentLine } from "./agent-protocol.ts";
+import type { ControlPlace } from "./api/control-place.ts";
+import { ControlServer } from "./api/control-server.ts";
 import { AGENT_STOPPED } from "./attachment.ts";
-import { Failed, failureKind } from "./failure.ts";
+import { EventLog } from "./event-log.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
 import type { Log } from "./log.ts";
 
@@ -16,23 +12,39 @@ import type { Log } from "./log.ts";
 const IDLE_MS = 30_000;
 const IDLE_LOOK_MS = 1_000;
 
-/** Answers the questions of commands. */
+/** An agent and its control API. */
 export class AgentServer {
   readonly #agent: Agent;
-  readonly #links = new Set<Link>();
-  #listener: Listener | undefined;
+  readonly #control: ControlServer;
 
-  private constructor(log: Log) {
-    this.#agent = new Agent(new Vhci(), new LibuvLoop(), log);
+  private constructor(agent: Agent, control: ControlServer) {
+    this.#agent = agent;
+    this.#control = control;
   }
 
-  /** Listens for commands at a unix socket; rejects with a LinkError. */
-  static async start(path: string, log: Log): Promise<AgentServer> {
-    const folder = dirname(path);
-    if (mkdirSync(folder, { recursive: true }) !== undefined) chmodSync(folder, 0o750);
-    const server = new AgentServer(log);
-    server.#listener = await listen({ kind: "unix", path }, (link) => server.#accept(link));
-    return server;
+  /** Rejects with a LinkError, WrongUsage, AccessDenied or Failed. */
+  static async start(
+    places: readonly ControlPlace[],
+    group: string | undefined,
+    log: Log,
+  ): Promise<AgentServer> {
+    const agent = new Agent(new Vhci(), new LibuvLoop(), log, new EventLog());
+    const control = await ControlServer.start({
+      role: "agent",
+      places,
+      group,
+      load: async () => (await import("./api/agent-app.ts")).agentApp(agent, log),
+    });
+    return new AgentServer(agent, control);
+  }
+
+  /** Where the token of clients over TCP stands, if any may come. */
+  get tokenPath(): string | undefined {
+    return this.#control.tokenPath;
+  }
+
+  get addresses(): readonly string[] {
+    return this.#control.addresses;
   }
 
   /** Resolves when nothing was attached, waited for or asked for some time, or the signal is given. */
@@ -41,68 +53,15 @@ export class AgentServer {
     while (!signal.aborted && idleMs < IDLE_MS) {
       // oxlint-disable-next-line no-await-in-loop -- a look at the clock
       await sleep(IDLE_LOOK_MS, undefined, { signal }).catch(() => {});
-      idleMs = this.#agent.isIdle && this.#links.size === 0 ? idleMs + IDLE_LOOK_MS : 0;
+      const isIdle = this.#agent.isIdle && this.#control.connections === 0;
+      idleMs = isIdle ? idleMs + IDLE_LOOK_MS : 0;
     }
   }
 
   /** Detaches everything. */
   async stop(): Promise<void> {
-    this.#listener?.close();
+    this.#control.refuseNew();
     await this.#agent.detachAll(AGENT_STOPPED);
-    for (const link of this.#links) link.destroy();
-  }
-
-  #accept(link: Link): void {
-    const cancel = new AbortController();
-    const lines = new DocumentLines((question) => void this.#answer(link, question, cancel.signal));
-    this.#links.add(link);
-    link.start(
-      (bytes) => {
-        if (!lines.receive(bytes)) link.destroy();
-      },
-      () => {
-        this.#links.delete(link);
-        cancel.abort();
-      },
-    );
-  }
-
-  async #answer(link: Link, question: unknown, signal: AbortSignal): Promise<void> {
-    let answer: AgentAnswer;
-    try {
-      answer = await this.#carryOut(question as AgentQuestion, signal);
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      answer = { answer: "failure", kind: failureKind(error), message };
-    }
-    link.write([documentLine(answer)], () => {});
-    link.end();
-  }
-
-  async #carryOut(question: AgentQuestion, signal: AbortSignal): Promise<AgentAnswer> {
-    switch (question.ask) {
-      case "attach":
-        return {
-          answer: "attached",
-          device: await this.#agent.attach(question.address, question.device, signal),
-        };
-      case "wait":
-        return {
-          answer: "attached",
-          device: await this.#agent.wait(question.address, question.device, signal),
-        };
-      case "detach": {
-        const { port } = question;
-        return { answer: "detached", ports: (await this.#agent.detach(port)) ? [port] : [] };
-      }
-      case "detach-all":
-        return { answer: "detached", ports: await this.#agent.detachAll() };
-      case "state":
-        return { answer: "state", state: this.#agent.state };
-      default:
-        throw new Failed(
-          "the agent is of another version: end it with `usbferry detach --all` and try again.",
-        );
-    }
+    this.#control.stop();
   }
 }

@@ -1,15 +1,17 @@
 import { printAddress } from "../links/address.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { Vhci } from "../vhci/vhci.ts";
-import type { AgentDevice, AgentState } from "./agent-protocol.ts";
+import type { AgentDevice, AgentState } from "./agent-state.ts";
 import { Attachment } from "./attachment.ts";
 import { readDeviceChoice } from "./device-choice.ts";
+import type { EventLog } from "./event-log.ts";
 import { Failed } from "./failure.ts";
 import type { ReadyImport } from "./host-conversation.ts";
+import { type KernelPorts, kernelPorts } from "./kernel-ports.ts";
 import type { Log } from "./log.ts";
 import { dialPlace, listenPlace } from "./place.ts";
 import { RemoteSearch } from "./remote-search.ts";
-import type { SessionEnd } from "./session-end.ts";
+import { isWanted, KICKED, type SessionEnd } from "./session-end.ts";
 import { WaitingGuest } from "./waiting-guest.ts";
 
 interface Kept {
@@ -19,13 +21,17 @@ interface Kept {
 
 /** The resident guest side: keeps the relays of attached devices, and waits for hosts that dial in. */
 export class Agent {
+  /** ISO 8601 */
+  readonly since = new Date().toISOString();
+  readonly events: EventLog;
   readonly #vhci: Vhci;
   readonly #loop: Loop;
   readonly #log: Log;
   readonly #kept = new Map<number, Kept>();
   readonly #waiting = new Map<WaitingGuest, string | undefined>();
 
-  constructor(vhci: Vhci, loop: Loop, log: Log) {
+  constructor(vhci: Vhci, loop: Loop, log: Log, events: EventLog) {
+    this.events = events;
     this.#vhci = vhci;
     this.#loop = loop;
     this.#log = log;
@@ -43,6 +49,11 @@ export class Agent {
       ...(device !== undefined && { device }),
     }));
     return { pid: process.pid, devices, waiting };
+  }
+
+  /** Ports in use, by whomever; throws a VhciError without the kernel's module. */
+  ports(): KernelPorts {
+    return kernelPorts(this.#vhci, this.state);
   }
 
   /** Resolves when the device node exists. Rejects with WrongUsage, Failed, a LinkError or a VhciError. */
@@ -63,9 +74,9 @@ export class Agent {
     const attached = new Promise<AgentDevice>((resolve) => {
       first = resolve;
     });
-    const guest = await WaitingGuest.listen(place, choice, this.#loop, this.#log, async (ready, peer) => {
+    const welcome = async (ready: ReadyImport, peer: string): Promise<void> =>
       first(await this.#give(ready, peer, guest, new AbortController().signal));
-    });
+    const guest = await WaitingGuest.listen(place, choice, this.#loop, this.#log, this.events, welcome);
     this.#waiting.set(guest, device);
     try {
       return await Promise.race([attached, untilAborted(signal)]);
@@ -84,6 +95,14 @@ export class Agent {
     attachment.stop(end);
     await attachment.ended;
     return true;
+  }
+
+  /** Cuts the session behind a port if it is one of ours, and tells whether it was. */
+  async kick(port: number): Promise<boolean> {
+    const attachment = this.#kept.get(port)?.attachment;
+    attachment?.stop(KICKED);
+    await attachment?.ended;
+    return attachment !== undefined;
   }
 
   /** Detaches everything, waits for nobody any more, and tells the ports that were ours. */
@@ -112,7 +131,7 @@ export class Agent {
   ): Promise<AgentDevice> {
     const attachment = await Attachment.start(address, ready, this.#vhci, this.#loop, this.#log);
     this.#kept.set(attachment.port, { attachment, waiting });
-    void attachment.ended.then(() => this.#kept.delete(attachment.port));
+    void attachment.ended.then((end) => this.#ended(attachment, end));
     await attachment.untilUsable(this.#vhci, signal);
     const device = describe({ attachment, waiting });
     if (device === undefined)
@@ -122,7 +141,16 @@ export class Agent {
       { code: "ATTACHED", peer: ready.remote.peer, busid, port: device.port },
       `${busid} of ${address} is ${device.node} on port ${device.port}`,
     );
+    this.events.publish("attached", { device: { busid }, peer: address, port: device.port });
     return device;
+  }
+
+  #ended({ port, address, ready, kernel }: Attachment, { code, reason }: SessionEnd): void {
+    this.#kept.delete(port);
+    const facts = { device: { busid: ready.remote.record.busid }, peer: address, port, code, reason };
+    // Without a node it was never told to be attached.
+    if (kernel !== undefined) this.events.publish("detached", facts);
+    else if (!isWanted({ code, reason })) this.events.publish("error", facts);
   }
 }
 

@@ -3,7 +3,7 @@ import type { LinkAddress } from "../links/listen.ts";
 import { untilThere } from "../vhci/kernel-device.ts";
 import { Vhci } from "../vhci/vhci.ts";
 import { askOrStartAgent } from "./agent-client.ts";
-import type { AgentDevice } from "./agent-protocol.ts";
+import type { AgentDevice } from "./agent-state.ts";
 import { readDeviceChoice } from "./device-choice.ts";
 import { attachDirectly } from "./direct-attach.ts";
 import { Refused } from "./host-conversation.ts";
@@ -31,7 +31,11 @@ export async function attach(
   dialPlace(address);
   readDeviceChoice(device);
   requireKernel();
-  return (await askOrStartAgent(agent, { ask: "attach", address, device }, "attached", signal)).device;
+  return askOrStartAgent(
+    agent,
+    { method: "POST", path: "/v1/attachments", body: { address, device } },
+    signal,
+  );
 }
 
 /** Listens for hosts that dial in; resolves when the first device is attached. The agent goes on to listen. */
@@ -44,8 +48,8 @@ export async function attachFromWaiting(
   listenPlace(address, "guest");
   if (device !== undefined) readDeviceChoice(device);
   requireKernel();
-  const question = { ask: "wait", address, ...(device !== undefined && { device }) } as const;
-  return (await askOrStartAgent(agent, question, "attached", signal)).device;
+  const body = { address, ...(device !== undefined && { device }) };
+  return askOrStartAgent(agent, { method: "POST", path: "/v1/waiting", body }, signal);
 }
 
 /** The same without agent and guard: the kernel gets the connection to the host. */

@@ -6,7 +6,7 @@ import { ProtocolError } from "../wire/protocol-error.ts";
 import { Failed } from "./failure.ts";
 import type { ReadyImport } from "./host-conversation.ts";
 import type { Log } from "./log.ts";
-import { endByProtocol, type SessionEnd } from "./session-end.ts";
+import { endByProtocol, isWanted, type SessionEnd } from "./session-end.ts";
 
 const DETACHED: SessionEnd = { code: "OK", reason: "it was detached" };
 /** The agent ends, and what it kept with it. */
@@ -70,7 +70,7 @@ export class Attachment {
       const durationMs = Math.round(loop.now() - startMs);
       const line = `${end.code} ${busid} of ${address} on port ${port} after ${durationMs / 1_000} s: ${end.reason}`;
       const fields = { code: end.code, peer: remote.peer, busid, port, durationMs };
-      if (end.code === "OK" || end.code === "STOPPED") log.info(fields, line);
+      if (isWanted(end)) log.info(fields, line);
       else log.warn(fields, line);
       return end;
     });

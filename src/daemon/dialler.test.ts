@@ -8,6 +8,7 @@ import { Zero } from "../gadgets/zero.ts";
 import type { Cancellable, Loop } from "../usb/loop.ts";
 import { readDeviceChoice } from "./device-choice.ts";
 import { Dialler } from "./dialler.ts";
+import { EventLog } from "./event-log.ts";
 import { ExportTable } from "./export-table.ts";
 import { Host } from "./host.ts";
 import type { ReadyImport } from "./host-conversation.ts";
@@ -73,9 +74,15 @@ async function waitAt(
 ): Promise<{ guest: WaitingGuest; brought: ReadyImport[] }> {
   const brought: ReadyImport[] = [];
   const choice = device === undefined ? undefined : readDeviceChoice(device);
-  const guest = await WaitingGuest.listen({ kind: "unix", path }, choice, loop, silent, async (ready) => {
-    brought.push(ready);
-  });
+  const welcome = async (ready: ReadyImport): Promise<void> => void brought.push(ready);
+  const guest = await WaitingGuest.listen(
+    { kind: "unix", path },
+    choice,
+    loop,
+    silent,
+    new EventLog(),
+    welcome,
+  );
   return { guest, brought };
 }
 
@@ -219,6 +226,7 @@ test("a guest that gives every device back at once does not keep the host busy",
     undefined,
     loop,
     silent,
+    new EventLog(),
     async ({ remote }) => {
       remote.close({ code: "OK", reason: "not wanted" });
     },

@@ -1,5 +1,7 @@
 import type { UsbDevice } from "../usb/device.ts";
 import type { DistantDevice, ExportedDevice, Exports } from "../usbip/exports.ts";
+import { deviceIdentity } from "./device-description.ts";
+import type { EventLog } from "./event-log.ts";
 import { type DeviceFacts, deviceFacts } from "./rules/facts.ts";
 
 /** A device that this host offers, with what rules know of it. */
@@ -18,6 +20,12 @@ export class ExportTable implements Exports {
   /** Offered no more, and kept by a session; what runs when that ends. */
   readonly #withdrawn = new Map<Entry, () => void>();
   #added = 0;
+  readonly #events: EventLog | undefined;
+
+  /** Tells the events what comes and goes. */
+  constructor(events?: EventLog) {
+    this.#events = events;
+  }
 
   /**
    * The bus id is `name`, or the first free of `name-2`, `name-3` and so on. `serial` is the text of the device's
@@ -38,12 +46,14 @@ export class ExportTable implements Exports {
       facts: deviceFacts(busid, device, serial),
     };
     this.#entries.set(busid, entry);
+    this.#events?.publish("added", { device: deviceIdentity(busid, device) });
     return entry;
   }
 
   /** Offers it no more; resolves when no session has it. */
   withdraw(busid: string): Promise<void> {
     const entry = this.#entries.get(busid)!;
+    this.#events?.publish("removed", { device: deviceIdentity(busid, entry.device) });
     if (!entry.attached) {
       this.#entries.delete(busid);
       return Promise.resolve();

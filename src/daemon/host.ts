@@ -3,12 +3,19 @@ import type { Link } from "../links/link.ts";
 import { type LinkAddress, listen } from "../links/listen.ts";
 import type { Listener } from "../links/listener.ts";
 import type { Loop } from "../usb/loop.ts";
+import type { ExportedDevice } from "../usbip/exports.ts";
+import type { ImportRefusal } from "../usbip/server.ts";
+import type { TransferCounters } from "../usbip/transfer-counters.ts";
+import { deviceIdentity } from "./device-description.ts";
+import { EventLog } from "./event-log.ts";
 import type { ExportTable } from "./export-table.ts";
 import { HOST_LIMITS, type HostLimits } from "./host-limits.ts";
 import type { Log } from "./log.ts";
 import { Refusals } from "./refusals.ts";
 import { Gate, NO_RULES } from "./rules/gate.ts";
 import { PATROL_MS, Session, type SessionOwner } from "./session.ts";
+import type { SessionEnd } from "./session-end.ts";
+import { type SessionEntry, SessionRegistry } from "./session-registry.ts";
 
 /** Follows one session of a host. */
 export interface SessionWatcher {
@@ -33,9 +40,10 @@ export class Host implements SessionOwner {
   readonly #limits: HostLimits;
   readonly #refusals: Refusals;
   readonly #gate: Gate;
+  readonly #registry: SessionRegistry;
   /** By the address that was asked for. */
   readonly #listeners = new Map<string, Listener>();
-  readonly #sessions = new Set<Session>();
+  readonly #sessions = new Map<Session, SessionEntry>();
   readonly #withoutDevice = new Set<Session>();
   readonly #watchers = new Map<Session, SessionWatcher>();
   #patrolling = false;
@@ -47,13 +55,15 @@ export class Host implements SessionOwner {
     log: Log,
     limits: HostLimits = HOST_LIMITS,
     gate: Gate = new Gate(NO_RULES, log),
+    registry: SessionRegistry = new SessionRegistry(new EventLog()),
   ) {
     this.#exports = exports;
     this.#loop = loop;
     this.#log = log;
     this.#limits = limits;
-    this.#refusals = new Refusals(log);
+    this.#refusals = new Refusals(log, registry);
     this.#gate = gate;
+    this.#registry = registry;
   }
 
   /** Where it listens, as a person writes it. */
@@ -113,7 +123,8 @@ export class Host implements SessionOwner {
     // Only who was dialled is followed.
     const admission = this.#gate.admit(link, watcher !== undefined, this.#exports);
     const session = new Session(link, admission, this.#loop, this.#limits, this.#log, this);
-    this.#sessions.add(session);
+    const entry = this.#registry.open(link.peer, { end: (end) => session.kick(end) });
+    this.#sessions.set(session, entry);
     this.#withoutDevice.add(session);
     if (watcher !== undefined) this.#watchers.set(session, watcher);
     session.start();
@@ -121,12 +132,18 @@ export class Host implements SessionOwner {
     return true;
   }
 
-  imported(session: Session): void {
+  imported(session: Session, { busid, device }: ExportedDevice, counters: TransferCounters): void {
     this.#withoutDevice.delete(session);
+    this.#sessions.get(session)!.imported(deviceIdentity(busid, device), counters);
     this.#watchers.get(session)?.imported();
   }
 
-  finished(session: Session): void {
+  refused(session: Session, busid: string, { code, message }: ImportRefusal): void {
+    this.#sessions.get(session)!.refused(busid, code, message);
+  }
+
+  finished(session: Session, end: SessionEnd): void {
+    this.#sessions.get(session)!.ended(end);
     this.#sessions.delete(session);
     this.#withoutDevice.delete(session);
     this.#watchers.get(session)?.finished();
@@ -140,13 +157,13 @@ export class Host implements SessionOwner {
     if (this.#sessions.size === 0) return;
     await new Promise<void>((resolve) => {
       const drain = this.#loop.after(drainMs, () => {
-        for (const session of this.#sessions) session.destroy();
+        for (const session of this.#sessions.keys()) session.destroy();
       });
       this.#stopped = () => {
         drain.cancel();
         resolve();
       };
-      for (const session of this.#sessions) session.stop();
+      for (const session of this.#sessions.keys()) session.stop();
     });
   }
 
@@ -168,7 +185,7 @@ export class Host implements SessionOwner {
     this.#patrolling = true;
     this.#loop.after(PATROL_MS, () => {
       this.#patrolling = false;
-      for (const session of this.#sessions) session.patrol();
+      for (const session of this.#sessions.keys()) session.patrol();
       this.#refusals.patrol(this.#loop.now());
       if (this.#sessions.size > 0 || this.#refusals.pending) this.#patrolLater();
     });

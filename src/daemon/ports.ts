@@ -1,27 +1,19 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { deviceAttribute, kernelDevice } from "../vhci/kernel-device.ts";
-import { PortState, type PortStatus } from "../vhci/port-status.ts";
+import { deviceAttribute } from "../vhci/kernel-device.ts";
+import type { PortStatus } from "../vhci/port-status.ts";
 import { notAttached, Vhci } from "../vhci/vhci.ts";
 import { VhciError } from "../vhci/vhci-error.ts";
 import { askAgent } from "./agent-client.ts";
-import type { AgentState } from "./agent-protocol.ts";
+import type { AgentState } from "./agent-state.ts";
+import { Unknown } from "./api/control-client.ts";
 import { Failed } from "./failure.ts";
+import { isInUse, type KernelPort, kernelPorts } from "./kernel-ports.ts";
 
 /** A port that is in use. */
-export interface AttachedPort {
-  readonly port: number;
-  readonly state: "attached" | "attaching" | "error";
-  readonly speed: string;
-  readonly sysfsName?: string;
-  readonly node?: string;
+export interface AttachedPort extends KernelPort {
   readonly vid?: string;
   readonly pid?: string;
   readonly product?: string;
-  /** `agent`: ours, with a guard. `other`: the socket is the kernel's, from `--direct` or another program. */
-  readonly by: "agent" | "other";
-  /** Known for ours alone. */
-  readonly address?: string;
-  readonly busid?: string;
 }
 
 export interface Ports {
@@ -30,24 +22,26 @@ export interface Ports {
   readonly waiting: AgentState["waiting"];
 }
 
-const SPEEDS: readonly string[] = ["unknown", "low", "full", "high", "wireless", "super", "super-plus"];
 const DETACH_MS = 5_000;
 const POLL_MS = 20;
 
+interface FreedPorts {
+  readonly ports: readonly number[];
+}
+
 /** What is attached to this kernel, by whomever. Rejects with a VhciError without the kernel's module. */
 export async function attachedPorts(): Promise<Ports> {
-  const agent = await askAgent({ ask: "state" }, "state");
-  const inUse = new Vhci().ports().filter(isInUse);
-  const ports = inUse.map((status) => describe(status, agent?.state));
-  return { ports, waiting: agent?.state.waiting ?? [] };
+  const agent = await askAgent<AgentState>({ method: "GET", path: "/v1/state" });
+  const { ports, waiting } = kernelPorts(new Vhci(), agent);
+  return { ports: ports.map(withDescriptors), waiting };
 }
 
 /** Takes the device on a port away from this kernel; resolves when the port is free. */
 export async function detachPort(port: number): Promise<void> {
   const vhci = new Vhci();
   const status = vhci.port(port);
-  const agent = await askAgent({ ask: "detach", port }, "detached");
-  if (agent?.ports.includes(port) !== true) {
+  const freed = await freedByAgent(port);
+  if (freed?.ports.includes(port) !== true) {
     if (status === undefined || !isInUse(status)) throw notAttached(port);
     vhci.detach(port);
   }
@@ -58,8 +52,8 @@ export async function detachPort(port: number): Promise<void> {
 export async function detachAll(): Promise<readonly number[]> {
   const vhci = new Vhci();
   const inUse = vhci.ports().filter(isInUse);
-  const agent = await askAgent({ ask: "detach-all" }, "detached");
-  for (const { port } of inUse) if (agent?.ports.includes(port) !== true) detachUnlessFree(vhci, port);
+  const freed = await askAgent<FreedPorts>({ method: "DELETE", path: "/v1/ports" });
+  for (const { port } of inUse) if (freed?.ports.includes(port) !== true) detachUnlessFree(vhci, port);
   await untilFree(vhci, inUse);
   return inUse.map(({ port }) => port);
 }
@@ -93,25 +87,24 @@ async function untilFree(vhci: Vhci, ports: readonly PortStatus[]): Promise<void
   }
 }
 
-function isInUse({ state }: PortStatus): boolean {
-  return state === PortState.NOT_ADDRESSED || state === PortState.USED || state === PortState.ERROR;
+/** Nothing if no agent runs, or if it does not keep this port. */
+async function freedByAgent(port: number): Promise<FreedPorts | undefined> {
+  try {
+    return await askAgent<FreedPorts>({ method: "DELETE", path: `/v1/ports/${port}` });
+  } catch (error) {
+    if (error instanceof Unknown) return undefined;
+    throw error;
+  }
 }
 
-function describe(status: PortStatus, agent: AgentState | undefined): AttachedPort {
-  const { port, sysfsName } = status;
-  const ours = agent?.devices.find((device) => device.port === port);
-  const device = sysfsName === undefined ? undefined : kernelDevice(sysfsName);
+/** In the process of the command: the agent must never read strings of a device that it relays. */
+function withDescriptors(port: KernelPort): AttachedPort {
+  const { sysfsName } = port;
+  if (port.node === undefined || sysfsName === undefined) return port;
   return {
-    port,
-    state: device !== undefined ? "attached" : status.state === PortState.ERROR ? "error" : "attaching",
-    speed: SPEEDS[status.speed] ?? "unknown",
-    ...device,
-    ...(device !== undefined && {
-      vid: deviceAttribute(device.sysfsName, "idVendor"),
-      pid: deviceAttribute(device.sysfsName, "idProduct"),
-      product: deviceAttribute(device.sysfsName, "product"),
-    }),
-    by: ours === undefined ? "other" : "agent",
-    ...(ours !== undefined && { address: ours.address, busid: ours.busid }),
+    ...port,
+    vid: deviceAttribute(sysfsName, "idVendor"),
+    pid: deviceAttribute(sysfsName, "idProduct"),
+    product: deviceAttribute(sysfsName, "product"),
   };
 }

@@ -1,8 +1,9 @@
-import { type GadgetSpecification, GadgetSpecificationError, parseGadgetSpec } from "../gadgets/catalog.ts";
+import type { GadgetSpecification } from "../gadgets/catalog.ts";
 import { printAddress } from "../links/address.ts";
 import type { LinkAddress } from "../links/listen.ts";
 import type { ConfigurationFile } from "./configuration/configuration.ts";
-import { AccessDenied, Failed, failureKind, WrongUsage } from "./failure.ts";
+import { AccessDenied, Failed, failureKind } from "./failure.ts";
+import { readGadget } from "./gadget-rack.ts";
 import { HOST_LIMITS } from "./host-limits.ts";
 import type { LogLevels } from "./log-levels.ts";
 import { dialPlace, listenPlace } from "./place.ts";
@@ -20,6 +21,10 @@ export interface ServeRequest {
   /** A configuration to read, and to read again when told to. */
   readonly config?: string | undefined;
   readonly stateFolder?: string | undefined;
+  /** Where the control API is served; nothing: at the place of this user, if there is one. */
+  readonly control?: readonly string[] | undefined;
+  /** Who may use its unix sockets beside this user. */
+  readonly controlGroup?: string | undefined;
   readonly log?: LogLevels | undefined;
   /** How long stopping waits for peers to close. */
   readonly drainMs?: number | undefined;
@@ -77,19 +82,11 @@ export function planServe(
   return {
     listen: byAddress(listen),
     connect,
-    gadgets: each("gadgets", planGadget),
+    gadgets: each("gadgets", (text) => ({ text, specification: readGadget(text) })),
     rules,
     log: { ...configuration?.log, ...request.log },
     drainMs: request.drainMs ?? (configuration?.drain ?? HOST_LIMITS.drainMs / 1_000) * 1_000,
   };
-}
-
-function planGadget(text: string): PlannedGadget {
-  const specification = parseGadgetSpec(text);
-  if (specification instanceof GadgetSpecificationError) {
-    throw new WrongUsage(`gadget "${text}": ${specification.message}`);
-  }
-  return { text, specification };
 }
 
 function byAddress(addresses: readonly LinkAddress[]): ReadonlyMap<string, LinkAddress> {

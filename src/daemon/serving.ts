@@ -1,13 +1,17 @@
-import type { GadgetSpecification } from "../gadgets/catalog.ts";
 import { SystemError } from "../linux/system-error.ts";
 import type { Loop } from "../usb/loop.ts";
-import { type PluggedGadget, plugGadget, standsAlone } from "./backing/plugged-gadget.ts";
+import { readControlPlace, serveControl } from "./api/control-place.ts";
+import { ControlServer } from "./api/control-server.ts";
+import type { PluggedGadget } from "./backing/plugged-gadget.ts";
 import { ConfigurationFile } from "./configuration/configuration.ts";
 import { DataPlane } from "./data-plane/data-plane.ts";
 import { Dialler } from "./dialler.ts";
+import { EventLog } from "./event-log.ts";
 import { ExportTable } from "./export-table.ts";
 import { Failed, failureKind, WrongUsage } from "./failure.ts";
+import { GadgetRack } from "./gadget-rack.ts";
 import { Host, type OpenedPlaces } from "./host.ts";
+import type { HostControl, Reload } from "./host-control.ts";
 import { HOST_LIMITS } from "./host-limits.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
 import type { Log, RoomLogs } from "./log.ts";
@@ -16,27 +20,24 @@ import { type OpenRules, openRules } from "./rules/open-rules.ts";
 import { printRule } from "./rules/rule.ts";
 import { RuleBook } from "./rules/rule-book.ts";
 import { type PlannedGadget, planServe, type ServePlan, type ServeRequest } from "./serve-plan.ts";
+import { SessionRegistry } from "./session-registry.ts";
 import { StateFolder } from "./state/state-folder.ts";
-
-/** What reading the configuration again has changed. */
-export interface Reload {
-  /** In words, for people; empty if nothing was. */
-  readonly changed: readonly string[];
-  /** Keys whose new value holds after a restart. */
-  readonly restart: readonly string[];
-}
 
 interface ServedGadget extends PlannedGadget {
   readonly busid: string;
-  readonly plugged: PluggedGadget;
 }
 
 /** A host that runs. */
-export class Serving {
-  readonly exports = new ExportTable();
+export class Serving implements HostControl {
+  readonly since = new Date().toISOString();
+  readonly events = new EventLog();
+  readonly exports = new ExportTable(this.events);
+  readonly sessions = new SessionRegistry(this.events);
+  readonly gadgets: GadgetRack;
   readonly host: Host;
   /** Who may have what; changed while the host runs. */
   readonly rules: RuleBook;
+  readonly stateFolder: string;
   readonly #request: ServeRequest;
   readonly #logs: RoomLogs;
   readonly #loop: Loop = new LibuvLoop();
@@ -44,22 +45,22 @@ export class Serving {
   /** What it was started with; some of it holds until its end. */
   readonly #file: ConfigurationFile | undefined;
   #plan: ServePlan;
-  #gadgets: readonly ServedGadget[] = [];
+  /** Those that were asked for at the start or in the configuration. */
+  #served: readonly ServedGadget[] = [];
   readonly #diallers = new Map<string, Dialler>();
-  /** Gadgets that were withdrawn while a session had them. */
-  readonly #leaving = new Set<Promise<void>>();
   #reloading: Promise<unknown> = Promise.resolve();
   #isStopping = false;
-  /** The worker, once there is a gadget for it. */
-  #plane: DataPlane | undefined;
+  #control: ControlServer | undefined;
 
   private constructor(
     request: ServeRequest,
     file: ConfigurationFile | undefined,
     logs: RoomLogs,
+    folder: StateFolder,
     rules: OpenRules,
     book: RuleBook,
   ) {
+    this.stateFolder = folder.path;
     this.#request = request;
     this.#file = file;
     this.#logs = logs;
@@ -68,7 +69,10 @@ export class Serving {
     this.#plan = EMPTY;
     const trace = logs.room("rules");
     const gate = new Gate(book, logs.room("audit"), (fields, line) => trace.debug(fields, line));
-    this.host = new Host(this.exports, this.#loop, logs.room("usbip"), HOST_LIMITS, gate);
+    this.host = new Host(this.exports, this.#loop, logs.room("usbip"), HOST_LIMITS, gate, this.sessions);
+    this.gadgets = new GadgetRack(this.exports, this.#loop, logs.room("gadgets"), () =>
+      openPlane(request, logs.room("usbip")),
+    );
   }
 
   /** Rejects with WrongUsage, AccessDenied, Failed or a LinkError; then nothing is left behind. */
@@ -77,11 +81,13 @@ export class Serving {
     const folder = new StateFolder(request.stateFolder ?? file?.configuration.state);
     logs.level({ ...file?.configuration.log, ...request.log });
     const rules = await openRules(folder, logs.room("daemon"));
-    const serving = new Serving(request, file, logs, rules, new RuleBook(rules.store));
+    const serving = new Serving(request, file, logs, folder, rules, new RuleBook(rules.store));
     try {
+      serving.#control = await serving.#openControl(file);
       await serving.#become(file);
     } catch (error) {
-      await serving.#plane?.stop();
+      serving.#control?.stop();
+      await serving.gadgets.close();
       await rules.close();
       throw error;
     }
@@ -100,9 +106,17 @@ export class Serving {
 
   /** What a person has to know of single devices, with their bus ids. */
   get notes(): readonly string[] {
-    return this.#gadgets.flatMap(({ busid, plugged: { note } }) =>
-      note === undefined ? [] : [`${busid}: ${note}`],
-    );
+    return this.gadgets.notes;
+  }
+
+  /** Where the control API is served. */
+  get control(): readonly string[] {
+    return this.#control?.addresses ?? [];
+  }
+
+  /** Where the token for it stands, if it is served over TCP. */
+  get tokenPath(): string | undefined {
+    return this.#control?.tokenPath;
   }
 
   /** Whom it dials. */
@@ -124,10 +138,11 @@ export class Serving {
     this.#isStopping = true;
     await this.#reloading;
     for (const dialler of this.#diallers.values()) dialler.stop();
+    this.#control?.refuseNew();
     await this.host.stop(this.#plan.drainMs);
-    await Promise.all([...this.#leaving, ...this.#gadgets.map(({ plugged }) => plugged.close())]);
-    await this.#plane?.stop();
+    await this.gadgets.close();
     await this.#openRules.close();
+    this.#control?.stop();
   }
 
   async #reloadOnce(): Promise<Reload> {
@@ -160,14 +175,16 @@ export class Serving {
   async #become(file: ConfigurationFile | undefined): Promise<readonly string[]> {
     const before = this.#plan;
     const plan = planServe(this.#request, file, (link, rules) => this.rules.mayAdmit(link, rules));
-    const { kept, gone, added } = sortGadgets(this.#gadgets, plan.gadgets);
+    // One that was unplugged meanwhile is plugged again if the configuration still has it.
+    const served = this.#served.filter(({ busid }) => this.gadgets.has(busid));
+    const { kept, gone, added } = sortGadgets(served, plan.gadgets);
     const plugged: (readonly [PlannedGadget, PluggedGadget])[] = [];
     let places: OpenedPlaces;
     try {
       for (const gadget of added) {
         // One after the other: their order is that of the bus ids, and the first failure is the one to tell.
         // oxlint-disable-next-line no-await-in-loop
-        const opened = await this.#plug(gadget.specification);
+        const opened = await this.gadgets.open(gadget.specification);
         plugged.push([gadget, opened]);
       }
       places = await this.host.open(missing(plan.listen, before.listen));
@@ -181,38 +198,32 @@ export class Serving {
     this.#logs.level(plan.log);
     this.rules.configure(plan.rules);
     for (const gadget of gone) {
-      this.#withdraw(gadget);
+      this.gadgets.withdraw(gadget.busid);
       changed.push(`withdrew ${gadget.busid}`);
     }
     const shared = plugged.map(([planned, gadget]): ServedGadget => {
-      const { kind, serial } = planned.specification;
-      const { busid } = this.exports.add(kind, gadget.device, serial);
+      const { busid } = this.gadgets.offer(planned.specification, gadget);
       changed.push(`shares ${busid}`);
       const { text, specification } = planned;
-      return { text, specification, busid, plugged: gadget };
+      return { text, specification, busid };
     });
-    this.#gadgets = [...kept, ...shared];
+    this.#served = [...kept, ...shared];
     for (const address of missing(before.listen, plan.listen)) this.host.close(address);
     places.adopt();
     this.#dial(plan);
     return [...changed, ...differences(before, plan)];
   }
 
-  #plug(specification: GadgetSpecification): Promise<PluggedGadget> {
-    if (standsAlone(specification)) this.#plane ??= openPlane(this.#request, this.#logs.room("usbip"));
-    return plugGadget(specification, this.#loop, this.#logs.room("gadgets"), this.#plane);
-  }
-
-  #withdraw({ busid, plugged }: ServedGadget): void {
-    const log = this.#logs.room("gadgets");
-    const leaving = this.exports
-      .withdraw(busid)
-      .then(() => plugged.close())
-      .catch((error: Error) =>
-        log.warn({ code: "STORE_FAILED", busid }, `STORE_FAILED ${busid}: ${error.message}`),
-      )
-      .finally(() => this.#leaving.delete(leaving));
-    this.#leaving.add(leaving);
+  #openControl(file: ConfigurationFile | undefined): Promise<ControlServer> {
+    const { control } = file?.configuration ?? {};
+    const asked = this.#request.control ?? (control?.socket === undefined ? undefined : [control.socket]);
+    const places = asked === undefined ? [serveControl()] : asked.map(readControlPlace);
+    return ControlServer.start({
+      role: "serve",
+      places: places.filter((place) => place !== undefined),
+      group: this.#request.controlGroup ?? control?.group,
+      load: async () => (await import("./api/host-app.ts")).hostApp(this, this.#logs.room("daemon")),
+    });
   }
 
   #dial({ connect }: ServePlan): void {

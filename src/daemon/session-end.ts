@@ -14,6 +14,8 @@ export type SessionCode =
   | "UNPLUGGED"
   /** This host stopped. */
   | "STOPPED"
+  /** Somebody who may control this host or guest cut it. */
+  | "KICKED"
   | ProtocolErrorCode;
 
 export interface SessionEnd {
@@ -23,6 +25,15 @@ export interface SessionEnd {
 }
 
 export const STOPPED: SessionEnd = { code: "STOPPED", reason: "this host stopped" };
+export const KICKED: SessionEnd = {
+  code: "KICKED",
+  reason: "it was cut by `usbferry kick` or the control API",
+};
+
+/** Ends that somebody wanted. */
+export function isWanted({ code }: SessionEnd): boolean {
+  return code === "OK" || code === "STOPPED" || code === "KICKED";
+}
 
 export function endBySession(cause: EndCause): SessionEnd {
   return cause === "unplugged"

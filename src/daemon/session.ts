@@ -2,20 +2,22 @@ import type { Link } from "../links/link.ts";
 import type { LinkError } from "../links/link-error.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { ExportedDevice, Exports } from "../usbip/exports.ts";
-import { type EndCause, UsbipServer } from "../usbip/server.ts";
+import { type EndCause, type ImportRefusal, UsbipServer } from "../usbip/server.ts";
 import type { TransferCounters } from "../usbip/transfer-counters.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { type CarriedSession, PlaneGadget } from "./data-plane/plane-gadget.ts";
 import type { HostLimits } from "./host-limits.ts";
 import type { Log } from "./log.ts";
-import { endByLink, endByProtocol, endBySession, type SessionEnd, STOPPED } from "./session-end.ts";
+import { endByLink, endByProtocol, endBySession, isWanted, type SessionEnd, STOPPED } from "./session-end.ts";
 import { StallWatch } from "./stall-watch.ts";
 
 /** What a session tells its host. */
 export interface SessionOwner {
-  imported(session: Session): void;
+  imported(session: Session, exported: ExportedDevice, counters: TransferCounters): void;
+  /** The peer asked for a device and did not get it. */
+  refused(session: Session, busid: string, refusal: ImportRefusal): void;
   /** The session is over and its device free again. Called once. */
-  finished(session: Session): void;
+  finished(session: Session, end: SessionEnd): void;
 }
 
 /** What one client is offered, and what becomes of the device that it asked for last. */
@@ -23,7 +25,7 @@ export interface SessionExports extends Exports {
   /** Nobody else can have it from now on. */
   take(): void;
   /** The client has it. */
-  imported(counters: TransferCounters): void;
+  imported(): void;
   /** The client has it no longer. */
   returned(end: SessionEnd, durationMs: number): void;
   /** It is free again; always after `take`. */
@@ -77,8 +79,9 @@ export class Session {
     this.#server = new UsbipServer(exports, loop, {
       write: (chunks, written) => this.#stall.write(chunks, written),
       end: (cause) => this.#ended(cause),
-      imported: (_, counters) => this.#imported(counters),
+      imported: (exported, counters) => this.#imported(exported, counters),
       handOver: (exported, request) => this.#handOver(exported, request),
+      refused: (busid, refusal) => this.#owner.refused(this, busid, refusal),
     });
   }
 
@@ -105,13 +108,23 @@ export class Session {
   }
 
   /** Says goodbye to the peer; `destroy` follows if it does not answer. */
-  stop(end: SessionEnd = STOPPED): void {
+  stop(): void {
     if (this.#carried !== undefined) {
-      this.#carried.stop(end);
+      this.#carried.stop();
+      return;
+    }
+    this.#end ??= STOPPED;
+    this.#close();
+  }
+
+  /** Cuts the peer off. */
+  kick(end: SessionEnd): void {
+    if (this.#carried !== undefined) {
+      this.#carried.kick(end);
       return;
     }
     this.#end ??= end;
-    this.#close();
+    this.#link.destroy();
   }
 
   destroy(): void {
@@ -145,11 +158,11 @@ export class Session {
     if (this.#server.phase === "another") this.#answeredMs = this.#loop.now();
   }
 
-  #imported(counters: TransferCounters): void {
+  #imported(exported: ExportedDevice, counters: TransferCounters): void {
     this.#hasDevice = true;
     this.#exports.take();
-    this.#exports.imported(counters);
-    this.#owner.imported(this);
+    this.#exports.imported();
+    this.#owner.imported(this, exported, counters);
   }
 
   #handOver(exported: ExportedDevice, request: Uint8Array): boolean {
@@ -164,13 +177,14 @@ export class Session {
         { fd, peer, request, ageMs, exported: { busid, path, busnum, devnum } },
         {
           imported: (counters) => {
-            this.#exports.imported(counters);
-            this.#owner.imported(this);
+            this.#exports.imported();
+            this.#owner.imported(this, exported, counters);
           },
+          refused: (refusal) => this.#owner.refused(this, busid, refusal),
           returned: (end, durationMs) => this.#exports.returned(end, durationMs),
-          finished: () => {
+          finished: (end) => {
             this.#exports.giveBack();
-            this.#owner.finished(this);
+            this.#owner.finished(this, end);
           },
         },
       );
@@ -203,7 +217,7 @@ export class Session {
       } else {
         this.#tell(end, durationMs);
       }
-      this.#owner.finished(this);
+      this.#owner.finished(this, end);
     });
   }
 
@@ -211,7 +225,7 @@ export class Session {
     const { peer } = this.#link;
     const line = `${end.code} ${peer} after ${durationMs / 1_000} s: ${end.reason}`;
     const fields = { code: end.code, peer, durationMs };
-    if (end.code === "OK" || end.code === "STOPPED") this.#log.info(fields, line);
+    if (isWanted(end)) this.#log.info(fields, line);
     else this.#log.warn(fields, line);
   }
 }

@@ -5,6 +5,7 @@ import type { Listener } from "../links/listener.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { DeviceChoice } from "./device-choice.ts";
 import { matching } from "./device-choice.ts";
+import type { EventLog } from "./event-log.ts";
 import { failureKind } from "./failure.ts";
 import { HostConversation, type ReadyImport, Refused } from "./host-conversation.ts";
 import type { Log } from "./log.ts";
@@ -23,6 +24,7 @@ export class WaitingGuest {
   readonly #choice: DeviceChoice | undefined;
   readonly #loop: Loop;
   readonly #log: Log;
+  readonly #events: EventLog;
   readonly #welcome: Welcome;
   readonly #unwanted = new Set<string>();
   /** Devices that have another serial number than the one that is waited for. */
@@ -37,12 +39,14 @@ export class WaitingGuest {
     choice: DeviceChoice | undefined,
     loop: Loop,
     log: Log,
+    events: EventLog,
     welcome: Welcome,
   ) {
     this.address = address;
     this.#choice = choice;
     this.#loop = loop;
     this.#log = log;
+    this.#events = events;
     this.#welcome = welcome;
     this.#others = new OtherDevices(loop);
   }
@@ -53,9 +57,10 @@ export class WaitingGuest {
     choice: DeviceChoice | undefined,
     loop: Loop,
     log: Log,
+    events: EventLog,
     welcome: Welcome,
   ): Promise<WaitingGuest> {
-    const guest = new WaitingGuest(printAddress(place), choice, loop, log, welcome);
+    const guest = new WaitingGuest(printAddress(place), choice, loop, log, events, welcome);
     guest.#listener = await listen(place, (link) => void guest.#accept(link));
     return guest;
   }
@@ -99,6 +104,7 @@ export class WaitingGuest {
         { code: "NOT_ATTACHED", peer: link.peer },
         `NOT_ATTACHED ${link.peer} dialled in: ${reason}`,
       );
+      this.#events.publish("error", { code: "NOT_ATTACHED", peer: link.peer, reason });
     } finally {
       this.#conversations.delete(conversation);
     }

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { lockFile } from "../linux/file-lock.ts";
 import { printAddress, type UnixAddress } from "./address.ts";
 import { untilConnected } from "./dialling.ts";
-import type { Link, LinkLimits } from "./link.ts";
+import { LINK_LIMITS, type Link, type LinkLimits } from "./link.ts";
 import { type LinkAction, LinkError, linkError } from "./link-error.ts";
 import { type Accept, type Listener, untilListening } from "./listener.ts";
 import { MovableLink } from "./movable-link.ts";
@@ -21,17 +21,29 @@ const MAX_PATH_BYTES = 107;
 const LOCK_MS = 2_000;
 const LOCK_LOOK_MS = 10;
 
-/** The file appears with mode 0660, replaces that of a dead process, and goes away with the listener. */
 export async function listenUnix(
   address: UnixAddress,
   accept: Accept,
   limits: LinkLimits,
 ): Promise<Listener> {
-  const tooLong = overlong("listen", address);
-  if (tooLong !== undefined) throw tooLong;
   const server = createServer({ pauseOnConnect: true }, (accepted) => {
     accept(new MovableLink(printAddress(address), (onread) => rewrap(accepted, onread)));
   });
+  await bindUnix(server, address, limits);
+  return { address, close: () => void server.close() };
+}
+
+/**
+ * Lets a server of any kind listen. The file appears with mode 0660, replaces that of a dead process, and goes away
+ * with the server. Rejects with a LinkError.
+ */
+export async function bindUnix(
+  server: Server,
+  address: UnixAddress,
+  limits: LinkLimits = LINK_LIMITS,
+): Promise<void> {
+  const tooLong = overlong("listen", address);
+  if (tooLong !== undefined) throw tooLong;
   const unlock = await lockFolder(dirname(address.path));
   try {
     await untilBound(server, address);
@@ -47,7 +59,6 @@ export async function listenUnix(
   } finally {
     unlock();
   }
-  return { address, close: () => void server.close() };
 }
 
 /**

@@ -17,9 +17,13 @@ export interface ExportedDevice {
   readonly attached: boolean;
 }
 
+/** A device that a peer may not have, and why, for those who watch the host. */
+export interface DeniedDevice {
+  readonly denied: string;
+}
+
 /** What a server can offer to one peer. */
 export interface Exports {
   devices(): Iterable<ExportedDevice>;
-  /** `denied` is one that this peer may not have. */
-  find(busid: string): ExportedDevice | "denied" | undefined;
+  find(busid: string): ExportedDevice | DeniedDevice | undefined;
 }

@@ -15,6 +15,22 @@ import type { SessionTrace } from "./urb-trace.ts";
 /** Why the server ends a conversation: the peer broke the protocol, or its device is gone. */
 export type EndCause = ProtocolError | "unplugged";
 
+export type ImportRefusalCode =
+  /** No device has this bus id, or it has been unplugged. */
+  | "NO_DEVICE"
+  /** Somebody else has it. */
+  | "DEVICE_BUSY"
+  /** A rule of this host, or its operating system, refuses it. */
+  | "DEVICE_DENIED"
+  /** It could not be opened, or does not describe itself. */
+  | "DEVICE_FAILED";
+
+/** Why an import is refused, for those who watch the host: the peer learns a status alone. */
+export interface ImportRefusal {
+  readonly code: ImportRefusalCode;
+  readonly message: string;
+}
+
 /** What the engine asks of the connection it serves. */
 export interface ServerOutput {
   /** The chunks belong to the engine again when `written` runs. */
@@ -23,6 +39,8 @@ export interface ServerOutput {
   end(cause: EndCause): void;
   /** A device was imported over this connection; it is given back by `disconnected`. */
   imported(exported: ExportedDevice, counters: TransferCounters): void;
+  /** An import was refused; the conversation goes on. */
+  refused?(busid: string, refusal: ImportRefusal): void;
   /**
    * Takes the conversation to where a distant device is served: `request` is what the peer has said from the import
    * on, unanswered, and nothing more is to be fed here. False if the connection cannot be taken there.
@@ -162,8 +180,12 @@ export class UsbipServer {
 
   #import(busid: string, asked: Uint8Array): void {
     const exported = this.#exports.find(busid);
-    if (exported === undefined || exported === "denied") {
-      this.#refuse(exported === "denied" ? OpStatus.ST_NA : OpStatus.ST_NODEV);
+    if (exported === undefined) {
+      this.#refuse(busid, { reason: "gone", message: "no device has this bus id" });
+      return;
+    }
+    if ("denied" in exported) {
+      this.#refuse(busid, { reason: "denied", message: exported.denied });
       return;
     }
     const { device } = exported;
@@ -182,9 +204,10 @@ export class UsbipServer {
   }
 
   #handOver(exported: ExportedDevice, asked: Uint8Array): void {
-    if (exported.attached) this.#refuse(OpStatus.ST_DEV_BUSY);
+    const { busid } = exported;
+    if (exported.attached) this.#refuse(busid, { reason: "busy", message: `${busid} is in use` });
     else if (this.#output.handOver?.(exported, asked.slice()) === true) this.#phase = "over";
-    else this.#refuse(OpStatus.ST_DEV_ERR);
+    else this.#refuse(busid, { reason: "failed", message: "the connection cannot be taken to its thread" });
   }
 
   #opened(exported: ExportedDevice, device: UsbDevice, refused: OpenError | undefined): void {
@@ -196,7 +219,7 @@ export class UsbipServer {
     }
     if (refused !== undefined) {
       this.#phase = "another";
-      this.#refuse(refusalStatus(refused));
+      this.#refuse(exported.busid, refused);
       this.#handshake();
       return;
     }
@@ -225,7 +248,9 @@ export class UsbipServer {
     if (early.length > 0) this.#session.receive(early);
   }
 
-  #refuse(status: OpStatus): void {
+  #refuse(busid: string, { reason, message }: OpenError): void {
+    const { status, code } = REFUSALS[reason];
+    this.#output.refused?.(busid, { code, message });
     this.#send([encodeOp(OpCode.OP_REP_IMPORT, status)]);
   }
 
@@ -244,18 +269,14 @@ export class UsbipServer {
   }
 }
 
-function refusalStatus(refused: OpenError): OpStatus {
-  switch (refused.reason) {
-    case "busy":
-      return OpStatus.ST_DEV_BUSY;
-    case "gone":
-      return OpStatus.ST_NODEV;
-    case "denied":
-      return OpStatus.ST_NA;
-    case "failed":
-      return OpStatus.ST_DEV_ERR;
-  }
-}
+const REFUSALS: Readonly<
+  Record<OpenError["reason"], { readonly status: OpStatus; readonly code: ImportRefusalCode }>
+> = {
+  busy: { status: OpStatus.ST_DEV_BUSY, code: "DEVICE_BUSY" },
+  gone: { status: OpStatus.ST_NODEV, code: "NO_DEVICE" },
+  denied: { status: OpStatus.ST_NA, code: "DEVICE_DENIED" },
+  failed: { status: OpStatus.ST_DEV_ERR, code: "DEVICE_FAILED" },
+};
 
 function encodeOp(code: number, status: number): Uint8Array {
   return OpCommon.encode({ version: USBIP_VERSION, code, status });

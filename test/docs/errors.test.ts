@@ -30,9 +30,14 @@ const OTHERS = [
   "STORE_FAILED",
 ];
 
-test("every code that a log line can carry is a heading of docs/errors.md", () => {
+test("every code that a log line, an event or the control API can carry is a heading of docs/errors.md", () => {
   const headings = Array.from(read("docs/errors.md").matchAll(/^### ([A-Z_]+)$/gm), (match) => match[1]!);
-  const codes = codesOf("src/wire/protocol-error.ts", "src/daemon/session-end.ts");
+  const codes = codesOf(
+    "src/wire/protocol-error.ts",
+    "src/daemon/session-end.ts",
+    "src/usbip/server.ts",
+    "src/daemon/api/refusal.ts",
+  );
   assert.ok(codes.includes("TRUNCATED") && codes.includes("LINK_LOST"));
   assert.deepEqual(headings.toSorted(), Array.from(new Set([...codes, ...OTHERS])).toSorted());
 });

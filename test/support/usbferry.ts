@@ -19,13 +19,18 @@ type Environment = Readonly<Record<string, string>>;
 /** Tests neither see nor change the state of this machine. */
 const state = mkdtempSync(join(tmpdir(), "usbferry-test-state-"));
 process.on("exit", () => rmSync(state, { recursive: true, force: true }));
-export const OWN_STATE: Environment = { USBFERRY_STATE: state };
+/** Hosts of several tests run at once: none is controlled, and no command asks another's, unless a test says so. */
+export const ALONE: Environment = {
+  USBFERRY_STATE: state,
+  USBFERRY_CONTROL: "off",
+  USBFERRY_AGENT: "/nonexistent/agent.sock",
+};
 
 /** Runs a command to its end. */
 export function usbferry(args: readonly string[], environment: Environment = {}): Outcome {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
     encoding: "utf8",
-    env: { ...process.env, ...OWN_STATE, ...environment },
+    env: { ...process.env, ...ALONE, ...environment },
     timeout: 20_000,
   });
   return { code: status, stdout, stderr };
@@ -39,8 +44,10 @@ export class RunningUsbferry {
   readonly #closed: Promise<unknown>;
 
   constructor(args: readonly string[], environment: Environment = {}) {
-    const env = { ...process.env, ...OWN_STATE, ...environment };
-    this.process = spawn(process.execPath, [MAIN, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+    this.process = spawn(process.execPath, [MAIN, ...args], {
+      env: { ...process.env, ...ALONE, ...environment },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.#closed = once(this.process, "close");
     this.process.stdout!.setEncoding("utf8").on("data", (text: string) => {
       this.stdout += text;

@@ -6,9 +6,12 @@ import type { Guest } from "./guest.ts";
 /** Without source maps: loading is what takes time in the guest. */
 const USBFERRY = ["/node/bin/node", "/repo/dist/src/cli/main.js"];
 
+/** An agent that starts loads its control API, file by file over 9p: half a minute under emulation. */
+const COMMAND_MS = 180_000;
+
 /** The command itself, in the guest. What it printed; rejects if it failed. */
 export async function outputOf(guest: Guest, ...args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await guest.run([...USBFERRY, ...args], { timeoutMs: 60_000 });
+  const { code, stdout, stderr } = await guest.run([...USBFERRY, ...args], { timeoutMs: COMMAND_MS });
   if (code !== 0) throw new Error(`usbferry ${args.join(" ")} ended with ${code}\n${stdout}${stderr}`);
   return stdout;
 }
@@ -29,11 +32,13 @@ async function seen(guest: Guest, busid: string, sysfsName: string, node: string
 
 /** The same without starting a node for it: what `usbferry attach` calls, called in the guest's test agent. */
 export async function attachByCall(guest: Guest, address: string, busid: string): Promise<AttachedDevice> {
-  return (await guest.call("test/vm/guest/own-attach.js", "attachGuarded", [
-    [...USBFERRY, "agent"],
-    address,
-    busid,
-  ])) as AttachedDevice;
+  const args = [[...USBFERRY, "agent"], address, busid];
+  return (await guest.call(
+    "test/vm/guest/own-attach.js",
+    "attachGuarded",
+    args,
+    COMMAND_MS,
+  )) as AttachedDevice;
 }
 
 /** `usbferry attach --direct`, called likewise. */
@@ -49,7 +54,12 @@ export async function attachDirectByCall(
 /** `usbferry attach --listen`, called likewise. */
 export async function waitByCall(guest: Guest, address: string, device?: string): Promise<AttachedDevice> {
   const args = [[...USBFERRY, "agent"], address, device ?? null];
-  return (await guest.call("test/vm/guest/own-attach.js", "attachWaiting", args, 60_000)) as AttachedDevice;
+  return (await guest.call(
+    "test/vm/guest/own-attach.js",
+    "attachWaiting",
+    args,
+    COMMAND_MS,
+  )) as AttachedDevice;
 }
 
 export async function detachByCall(guest: Guest, port: number): Promise<void> {

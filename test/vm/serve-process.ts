@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { MAIN, OWN_STATE } from "../support/usbferry.ts";
+import { ALONE, MAIN } from "../support/usbferry.ts";
 
 /** `usbferry serve` as a process of its own, so that it can be killed. */
 export class ServeProcess {
@@ -14,8 +14,8 @@ export class ServeProcess {
   }
 
   static async start(gadget: string): Promise<ServeProcess> {
-    const argv = [MAIN, "serve", "--listen", "tcp:127.0.0.1:0", "--gadget", gadget];
-    const env = { ...process.env, ...OWN_STATE };
+    const argv = [MAIN, "serve", "--listen", "tcp:127.0.0.1:0", "--control", "off", "--gadget", gadget];
+    const env = { ...process.env, ...ALONE };
     const serving = spawn(process.execPath, argv, { env, stdio: ["ignore", "pipe", "ignore"] });
     const exit = once(serving, "exit");
     for await (const line of createInterface(serving.stdout)) {

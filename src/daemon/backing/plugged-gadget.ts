@@ -1,9 +1,9 @@
 import { createGadget, type GadgetSpecification } from "../../gadgets/catalog.ts";
+import type { Gadget } from "../../gadgets/gadget.ts";
 import { SystemError } from "../../linux/system-error.ts";
-import type { UsbDevice } from "../../usb/device.ts";
 import type { Loop } from "../../usb/loop.ts";
-import type { DistantDevice } from "../../usbip/exports.ts";
 import type { DataPlane } from "../data-plane/data-plane.ts";
+import type { PlaneGadget } from "../data-plane/plane-gadget.ts";
 import type { Log } from "../log.ts";
 import { FileStore } from "./file-store.ts";
 import { PtyStream } from "./pty-stream.ts";
@@ -11,7 +11,7 @@ import { TcpStream } from "./tcp-stream.ts";
 
 /** A gadget with what stands behind it. */
 export interface PluggedGadget {
-  readonly device: UsbDevice | DistantDevice;
+  readonly device: Gadget | PlaneGadget;
   /** What a person has to know to use it. */
   readonly note?: string;
   /** Gives back what stands behind it, when no session has the device any more. */

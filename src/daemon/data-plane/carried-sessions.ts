@@ -2,8 +2,11 @@ import { createGadget } from "../../gadgets/catalog.ts";
 import type { Gadget } from "../../gadgets/gadget.ts";
 import { PollLink } from "../../links/poll-link.ts";
 import type { ExportedDevice } from "../../usbip/exports.ts";
+import type { ImportRefusal } from "../../usbip/server.ts";
+import type { TransferCounters } from "../../usbip/transfer-counters.ts";
 import type { HostLimits } from "../host-limits.ts";
 import { PATROL_MS, Session, type SessionExports, type SessionOwner } from "../session.ts";
+import type { SessionEnd } from "../session-end.ts";
 import type { Connection, ToMain, ToThread } from "./plane-message.ts";
 import type { PollLoop } from "./poll-loop.ts";
 
@@ -37,22 +40,30 @@ export class CarriedSessions implements SessionOwner {
         break;
       // A session may have ended while the message was on its way.
       case "stop":
-        this.#sessions.get(message.session)?.stop(message.end);
+        this.#sessions.get(message.session)?.stop();
         break;
       case "destroy":
         this.#sessions.get(message.session)?.destroy();
         break;
+      case "kick":
+        this.#sessions.get(message.session)?.kick(message.end);
+        break;
     }
   }
 
-  /** Its exports have told. */
-  imported(): void {}
+  imported(session: Session, _exported: ExportedDevice, { block }: TransferCounters): void {
+    this.#tell({ what: "imported", session: this.#numbers.get(session)!, counters: block });
+  }
 
-  finished(session: Session): void {
+  refused(session: Session, _busid: string, refusal: ImportRefusal): void {
+    this.#tell({ what: "refused", session: this.#numbers.get(session)!, refusal });
+  }
+
+  finished(session: Session, end: SessionEnd): void {
     const number = this.#numbers.get(session)!;
     this.#numbers.delete(session);
     this.#sessions.delete(number);
-    this.#tell({ what: "finished", session: number });
+    this.#tell({ what: "finished", session: number, end });
   }
 
   #carry(
@@ -100,7 +111,7 @@ export class CarriedSessions implements SessionOwner {
       devices: () => (exported === undefined ? [] : [exported]),
       find: (busid) => (busid === exported?.busid ? exported : undefined),
       take: () => {},
-      imported: ({ block }) => this.#tell({ what: "imported", session, counters: block }),
+      imported: () => {},
       returned: (end, durationMs) => this.#tell({ what: "returned", session, end, durationMs }),
       giveBack: () => {},
     };

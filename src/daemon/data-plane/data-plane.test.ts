@@ -14,6 +14,7 @@ import { parseAddress } from "../../links/address.ts";
 import type { LinkAddress } from "../../links/listen.ts";
 import { Speed } from "../../usb/speed.ts";
 import { Dialler } from "../dialler.ts";
+import { EventLog } from "../event-log.ts";
 import { ExportTable } from "../export-table.ts";
 import { Host } from "../host.ts";
 import type { ReadyImport } from "../host-conversation.ts";
@@ -384,9 +385,15 @@ test("a guest that waits is brought a device of the worker", onLinux, async (t) 
   const path = join(folder, "guest");
   const brought: ReadyImport[] = [];
   const silent = { info: () => {}, warn: () => {} };
-  const guest = await WaitingGuest.listen({ kind: "unix", path }, undefined, loop, silent, async (ready) => {
-    brought.push(ready);
-  });
+  const welcome = async (ready: ReadyImport): Promise<void> => void brought.push(ready);
+  const guest = await WaitingGuest.listen(
+    { kind: "unix", path },
+    undefined,
+    loop,
+    silent,
+    new EventLog(),
+    welcome,
+  );
   const plane = new Plane(t, 2);
   const dialler = new Dialler({ kind: "unix", path }, plane.host, plane.exports, loop, silent);
   dialler.start();

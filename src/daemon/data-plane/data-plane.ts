@@ -6,6 +6,7 @@ import { SystemError } from "../../linux/system-error.ts";
 import { TransferCounters } from "../../usbip/transfer-counters.ts";
 import { HOST_LIMITS, type HostLimits } from "../host-limits.ts";
 import type { Log } from "../log.ts";
+import { type SessionEnd, STOPPED } from "../session-end.ts";
 import { type CarriedSession, type CarriedWatcher, PlaneGadget } from "./plane-gadget.ts";
 import type { Connection, ThreadMemory, ThreadStart, ToMain, ToThread } from "./plane-message.ts";
 
@@ -94,14 +95,18 @@ export class DataPlane {
     this.#watchers.set(session, watcher);
     this.#post({ what: "carry", session, gadget, connection });
     return {
-      stop: (end) => this.#post({ what: "stop", session, end }),
-      destroy: () => {
-        this.#post({ what: "destroy", session });
-        setTimeout(() => {
-          if (this.#watchers.has(session)) this.#giveUp();
-        }, this.#limits.drainMs).unref();
-      },
+      stop: () => this.#post({ what: "stop", session }),
+      destroy: () => this.#demand({ what: "destroy", session }),
+      kick: (end) => this.#demand({ what: "kick", session, end }),
     };
+  }
+
+  /** The session has to end soon, or the worker is stuck. */
+  #demand(message: ToThread & { readonly what: "destroy" | "kick" }): void {
+    this.#post(message);
+    setTimeout(() => {
+      if (this.#watchers.has(message.session)) this.#giveUp();
+    }, this.#limits.drainMs).unref();
   }
 
   #post(message: ToThread): void {
@@ -121,11 +126,14 @@ export class DataPlane {
       case "imported":
         this.#watchers.get(message.session)?.imported(new TransferCounters(message.counters));
         break;
+      case "refused":
+        this.#watchers.get(message.session)?.refused(message.refusal);
+        break;
       case "returned":
         this.#watchers.get(message.session)?.returned(message.end, message.durationMs);
         break;
       case "finished":
-        this.#finish(message.session);
+        this.#finish(message.session, message.end);
         break;
       case "memory":
         this.#asking.shift()?.(message);
@@ -133,10 +141,10 @@ export class DataPlane {
     }
   }
 
-  #finish(session: number): void {
+  #finish(session: number, end: SessionEnd): void {
     const watcher = this.#watchers.get(session);
     this.#watchers.delete(session);
-    watcher?.finished();
+    watcher?.finished(end);
   }
 
   /** The worker is stuck. Its sessions end with it. */
@@ -144,6 +152,6 @@ export class DataPlane {
     // It interrupts what runs, but not a system call.
     void this.#worker.terminate();
     this.#post({ what: "end" });
-    for (const session of this.#watchers.keys()) this.#finish(session);
+    for (const session of this.#watchers.keys()) this.#finish(session, STOPPED);
   }
 }

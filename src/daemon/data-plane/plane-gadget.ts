@@ -1,6 +1,7 @@
 import type { Gadget } from "../../gadgets/gadget.ts";
 import type { Speed } from "../../usb/speed.ts";
 import type { DistantDevice } from "../../usbip/exports.ts";
+import type { ImportRefusal } from "../../usbip/server.ts";
 import type { TransferCounters } from "../../usbip/transfer-counters.ts";
 import type { SessionEnd } from "../session-end.ts";
 import type { Connection } from "./plane-message.ts";
@@ -9,17 +10,20 @@ import type { Connection } from "./plane-message.ts";
 export interface CarriedWatcher {
   /** The peer has the device. */
   imported(counters: TransferCounters): void;
+  refused(refusal: ImportRefusal): void;
   /** The peer has it no longer. */
   returned(end: SessionEnd, durationMs: number): void;
   /** The session is over and the device free again. Called once. */
-  finished(): void;
+  finished(end: SessionEnd): void;
 }
 
 /** A session that the worker carries. */
 export interface CarriedSession {
   /** Says goodbye to the peer; `destroy` follows if it does not answer. */
-  stop(end: SessionEnd): void;
+  stop(): void;
   destroy(): void;
+  /** Cuts the peer off. */
+  kick(end: SessionEnd): void;
 }
 
 /** A gadget that lives in the worker, as the main thread knows it. */

@@ -1,5 +1,6 @@
 import type { GadgetSpecification } from "../../gadgets/catalog.ts";
 import type { ExportedDevice } from "../../usbip/exports.ts";
+import type { ImportRefusal } from "../../usbip/server.ts";
 import type { HostLimits } from "../host-limits.ts";
 import type { SessionEnd } from "../session-end.ts";
 
@@ -39,19 +40,20 @@ export type ToThread =
       readonly gadget: number;
       readonly connection: Connection;
     }
-  | { readonly what: "stop"; readonly session: number; readonly end: SessionEnd }
-  | { readonly what: "destroy"; readonly session: number }
+  | { readonly what: "stop" | "destroy"; readonly session: number }
+  | { readonly what: "kick"; readonly session: number; readonly end: SessionEnd }
   | { readonly what: "memory" | "end" };
 
 export type ToMain =
   | { readonly what: "info" | "warn"; readonly fields: object; readonly message: string }
   /** With the block of its counters. */
   | { readonly what: "imported"; readonly session: number; readonly counters: SharedArrayBuffer }
+  | { readonly what: "refused"; readonly session: number; readonly refusal: ImportRefusal }
   | {
       readonly what: "returned";
       readonly session: number;
       readonly end: SessionEnd;
       readonly durationMs: number;
     }
-  | { readonly what: "finished"; readonly session: number }
+  | { readonly what: "finished"; readonly session: number; readonly end: SessionEnd }
   | ({ readonly what: "memory" } & ThreadMemory);

@@ -1,8 +1,9 @@
 import type { Link } from "../../links/link.ts";
+import type { DeniedDevice } from "../../usbip/exports.ts";
 import type { ExportTable, SharedDevice } from "../export-table.ts";
 import type { Log } from "../log.ts";
 import type { SessionExports } from "../session.ts";
-import type { SessionEnd } from "../session-end.ts";
+import { isWanted, type SessionEnd } from "../session-end.ts";
 import { decide, type Verdict } from "./decision.ts";
 import { type ClientFacts, clientFacts, type DeviceFacts } from "./facts.ts";
 import { printRule } from "./rule.ts";
@@ -74,7 +75,7 @@ export class Admission implements SessionExports {
     for (const shared of this.#exports.devices()) if (this.#verdict(shared).allowed) yield shared;
   }
 
-  find(busid: string): SharedDevice | "denied" | undefined {
+  find(busid: string): SharedDevice | DeniedDevice | undefined {
     const shared = this.#exports.find(busid);
     if (shared === undefined) return undefined;
     const verdict = this.#verdict(shared);
@@ -83,7 +84,7 @@ export class Admission implements SessionExports {
       return shared;
     }
     this.#refuse(shared, verdict);
-    return "denied";
+    return { denied: `it is denied ${reasonOf(verdict)}` };
   }
 
   take(): void {
@@ -103,7 +104,7 @@ export class Admission implements SessionExports {
     const { shared } = this.#given!;
     const fields = { code: end.code, ...this.#fields(shared), durationMs };
     const line = `${end.code} ${this.#who} with ${shared.busid} after ${durationMs / 1_000} s: ${end.reason}`;
-    if (end.code === "OK" || end.code === "STOPPED") this.#audit.info(fields, line);
+    if (isWanted(end)) this.#audit.info(fields, line);
     else this.#audit.warn(fields, line);
   }
 

@@ -1,34 +1,55 @@
+import { printAddress } from "../../links/address.ts";
+import type { ControlPlace } from "../api/control-place.ts";
 import { Failed } from "../failure.ts";
 import { type StateFolder, StateHeld } from "../state/state-folder.ts";
-import { listRules, type Policy, RULES, RuleBook } from "./rule-book.ts";
+import { HostPolicy } from "./host-policy.ts";
+import { type ListedRule, listRules, type Policy, RULES, RuleBook } from "./rule-book.ts";
 
 /**
- * Works on the rules from outside of a host: those of the folder, for as long as no host keeps them. Rejects with
- * what `work` rejects with, and with Failed if the folder cannot be used.
+ * Works on the rules from outside of a host: through the host that keeps them, if one runs, which is controlled at
+ * `place`; else on the files of the folder. Rejects with what `work` rejects with, and with Failed.
  */
 export async function policyThrough<T>(
   folder: StateFolder,
+  place: ControlPlace | undefined,
   work: (policy: Policy) => Promise<T>,
 ): Promise<T> {
-  const { store, close } = await folder.open(RULES).catch((error: unknown) => {
-    throw error instanceof StateHeld ? hostRuns(error, folder) : error;
+  const opened = await folder.open(RULES).catch((error: unknown) => {
+    if (error instanceof StateHeld) return error;
+    throw error;
   });
+  if (opened instanceof StateHeld) {
+    const host = await hostOf(folder, place);
+    if (host === undefined) throw hostRuns(opened, folder, place);
+    return work(host);
+  }
   try {
-    return await work(new RuleBook(store));
+    return await work(new RuleBook(opened.store));
   } finally {
-    await close();
+    await opened.close();
   }
 }
 
-/** The rules of the folder, whoever keeps them. */
-export async function readPolicy(folder: StateFolder): Promise<ReturnType<typeof listRules>> {
-  return listRules(await folder.read(RULES));
+/** The rules, whoever keeps them: those of the host that is controlled at `place`, else the folder's. */
+export async function readPolicy(
+  folder: StateFolder,
+  place: ControlPlace | undefined,
+): Promise<readonly ListedRule[]> {
+  const host = await hostOf(folder, place);
+  return host === undefined ? listRules(await folder.read(RULES)) : host.list();
 }
 
-function hostRuns({ heldBy }: StateHeld, { path }: StateFolder): Failed {
+/** Another host of this machine may keep its rules elsewhere. */
+async function hostOf(folder: StateFolder, place: ControlPlace | undefined): Promise<HostPolicy | undefined> {
+  const host = place === undefined ? undefined : await HostPolicy.at(place);
+  return host?.stateFolder === folder.path ? host : undefined;
+}
+
+function hostRuns({ heldBy }: StateHeld, { path }: StateFolder, place: ControlPlace | undefined): Failed {
   const who = heldBy === undefined ? "a host" : `the host with process id ${heldBy}`;
+  const where = place === undefined ? "there is no control socket here" : `not at ${printAddress(place)}`;
   return new Failed(
-    `${who} runs and keeps the rules in ${path}, and changing them through it is not built yet. Stop it, change the ` +
-      "rules and start it again; or write them into its configuration and reload it (SIGHUP).",
+    `${who} runs and keeps the rules in ${path}, and it is not controlled here (${where}). Name its control socket ` +
+      "with --control PATH, as its --control says.",
   );
 }

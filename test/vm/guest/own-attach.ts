@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { askAgent } from "../../../src/daemon/agent-client.ts";
+import type { AgentState } from "../../../src/daemon/agent-state.ts";
 import {
   type AttachedDevice,
   attach,
@@ -33,9 +34,9 @@ export function attachWaiting(
 
 /** Ends the agent as a service manager would, and waits until it is gone. */
 export async function endAgent(signal: NodeJS.Signals = "SIGTERM"): Promise<number | undefined> {
-  const agent = await askAgent({ ask: "state" }, "state");
+  const agent = await askAgent<AgentState>({ method: "GET", path: "/v1/state" });
   if (agent === undefined) return undefined;
-  const { pid } = agent.state;
+  const { pid } = agent;
   process.kill(pid, signal);
   for (let tries = 0; tries < 500 && existsSync(`/proc/${pid}`); tries++) await sleep(20);
   return pid;

@@ -8,7 +8,7 @@ import { ServedHost } from "../served-host.ts";
 export function attachCycles(cycles: number): Scenario {
   return {
     name: `${cycles} cycles of attach and detach, guarded`,
-    timeoutMs: 60_000 + cycles * 3_000,
+    timeoutMs: 120_000 + cycles * 3_000,
     expected: ATTACH_LINES,
     async run(guest) {
       const host = await ServedHost.start({ zero: "zero,serial=zero" });

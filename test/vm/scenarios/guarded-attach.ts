@@ -14,7 +14,7 @@ import { ServedHost } from "../served-host.ts";
 /** The commands of the guest side, as a person runs them. */
 export const guardedAttach: Scenario = {
   name: "usbferry attach, ports, detach: guarded and direct",
-  timeoutMs: 240_000,
+  timeoutMs: 300_000,
   expected: ATTACH_LINES,
   async run(guest) {
     const host = await ServedHost.start({

@@ -47,7 +47,7 @@ async function assertUsable(guest: Guest, node: string): Promise<void> {
 export function reverse(address: string): Scenario {
   return {
     name: `a host that dials ${address.split(":")[0]}: is attached again after a restart of either side`,
-    timeoutMs: 180_000,
+    timeoutMs: 300_000,
     expected: ATTACH_LINES,
     async run(guest) {
       let host = await dialFromGuest(guest, address);

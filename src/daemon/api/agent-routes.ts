@@ -1,0 +1,152 @@
+import type { ServerResponse } from "node:http";
+import type { Agent } from "../agent.ts";
+import { VERSION } from "../version.ts";
+import type { ApiLimits } from "./api-limits.ts";
+import type { Routes } from "./app.ts";
+import {
+  type AgentState,
+  AttachedDevice,
+  AttachRequest,
+  answers,
+  FreedPorts,
+  type Given,
+  Nothing,
+  PortPath,
+  Ports,
+  WaitRequest,
+} from "./documents.ts";
+import { Refusal } from "./refusal.ts";
+
+/** What an agent answers. */
+export function addAgentRoutes(routes: Routes, agent: Agent, { operations }: ApiLimits): void {
+  const tags = ["agent"];
+  let inWork = 0;
+
+  /** Ends what has been begun when the client goes away before it is done. */
+  async function unlessGone<T>(
+    response: ServerResponse,
+    begin: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    if (inWork >= operations) {
+      throw new Refusal(
+        "TOO_MANY_CLIENTS",
+        `${inWork} devices are being attached or waited for. Wait for one of them, then try again.`,
+      );
+    }
+    const gone = new AbortController();
+    const abort = (): void => gone.abort();
+    response.once("close", abort);
+    inWork++;
+    try {
+      return await begin(gone.signal);
+    } finally {
+      inWork--;
+      response.off("close", abort);
+    }
+  }
+
+  routes.get(
+    "/v1/ports",
+    {
+      schema: {
+        tags,
+        operationId: "ports",
+        summary: "Ports of this kernel that are in use, by whomever",
+        response: answers(Ports, "And where hosts are waited for."),
+      },
+    },
+    () => agent.ports(),
+  );
+  routes.post(
+    "/v1/attachments",
+    {
+      schema: {
+        tags,
+        operationId: "attach",
+        summary: "Give a device of a host to this kernel",
+        description:
+          "Answers when its device node exists. A client that goes away before takes the request back.",
+        body: AttachRequest,
+        response: answers(AttachedDevice, "It can be used."),
+      },
+    },
+    (request, reply) => {
+      const { address, device } = request.body;
+      return unlessGone(reply.raw, (signal) => agent.attach(address, device, signal));
+    },
+  );
+  routes.post(
+    "/v1/waiting",
+    {
+      schema: {
+        tags,
+        operationId: "wait",
+        summary: "Wait for hosts that dial in",
+        description:
+          "Answers when the first device is attached; the agent goes on to wait. A client that goes away before takes the " +
+          "request back.",
+        body: WaitRequest,
+        response: answers(AttachedDevice, "The first device can be used."),
+      },
+    },
+    (request, reply) => {
+      const { address, device } = request.body;
+      return unlessGone(reply.raw, (signal) => agent.wait(address, device, signal));
+    },
+  );
+  routes.delete(
+    "/v1/ports",
+    {
+      schema: {
+        tags,
+        operationId: "detachAll",
+        summary: "Detach everything that this agent keeps, and wait for no host any more",
+        response: answers(FreedPorts, "They are free again."),
+      },
+    },
+    async () => ({ ports: await agent.detachAll() }),
+  );
+  routes.delete(
+    "/v1/ports/:port",
+    {
+      schema: {
+        tags,
+        operationId: "detach",
+        summary: "Detach a port; a device that dialled in is not taken again",
+        params: PortPath,
+        response: answers(FreedPorts, "It is free again."),
+      },
+    },
+    async (request) => ({ ports: [await freed(request.params.port, (port) => agent.detach(port))] }),
+  );
+  routes.post(
+    "/v1/ports/:port/kick",
+    {
+      schema: {
+        tags,
+        operationId: "kickPort",
+        summary: "Cut the session behind a port; a device that dialled in may come back",
+        params: PortPath,
+        body: Nothing,
+        response: answers(FreedPorts, "It is free again."),
+      },
+    },
+    async (request) => ({ ports: [await freed(request.params.port, (port) => agent.kick(port))] }),
+  );
+}
+
+export function agentDocument(agent: Agent): Given<typeof AgentState.static> {
+  const { since, events, state } = agent;
+  return { role: "agent", version: VERSION, since, sequence: events.last, ...state };
+}
+
+async function freed(text: string, free: (port: number) => Promise<boolean>): Promise<number> {
+  const port = Number(text);
+  if (!(await free(port))) {
+    throw new Refusal(
+      "NOT_FOUND",
+      `the agent keeps nothing on port ${port}. \`usbferry ports\` shows what is attached, also by others.`,
+    );
+  }
+  return port;
+}

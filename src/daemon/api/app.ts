@@ -1,0 +1,170 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import swagger from "@fastify/swagger";
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyTypeProvider,
+  fastify,
+  type RawServerDefault,
+} from "fastify";
+import type { EventKind } from "../device-event.ts";
+import type { EventLog } from "../event-log.ts";
+import type { Log } from "../log.ts";
+import { VERSION } from "../version.ts";
+import { API_LIMITS, type ApiLimits } from "./api-limits.ts";
+import {
+  AgentState,
+  answers,
+  DeviceEvent,
+  ErrorBody,
+  EventQuery,
+  type Given,
+  HostState,
+} from "./documents.ts";
+import { EventStreams } from "./event-stream.ts";
+import { withComponents } from "./openapi.ts";
+import { badRequest, noSuchPath, refusalOf } from "./refusal.ts";
+import { checkRequest, writeAnswer } from "./schema-check.ts";
+
+interface TypeBoxProvider extends FastifyTypeProvider {
+  readonly validator: this["schema"] extends TSchema ? Static<this["schema"]> : unknown;
+  readonly serializer: this["schema"] extends TSchema ? Given<Static<this["schema"]>> : unknown;
+}
+
+/** Where routes are added: requests and answers have the types of their schemas. */
+export type Routes = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxProvider
+>;
+
+/** What every daemon has. */
+export interface Watched {
+  readonly events: EventLog;
+  readonly log: Log;
+  state(): Promise<Given<typeof HostState.static>> | Given<typeof AgentState.static>;
+}
+
+/** The application behind the control API of a daemon, with its own routes and those that every daemon has. */
+export async function buildApp(
+  watched: Watched,
+  addRoutes: (routes: Routes, limits: ApiLimits) => void,
+  limits: ApiLimits = API_LIMITS,
+): Promise<Routes> {
+  const { events, log } = watched;
+  const app = bareApp(log, limits);
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "usbferry control API",
+        description: "What a running usbferry host or agent shares, attaches and cuts. See docs/api.md.",
+        version: VERSION,
+      },
+      tags: [
+        { name: "host", description: "`usbferry serve`" },
+        { name: "agent", description: "`usbferry agent`" },
+      ],
+    },
+  });
+  await app.register(async (instance) => {
+    const routes: Routes = instance.withTypeProvider<TypeBoxProvider>();
+    addState(routes, watched);
+    addEvents(routes, new EventStreams(events, limits));
+    addRoutes(routes, limits);
+  });
+  let document: object | undefined;
+  app.get("/openapi.json", { schema: { hide: true } }, () => {
+    document ??= withComponents(app.swagger());
+    return document;
+  });
+  await app.ready();
+  return app;
+}
+
+function bareApp(log: Log, { bodyBytes }: ApiLimits): Routes {
+  const app: FastifyInstance = fastify({
+    bodyLimit: bodyBytes,
+    exposeHeadRoutes: false,
+    // Checking and writing is TypeBox' here; the compilers that Fastify brings stay unloaded.
+    schemaController: { compilersFactory: { buildValidator: unused, buildSerializer: unused } },
+    frameworkErrors: (error, _request, reply) => fail(reply as unknown as FastifyReply, error, log),
+  });
+  app.setValidatorCompiler(checkRequest);
+  app.setSerializerCompiler(writeAnswer);
+  app.removeContentTypeParser("text/plain");
+  app.setErrorHandler((error, _request, reply) => fail(reply, error, log));
+  app.setNotFoundHandler(({ method, url }) => {
+    throw noSuchPath(`${method} ${url.split("?")[0]!.replace(/[^\x20-\x7e]/g, "?")}`);
+  });
+  return app.withTypeProvider<TypeBoxProvider>();
+}
+
+function unused(): never {
+  throw new Error("the compilers of the application are set");
+}
+
+/** Past the schemas: a failure has to arrive, also that of an answer that broke its own. */
+function fail(reply: FastifyReply, error: unknown, log: Log): void {
+  const { status, body } = refusalOf(error, log);
+  void reply.code(status).type("application/json").serializer(JSON.stringify).send(body);
+}
+
+function addState(routes: Routes, watched: Watched): void {
+  routes.get(
+    "/v1/state",
+    {
+      schema: {
+        tags: ["host", "agent"],
+        operationId: "state",
+        summary: "Everything",
+        response: answers(Type.Union([HostState, AgentState]), "By the role of who answers."),
+      },
+    },
+    () => watched.state(),
+  );
+}
+
+function addEvents(routes: Routes, streams: EventStreams): void {
+  routes.get(
+    "/v1/events",
+    {
+      schema: {
+        tags: ["host", "agent"],
+        operationId: "events",
+        summary: "Events as they happen",
+        description:
+          "Server-sent events: `id` is the sequence number, `event` the kind, `data` a DeviceEvent. With the header " +
+          "Last-Event-ID, or the query of the same meaning, the events behind that one come first, as far as they are kept; a " +
+          "gap in the ids tells of those that are not. A reader that does not keep up is cut.",
+        headers: Type.Object({
+          "last-event-id": Type.Optional(Type.String({ maxLength: 20, examples: ["0"] })),
+        }),
+        querystring: EventQuery,
+        response: {
+          200: {
+            description: "The stream, which has no end.",
+            content: { "text/event-stream": { schema: DeviceEvent } },
+          },
+          "4xx": ErrorBody,
+          "5xx": ErrorBody,
+        },
+      },
+    },
+    (request, reply) => {
+      const last = request.headers["last-event-id"];
+      const after = last === undefined ? undefined : Number(last);
+      if (after !== undefined && !Number.isSafeInteger(after)) {
+        throw badRequest("the header Last-Event-ID is no id of an event");
+      }
+      const kinds = request.query.kind?.split(",") as readonly EventKind[] | undefined;
+      streams.admit();
+      reply.hijack();
+      streams.open(reply.raw, after, kinds && new Set(kinds));
+    },
+  );
+}

@@ -1,0 +1,236 @@
+import { type TProperties, type TSchema, Type } from "@sinclair/typebox";
+import { TransferStatus } from "../../usb/urb.ts";
+import { EVENT_KINDS } from "../device-event.ts";
+
+/**
+ * The JSON documents of the control API. A titled one becomes a component of the OpenAPI document under its title.
+ * Nothing but what is named here is taken or given.
+ */
+function document<P extends TProperties>(title: string, properties: P, about: { description?: string } = {}) {
+  return Type.Object(properties, { title, ...about, additionalProperties: false });
+}
+
+function plain<P extends TProperties>(properties: P) {
+  return Type.Object(properties, { additionalProperties: false });
+}
+
+function oneOf<const V extends string>(...values: readonly V[]) {
+  return Type.Unsafe<V>(Type.Union(values.map((value) => Type.Literal(value))));
+}
+
+const Count = Type.Integer({ minimum: 0 });
+const Byte = Type.Integer({ minimum: 0, maximum: 255 });
+const Time = Type.String({ description: "ISO 8601", examples: ["2026-01-31T12:00:00.000Z"] });
+const Hex4 = Type.String({ pattern: "^[0-9a-f]{4}$", examples: ["0525"] });
+const BusId = Type.String({ examples: ["zero"] });
+
+/** Of any failure, whatever its status. */
+export const ErrorBody = document(
+  "Error",
+  {
+    code: Type.String({ description: "stable; a heading of docs/errors.md", examples: ["NOT_FOUND"] }),
+    message: Type.String({ description: "what happened, why, and what to do next" }),
+  },
+  { description: "The one shape of every failure." },
+);
+
+export const DeviceIdentity = document("DeviceIdentity", {
+  busid: BusId,
+  vid: Type.Optional(Hex4),
+  pid: Type.Optional(Hex4),
+  speed: Type.Optional(Type.String({ examples: ["high"] })),
+});
+
+export const DeviceEvent = document("DeviceEvent", {
+  sequence: Type.Integer({ description: "one more than that of the event before; also the id of the push" }),
+  time: Time,
+  kind: oneOf(...EVENT_KINDS),
+  device: Type.Optional(DeviceIdentity),
+  peer: Type.Optional(Type.String({ description: "who has it, had it or wanted it" })),
+  session: Type.Optional(Type.String()),
+  port: Type.Optional(Count),
+  code: Type.Optional(Type.String({ description: "a heading of docs/errors.md" })),
+  reason: Type.Optional(Type.String()),
+});
+
+const STATUS_NAMES = Object.keys(TransferStatus) as (keyof typeof TransferStatus)[];
+
+export const TransferFigures = document("TransferFigures", {
+  urbs: Count,
+  inFlight: Count,
+  bytesIn: Count,
+  bytesOut: Count,
+  errors: Type.Unsafe<Partial<Record<keyof typeof TransferStatus, number>>>(
+    Type.Object(Object.fromEntries(STATUS_NAMES.map((name) => [name, Type.Optional(Count)])), {
+      description: "urbs that did not end well, by status; only those that occurred",
+      additionalProperties: false,
+    }),
+  ),
+  endpoints: Type.Array(
+    plain({
+      address: Type.Integer({ minimum: 0, maximum: 255, description: "with the direction in bit 7" }),
+      urbs: Count,
+      latency: Type.Array(Count, {
+        description: "[n] took less than 2^n us and not less than half of it; the last one is open",
+      }),
+    }),
+  ),
+});
+
+export const Device = document("Device", {
+  busid: BusId,
+  vid: Type.Optional(Hex4),
+  pid: Type.Optional(Hex4),
+  speed: Type.String({ examples: ["high"] }),
+  bcdDevice: Type.Optional(Hex4),
+  bDeviceClass: Byte,
+  bDeviceSubClass: Byte,
+  bDeviceProtocol: Byte,
+  interfaces: Type.Array(
+    plain({ bInterfaceClass: Byte, bInterfaceSubClass: Byte, bInterfaceProtocol: Byte }),
+    { description: "of its first configuration" },
+  ),
+  state: oneOf("free", "attached"),
+  session: Type.Optional(Type.String({ description: "which has it" })),
+  peer: Type.Optional(Type.String({ description: "who has it" })),
+});
+
+export const Session = document("Session", {
+  id: Type.String({ examples: ["s1"] }),
+  peer: Type.String({ examples: ["tcp:192.0.2.7:40112"] }),
+  link: Type.String({ description: "what carries it", examples: ["tcp"] }),
+  since: Time,
+  device: Type.Optional(DeviceIdentity),
+  counters: Type.Optional(TransferFigures),
+});
+
+export const Plugged = document("Plugged", {
+  busid: BusId,
+  note: Type.Optional(Type.String({ description: "what a person has to know to use it" })),
+});
+
+export const Reloaded = document("Reloaded", {
+  changed: Type.Array(Type.String(), { description: "in words, for people; empty if nothing was" }),
+  restart: Type.Array(Type.String(), { description: "keys whose new value holds after a restart" }),
+});
+
+export const Rule = document("Rule", {
+  id: Type.String({ examples: ["r1"] }),
+  rule: Type.String({ examples: ["allow device=0781:5581 client=192.168.7.0/24"] }),
+  source: oneOf("state", "configuration"),
+});
+
+export const Rules = document("Rules", {
+  rules: Type.Array(Rule, { description: "in the order in which they are asked" }),
+});
+
+const running = {
+  version: Type.String({ examples: ["0.1.0"] }),
+  pid: Count,
+  since: Time,
+  sequence: Type.Integer({ description: "of the last event: resume behind it, and nothing is missed" }),
+};
+
+export const HostState = document("HostState", {
+  role: Type.Literal("host"),
+  ...running,
+  addresses: Type.Array(Type.String(), { description: "where devices are shared" }),
+  devices: Type.Array(Device),
+  sessions: Type.Array(Session),
+  rules: Type.Array(Rule),
+  stateFolder: Type.String({ description: "where rules are kept" }),
+});
+
+export const AttachedDevice = document("AttachedDevice", {
+  port: Count,
+  address: Type.String({ description: "the host" }),
+  busid: BusId,
+  sysfsName: Type.String({ examples: ["1-1"] }),
+  node: Type.String({ examples: ["/dev/bus/usb/001/002"] }),
+  dialledIn: Type.Boolean({ description: "it came over a connection that the host has made" }),
+});
+
+export const Waiting = document("Waiting", {
+  address: Type.String({ description: "where hosts are waited for" }),
+  device: Type.Optional(Type.String()),
+});
+
+export const AgentState = document("AgentState", {
+  role: Type.Literal("agent"),
+  ...running,
+  devices: Type.Array(AttachedDevice),
+  waiting: Type.Array(Waiting),
+});
+
+export const Port = document("Port", {
+  port: Count,
+  state: oneOf("attached", "attaching", "error"),
+  speed: Type.String({ examples: ["high"] }),
+  sysfsName: Type.Optional(Type.String()),
+  node: Type.Optional(Type.String()),
+  by: oneOf("agent", "other"),
+  address: Type.Optional(Type.String()),
+  busid: Type.Optional(BusId),
+});
+
+export const Ports = document("Ports", { ports: Type.Array(Port), waiting: Type.Array(Waiting) });
+
+export const FreedPorts = document("FreedPorts", {
+  ports: Type.Array(Count, { description: "that the agent has freed" }),
+});
+
+/** What a client names: checked further where it is read. */
+const AddressText = Type.String({ minLength: 1, maxLength: 1024, examples: ["tcp:192.0.2.7:3240"] });
+const DeviceText = Type.String({ minLength: 1, maxLength: 256, examples: ["1-2"] });
+
+export const AttachRequest = document("AttachRequest", { address: AddressText, device: DeviceText });
+export const WaitRequest = document("WaitRequest", {
+  address: AddressText,
+  device: Type.Optional(DeviceText),
+});
+export const PlugRequest = document("PlugRequest", {
+  gadget: Type.String({ minLength: 1, maxLength: 4096, examples: ["zero,speed=super"] }),
+});
+/** Counted from 1 among the rules of the state. */
+const Position = Type.Integer({ minimum: 1, maximum: 1_000 });
+
+export const RuleRequest = document("RuleRequest", {
+  rule: Type.String({ minLength: 1, maxLength: 1024, examples: ["allow device=0781:5581"] }),
+  position: Type.Optional(Position),
+});
+export const MoveRequest = document("MoveRequest", { position: Position });
+/** Of a request that needs no more than to be made. */
+export const Nothing = document("Nothing", {});
+
+export const SessionPath = plain({
+  id: Type.String({ pattern: "^s[0-9]{1,15}$", examples: ["s1"] }),
+});
+export const RulePath = plain({ id: Type.String({ pattern: "^[rc][0-9]{1,9}$", examples: ["r1"] }) });
+export const BusIdPath = plain({ busid: Type.String({ minLength: 1, maxLength: 64, examples: ["zero"] }) });
+export const PortPath = plain({ port: Type.String({ pattern: "^[0-9]{1,5}$", examples: ["0"] }) });
+
+const KIND = `(${EVENT_KINDS.join("|")})`;
+export const EventQuery = plain({
+  kind: Type.Optional(
+    Type.String({
+      pattern: `^${KIND}(,${KIND})*$`,
+      maxLength: 200,
+      description: `only these kinds, with commas between: ${EVENT_KINDS.join(", ")}`,
+      examples: ["attached,detached"],
+    }),
+  ),
+});
+
+/** Answers of a route: the good one, and the one shape of every failure. */
+export function answers<S extends TSchema>(schema: S, description: string): Answers<S> {
+  return { 200: { ...schema, description }, "4xx": ErrorBody, "5xx": ErrorBody };
+}
+
+interface Answers<S extends TSchema> {
+  readonly 200: S;
+  readonly "4xx": typeof ErrorBody;
+  readonly "5xx": typeof ErrorBody;
+}
+
+/** What a schema allows, from hands that do not change it any more. */
+export type Given<T> = T extends object ? { readonly [K in keyof T]: Given<T[K]> } : T;

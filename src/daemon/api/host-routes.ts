@@ -1,0 +1,144 @@
+import { Type } from "@sinclair/typebox";
+import { deviceDescription } from "../device-description.ts";
+import type { HostControl } from "../host-control.ts";
+import { VERSION } from "../version.ts";
+import type { Routes } from "./app.ts";
+import {
+  answers,
+  BusIdPath,
+  Device,
+  type Given,
+  type HostState,
+  Nothing,
+  Plugged,
+  PlugRequest,
+  Reloaded,
+  Session,
+  SessionPath,
+} from "./documents.ts";
+import { Refusal } from "./refusal.ts";
+
+/** What a host answers. */
+export function addHostRoutes(routes: Routes, host: HostControl): void {
+  const tags = ["host"];
+  routes.get(
+    "/v1/devices",
+    {
+      schema: {
+        tags,
+        operationId: "devices",
+        summary: "What this host shares",
+        response: answers(Type.Array(Device), "Free and attached ones."),
+      },
+    },
+    () => devicesOf(host),
+  );
+  routes.get(
+    "/v1/sessions",
+    {
+      schema: {
+        tags,
+        operationId: "sessions",
+        summary: "Connections of guests",
+        response: answers(Type.Array(Session), "With a device or without one yet."),
+      },
+    },
+    () => host.sessions.sessions(),
+  );
+  routes.delete(
+    "/v1/sessions/:id",
+    {
+      schema: {
+        tags,
+        operationId: "kick",
+        summary: "Cut a session",
+        params: SessionPath,
+        response: answers(Session, "It is over, with the code KICKED."),
+      },
+    },
+    async (request) => {
+      const kicked = await host.sessions.kick(request.params.id);
+      if (kicked === undefined)
+        throw new Refusal(
+          "NOT_FOUND",
+          `there is no session ${request.params.id}. \`usbferry state\` lists them.`,
+        );
+      return kicked;
+    },
+  );
+  routes.post(
+    "/v1/gadgets",
+    {
+      schema: {
+        tags,
+        operationId: "plug",
+        summary: "Plug a gadget in",
+        body: PlugRequest,
+        response: answers(Plugged, "It is shared."),
+      },
+    },
+    (request) => host.gadgets.plug(request.body.gadget),
+  );
+  routes.delete(
+    "/v1/gadgets/:busid",
+    {
+      schema: {
+        tags,
+        operationId: "unplug",
+        summary: "Unplug a gadget, also from who has it",
+        params: BusIdPath,
+        response: answers(Plugged, "It is gone."),
+      },
+    },
+    async (request) => {
+      const { busid } = request.params;
+      if (!(await host.gadgets.unplug(busid))) {
+        throw new Refusal("NOT_FOUND", "no gadget has this bus id. `usbferry list` shows them.");
+      }
+      return { busid };
+    },
+  );
+  routes.post(
+    "/v1/reload",
+    {
+      schema: {
+        tags,
+        operationId: "reload",
+        summary: "Read the configuration again",
+        body: Nothing,
+        response: answers(Reloaded, "It is in force."),
+      },
+    },
+    async () => {
+      const { changed, restart } = await host.reload();
+      return { changed: [...changed], restart: [...restart] };
+    },
+  );
+}
+
+export async function hostState(host: HostControl): Promise<Given<typeof HostState.static>> {
+  return {
+    role: "host",
+    version: VERSION,
+    pid: process.pid,
+    since: host.since,
+    sequence: host.events.last,
+    addresses: host.addresses,
+    devices: devicesOf(host),
+    sessions: host.sessions.sessions(),
+    rules: await host.rules.list(),
+    stateFolder: host.stateFolder,
+  };
+}
+
+function devicesOf(host: HostControl): Given<typeof Device.static>[] {
+  const sessions = new Map(host.sessions.sessions().map((session) => [session.device?.busid, session]));
+  return Array.from(host.exports.devices(), ({ busid, device, attached }) => {
+    const holder = attached ? sessions.get(busid) : undefined;
+    return {
+      ...deviceDescription(busid, device),
+      state: attached ? ("attached" as const) : ("free" as const),
+      ...(holder !== undefined && { session: holder.id, peer: holder.peer }),
+    };
+  });
+}

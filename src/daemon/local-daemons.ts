@@ -1,0 +1,79 @@
+import { printAddress } from "../links/address.ts";
+import { askAgent } from "./agent-client.ts";
+import { askDaemon, type Question } from "./api/control-client.ts";
+import { agentSocket, type ControlPlace, readControlPlace, serveControl } from "./api/control-place.ts";
+import type { AgentState, Device, Given, HostState, Session } from "./api/documents.ts";
+import { Failed, WrongUsage } from "./failure.ts";
+
+/** A device that the host of this machine shares. */
+export type LocalDevice = Given<typeof Device.static>;
+
+/** What runs on this machine. */
+export interface LocalState {
+  readonly host?: Given<typeof HostState.static>;
+  readonly agent?: Given<typeof AgentState.static>;
+}
+
+/** What the host of this machine shares. `control` as for `usbferry serve --control`. Rejects with Failed. */
+export async function localDevices(control: string | undefined): Promise<readonly LocalDevice[]> {
+  return requireHost(control, { method: "GET", path: "/v1/devices" });
+}
+
+/** Everything of the daemons that run here; rejects with Failed if none does. */
+export async function localState(control: string | undefined): Promise<LocalState> {
+  const place = hostPlace(control);
+  const question = { method: "GET", path: "/v1/state" } as const;
+  const [host, agent] = await Promise.all([
+    place === undefined ? undefined : askDaemon<NonNullable<LocalState["host"]>>(place, "serve", question),
+    askAgent<NonNullable<LocalState["agent"]>>(question),
+  ]);
+  if (host === undefined && agent === undefined) {
+    throw new Failed(
+      `neither a host (${named(place)}) nor an agent (unix:${agentSocket()}) runs here. Start a host with ` +
+        "`usbferry serve --gadget zero`; an agent starts with `usbferry attach`.",
+    );
+  }
+  return { ...(host !== undefined && { host }), ...(agent !== undefined && { agent }) };
+}
+
+/** Cuts a session of the host (`s1`), or the one behind a port of this kernel; tells what it was. */
+export async function kick(
+  target: string,
+  control: string | undefined,
+): Promise<{ readonly session: Given<typeof Session.static> } | { readonly port: number }> {
+  if (/^s\d{1,15}$/.test(target)) {
+    return { session: await requireHost(control, { method: "DELETE", path: `/v1/sessions/${target}` }) };
+  }
+  if (!/^\d{1,5}$/.test(target)) {
+    throw new WrongUsage(
+      `"${target}" is neither a PORT, as \`usbferry ports\` lists it, nor a SESSION, as \`usbferry list\` does (s1).`,
+    );
+  }
+  const port = Number(target);
+  if ((await askAgent({ method: "POST", path: `/v1/ports/${port}/kick` })) !== undefined) return { port };
+  throw new Failed(
+    `no agent runs (unix:${agentSocket()}), so port ${port} is not its own. See who has it with \`usbferry ports\`; ` +
+      "`usbferry detach PORT` takes it away.",
+  );
+}
+
+async function requireHost<T>(control: string | undefined, question: Question): Promise<T> {
+  const place = hostPlace(control);
+  const answer = place === undefined ? undefined : await askDaemon<T>(place, "serve", question);
+  if (answer !== undefined) return answer;
+  throw new Failed(
+    `no usbferry host runs here (${named(place)}). Start one with \`usbferry serve --gadget zero\`, or name a host: ` +
+      "usbferry list tcp:127.0.0.1:3240",
+  );
+}
+
+/** Where the host of this machine is controlled. Throws WrongUsage. */
+export function hostPlace(control: string | undefined): ControlPlace | undefined {
+  return control === undefined ? serveControl() : readControlPlace(control);
+}
+
+function named(place: ControlPlace | undefined): string {
+  return place === undefined
+    ? "its control socket is off or has no folder: name it with --control PATH"
+    : printAddress(place);
+}

@@ -1,0 +1,142 @@
+import type { TransferFigures } from "../usbip/transfer-counters.ts";
+import type { DeviceIdentity } from "./device-event.ts";
+import type { EventLog } from "./event-log.ts";
+import { KICKED, type SessionEnd } from "./session-end.ts";
+
+/** One session, as plain facts. */
+export interface SessionFacts {
+  /** `s1`, `s2` and so on, never used again in a run. */
+  readonly id: string;
+  readonly peer: string;
+  /** What carries it: `tcp`, `unix`, ... */
+  readonly link: string;
+  /** ISO 8601. */
+  readonly since: string;
+  /** Once it has one. */
+  readonly device?: DeviceIdentity;
+  /** What it has carried, where the session counts. */
+  readonly counters?: TransferFigures;
+}
+
+/** What the registry may ask of a session, wherever that runs. */
+export interface SessionControl {
+  /** Ends it with this end; `SessionEntry.ended` follows within seconds. */
+  end(end: SessionEnd): void;
+}
+
+/** A moment's look at what a session has carried, from any thread: `TransferCounters` over its shared block. */
+export interface SessionCounters {
+  read(): TransferFigures;
+}
+
+/** Where a session tells what becomes of it. */
+export interface SessionEntry {
+  readonly id: string;
+  /** The peer has a device. Without counters nobody counts. */
+  imported(device: DeviceIdentity, counters?: SessionCounters): void;
+  /** It asked for a device and did not get it. */
+  refused(busid: string, code: string, reason: string): void;
+  /** It is over and its device free again. Called once. */
+  ended(end: SessionEnd): void;
+}
+
+interface Open {
+  readonly facts: Omit<SessionFacts, "counters" | "device">;
+  readonly control: SessionControl;
+  readonly over: Promise<SessionEnd>;
+  device: DeviceIdentity | undefined;
+  counters: SessionCounters | undefined;
+}
+
+/** Ends of sessions without a device that are nobody's news: port scans, health checks, a mere list. */
+const QUIET: ReadonlySet<string> = new Set(["OK", "DISCONNECTED", "STOPPED", "KICKED", "LINK_LOST"]);
+
+/** Every session of this host, on whichever thread it runs, and the events of their beginnings and ends. */
+export class SessionRegistry {
+  readonly #events: EventLog;
+  readonly #open = new Map<string, Open>();
+  #opened = 0;
+
+  constructor(events: EventLog) {
+    this.#events = events;
+  }
+
+  open(peer: string, control: SessionControl): SessionEntry {
+    const id = `s${++this.#opened}`;
+    const link = peer.slice(0, Math.max(0, peer.indexOf(":")));
+    let over!: (end: SessionEnd) => void;
+    const open: Open = {
+      facts: { id, peer, link, since: new Date().toISOString() },
+      control,
+      over: new Promise((resolve) => {
+        over = resolve;
+      }),
+      device: undefined,
+      counters: undefined,
+    };
+    this.#open.set(id, open);
+    return {
+      id,
+      imported: (device, counters) => {
+        open.device = device;
+        open.counters = counters;
+        this.#events.publish("attached", { device, peer, session: id });
+      },
+      refused: (busid, code, reason) =>
+        this.#events.publish("refused", { device: { busid }, peer, session: id, code, reason }),
+      ended: (end) => {
+        this.#open.delete(id);
+        this.#tellEnd(open, end);
+        over(end);
+      },
+    };
+  }
+
+  /** Connections that never became sessions. */
+  turnedAway(code: string, reason: string): void {
+    this.#events.publish("refused", { code, reason });
+  }
+
+  sessions(): readonly SessionFacts[] {
+    return Array.from(this.#open.values(), describe);
+  }
+
+  find(id: string): SessionFacts | undefined {
+    const open = this.#open.get(id);
+    return open === undefined ? undefined : describe(open);
+  }
+
+  /** The session that has this device. */
+  holder(busid: string): SessionFacts | undefined {
+    return this.sessions().find(({ device }) => device?.busid === busid);
+  }
+
+  /** Cuts a session; resolves when it is over. Nothing if there is none. */
+  async kick(id: string): Promise<SessionFacts | undefined> {
+    const open = this.#open.get(id);
+    if (open === undefined) return undefined;
+    const facts = describe(open);
+    open.control.end(KICKED);
+    await open.over;
+    return facts;
+  }
+
+  /** Resolves when a session is over, or at once if there is none. */
+  async over(id: string): Promise<void> {
+    await this.#open.get(id)?.over;
+  }
+
+  #tellEnd({ facts, device }: Open, { code, reason }: SessionEnd): void {
+    const common = { peer: facts.peer, session: facts.id, code, reason };
+    if (device !== undefined) this.#events.publish("detached", { device, ...common });
+    else if (!QUIET.has(code)) this.#events.publish("error", common);
+  }
+}
+
+function describe({ facts, device, counters }: Open): SessionFacts {
+  return {
+    ...facts,
+    ...(device !== undefined && { device }),
+    ...(counters !== undefined && { counters: counters.read() }),
+  };
+}

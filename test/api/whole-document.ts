@@ -1,0 +1,59 @@
+import { createServer } from "node:http";
+import { fileURLToPath } from "node:url";
+import { Agent } from "../../src/daemon/agent.ts";
+import { addAgentRoutes } from "../../src/daemon/api/agent-routes.ts";
+import { buildApp } from "../../src/daemon/api/app.ts";
+import { addHostRoutes } from "../../src/daemon/api/host-routes.ts";
+import { addRulesRoutes } from "../../src/daemon/api/rules-routes.ts";
+import { EventLog } from "../../src/daemon/event-log.ts";
+import { ExportTable } from "../../src/daemon/export-table.ts";
+import { GadgetRack } from "../../src/daemon/gadget-rack.ts";
+import { LibuvLoop } from "../../src/daemon/libuv-loop.ts";
+import { RULES, RuleBook } from "../../src/daemon/rules/rule-book.ts";
+import { SessionRegistry } from "../../src/daemon/session-registry.ts";
+import { Vhci } from "../../src/vhci/vhci.ts";
+
+export const DOCUMENT_PATH = fileURLToPath(new URL("../../../docs/openapi.json", import.meta.url));
+
+/** What no document needs. */
+function unasked(): Promise<never> {
+  return Promise.reject(new Error("nobody asks"));
+}
+
+/** The OpenAPI document of a host and an agent in one. */
+export async function wholeDocument(): Promise<string> {
+  const log = { info() {}, warn() {} };
+  const loop = new LibuvLoop();
+  const events = new EventLog();
+  const exports = new ExportTable(events);
+  const sessions = new SessionRegistry(events);
+  const gadgets = new GadgetRack(exports, loop, log, () => undefined);
+  const agent = new Agent(new Vhci(), loop, log, events);
+  const rules = new RuleBook({ value: RULES.empty, change: unasked });
+  const host = {
+    since: "",
+    addresses: [],
+    exports,
+    sessions,
+    events,
+    gadgets,
+    rules,
+    stateFolder: "",
+    reload: unasked,
+  };
+  const app = await buildApp(
+    { events, log, state: () => ({ role: "agent", version: "", since: "", sequence: 0, ...agent.state }) },
+    (routes, limits) => {
+      addHostRoutes(routes, host);
+      addRulesRoutes(routes, rules);
+      addAgentRoutes(routes, agent, limits);
+    },
+  );
+  const server = createServer((request, response) => app.routing(request, response)).listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address() as { port: number };
+  const document = (await (await fetch(`http://127.0.0.1:${port}/openapi.json`)).json()) as object;
+  server.closeAllConnections();
+  server.close();
+  return `${JSON.stringify(document, undefined, 2)}\n`;
+}
