@@ -59,9 +59,8 @@ test("a rule that is not there is a failure that says what to do", () => {
 
 function serving(t: TestContext, policy: Policy, control: string): RunningUsbferry {
   const listen = `unix:${policy.folder}.usbip`;
-  const host = new RunningUsbferry([
-    ...["serve", "--listen", listen, "--gadget", "zero", "--control", control, "--state-dir", policy.folder],
-  ]);
+  const words = `serve --listen ${listen} --gadget zero --control ${control} --state-dir ${policy.folder}`;
+  const host = new RunningUsbferry(words.split(" "));
   t.after(() => host.end("SIGKILL"));
   return host;
 }
