@@ -18,6 +18,7 @@ interface ServeOptions {
   readonly config?: string;
   readonly stateDir?: string;
   readonly drain?: string;
+  readonly trace?: string;
   readonly logLevel?: string;
   readonly dashboard: string;
   readonly control?: readonly string[];
@@ -74,6 +75,7 @@ export function addServe(root: Command): void {
     .option("--control-group <GROUP>", "who may control it beside this user")
     .option("--state-dir <FOLDER>", "where rules are kept (default: /var/lib/usbferry, or the user's own)")
     .option("--drain <SECONDS>", "how long stopping waits for clients to close (default: 2)")
+    .option("--trace <FILE>", "at the end, write how long the last URBs took where, for chrome://tracing")
     .option("--log-level <LEVELS>", "what the log tells (default: info)")
     .option("--dashboard <ADDR|off>", "where the dashboard listens (not built yet)", "off")
     .addHelpText("after", HELP)
@@ -119,7 +121,7 @@ function refuseNotBuilt(options: ServeOptions): void {
 
 function readRequest(options: ServeOptions): ServeRequest {
   const { listen, connect, gadget: gadgets, dataPlane, config, stateDir: stateFolder } = options;
-  const { control, controlGroup, drain, logLevel } = options;
+  const { control, controlGroup, drain, trace, logLevel } = options;
   return {
     listen,
     connect,
@@ -129,6 +131,7 @@ function readRequest(options: ServeOptions): ServeRequest {
     stateFolder,
     control,
     controlGroup,
+    trace,
     drainMs: drain === undefined ? undefined : readDrain(drain),
     log: logLevel === undefined ? undefined : parseLogLevels(logLevel),
   };

@@ -6,6 +6,7 @@ import type { Loop } from "../usb/loop.ts";
 import type { ExportedDevice } from "../usbip/exports.ts";
 import type { ImportRefusal } from "../usbip/server.ts";
 import type { TransferCounters } from "../usbip/transfer-counters.ts";
+import type { UrbTrace } from "../usbip/urb-trace.ts";
 import { deviceIdentity } from "./device-description.ts";
 import { EventLog } from "./event-log.ts";
 import type { ExportTable } from "./export-table.ts";
@@ -41,6 +42,7 @@ export class Host implements SessionOwner {
   readonly #refusals: Refusals;
   readonly #gate: Gate;
   readonly #registry: SessionRegistry;
+  readonly #trace: UrbTrace | undefined;
   /** By the address that was asked for. */
   readonly #listeners = new Map<string, Listener>();
   readonly #sessions = new Map<Session, SessionEntry>();
@@ -56,6 +58,7 @@ export class Host implements SessionOwner {
     limits: HostLimits = HOST_LIMITS,
     gate: Gate = new Gate(NO_RULES, log),
     registry: SessionRegistry = new SessionRegistry(new EventLog()),
+    trace?: UrbTrace,
   ) {
     this.#exports = exports;
     this.#loop = loop;
@@ -64,6 +67,7 @@ export class Host implements SessionOwner {
     this.#refusals = new Refusals(log, registry);
     this.#gate = gate;
     this.#registry = registry;
+    this.#trace = trace;
   }
 
   /** Where it listens, as a person writes it. */
@@ -122,8 +126,17 @@ export class Host implements SessionOwner {
     }
     // Only who was dialled is followed.
     const admission = this.#gate.admit(link, watcher !== undefined, this.#exports);
-    const session = new Session(link, admission, this.#loop, this.#limits, this.#log, this);
     const entry = this.#registry.open(link.peer, { end: (end) => session.kick(end) });
+    const session = new Session(
+      link,
+      admission,
+      this.#loop,
+      this.#limits,
+      this.#log,
+      this,
+      this.#loop.now(),
+      this.#trace && { urbs: this.#trace, session: Number(entry.id.slice(1)) },
+    );
     this.#sessions.set(session, entry);
     this.#withoutDevice.add(session);
     if (watcher !== undefined) this.#watchers.set(session, watcher);

@@ -21,6 +21,8 @@ export interface ServeRequest {
   /** A configuration to read, and to read again when told to. */
   readonly config?: string | undefined;
   readonly stateFolder?: string | undefined;
+  /** A file for the lives of the last URBs. */
+  readonly trace?: string | undefined;
   /** Where the control API is served; nothing: at the place of this user, if there is one. */
   readonly control?: readonly string[] | undefined;
   /** Who may use its unix sockets beside this user. */

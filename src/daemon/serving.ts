@@ -1,5 +1,6 @@
 import { SystemError } from "../linux/system-error.ts";
 import type { Loop } from "../usb/loop.ts";
+import type { UrbTrace } from "../usbip/urb-trace.ts";
 import { readControlPlace, serveControl } from "./api/control-place.ts";
 import { ControlServer } from "./api/control-server.ts";
 import type { PluggedGadget } from "./backing/plugged-gadget.ts";
@@ -22,6 +23,7 @@ import { RuleBook } from "./rules/rule-book.ts";
 import { type PlannedGadget, planServe, type ServePlan, type ServeRequest } from "./serve-plan.ts";
 import { SessionRegistry } from "./session-registry.ts";
 import { StateFolder } from "./state/state-folder.ts";
+import { TraceFile } from "./trace-file.ts";
 
 interface ServedGadget extends PlannedGadget {
   readonly busid: string;
@@ -51,6 +53,7 @@ export class Serving implements HostControl {
   #reloading: Promise<unknown> = Promise.resolve();
   #isStopping = false;
   #control: ControlServer | undefined;
+  readonly #trace: TraceFile | undefined;
 
   private constructor(
     request: ServeRequest,
@@ -59,6 +62,7 @@ export class Serving implements HostControl {
     folder: StateFolder,
     rules: OpenRules,
     book: RuleBook,
+    trace: TraceFile | undefined,
   ) {
     this.stateFolder = folder.path;
     this.#request = request;
@@ -67,11 +71,20 @@ export class Serving implements HostControl {
     this.#openRules = rules;
     this.rules = book;
     this.#plan = EMPTY;
-    const trace = logs.room("rules");
-    const gate = new Gate(book, logs.room("audit"), (fields, line) => trace.debug(fields, line));
-    this.host = new Host(this.exports, this.#loop, logs.room("usbip"), HOST_LIMITS, gate, this.sessions);
+    this.#trace = trace;
+    const rulesLog = logs.room("rules");
+    const gate = new Gate(book, logs.room("audit"), (fields, line) => rulesLog.debug(fields, line));
+    this.host = new Host(
+      this.exports,
+      this.#loop,
+      logs.room("usbip"),
+      HOST_LIMITS,
+      gate,
+      this.sessions,
+      this.#trace?.main,
+    );
     this.gadgets = new GadgetRack(this.exports, this.#loop, logs.room("gadgets"), () =>
-      openPlane(request, logs.room("usbip")),
+      openPlane(request, logs.room("usbip"), this.#trace?.plane),
     );
   }
 
@@ -80,8 +93,9 @@ export class Serving implements HostControl {
     const file = request.config === undefined ? undefined : ConfigurationFile.read(request.config);
     const folder = new StateFolder(request.stateFolder ?? file?.configuration.state);
     logs.level({ ...file?.configuration.log, ...request.log });
+    const trace = request.trace === undefined ? undefined : new TraceFile(request.trace);
     const rules = await openRules(folder, logs.room("daemon"));
-    const serving = new Serving(request, file, logs, folder, rules, new RuleBook(rules.store));
+    const serving = new Serving(request, file, logs, folder, rules, new RuleBook(rules.store), trace);
     try {
       serving.#control = await serving.#openControl(file);
       await serving.#become(file);
@@ -143,6 +157,7 @@ export class Serving implements HostControl {
     await this.gadgets.close();
     await this.#openRules.close();
     this.#control?.stop();
+    this.#trace?.write();
   }
 
   async #reloadOnce(): Promise<Reload> {
@@ -251,9 +266,13 @@ const EMPTY: ServePlan = {
 };
 
 /** Throws a SystemError. */
-function openPlane({ dataPlane }: ServeRequest, log: Log): DataPlane | undefined {
+function openPlane(
+  { dataPlane }: ServeRequest,
+  log: Log,
+  trace: UrbTrace | undefined,
+): DataPlane | undefined {
   if (dataPlane === "main") return undefined;
-  const plane = DataPlane.start(log);
+  const plane = DataPlane.start(log, HOST_LIMITS, trace);
   if (!(plane instanceof SystemError)) return plane;
   // Without FFI there is none; every other failure would meet the rest of the host too.
   if (dataPlane === "worker" || plane.code !== "ENOSYS") throw plane;

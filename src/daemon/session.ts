@@ -2,8 +2,10 @@ import type { Link } from "../links/link.ts";
 import type { LinkError } from "../links/link-error.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { ExportedDevice, Exports } from "../usbip/exports.ts";
-import { type EndCause, type ImportRefusal, UsbipServer } from "../usbip/server.ts";
+import { type EndCause, type ImportRefusal, type ServerOutput, UsbipServer } from "../usbip/server.ts";
+import { SESSION_LIMITS } from "../usbip/session-limits.ts";
 import type { TransferCounters } from "../usbip/transfer-counters.ts";
+import type { SessionTrace } from "../usbip/urb-trace.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { type CarriedSession, PlaneGadget } from "./data-plane/plane-gadget.ts";
 import type { HostLimits } from "./host-limits.ts";
@@ -25,7 +27,7 @@ export interface SessionExports extends Exports {
   /** Nobody else can have it from now on. */
   take(): void;
   /** The client has it. */
-  imported(): void;
+  imported(counters: TransferCounters): void;
   /** The client has it no longer. */
   returned(end: SessionEnd, durationMs: number): void;
   /** It is free again; always after `take`. */
@@ -46,6 +48,7 @@ export class Session {
   readonly #limits: HostLimits;
   readonly #log: Log;
   readonly #owner: SessionOwner;
+  readonly #trace: SessionTrace | undefined;
   readonly #server: UsbipServer;
   readonly #acceptedMs: number;
   /** It has asked for a device and got it. */
@@ -67,6 +70,7 @@ export class Session {
     log: Log,
     owner: SessionOwner,
     acceptedMs: number = loop.now(),
+    trace?: SessionTrace,
   ) {
     this.#link = link;
     this.#exports = exports;
@@ -74,15 +78,17 @@ export class Session {
     this.#limits = limits;
     this.#log = log;
     this.#owner = owner;
+    this.#trace = trace;
     this.#acceptedMs = acceptedMs;
     this.#stall = new StallWatch(link, limits.stallMs, loop.now());
-    this.#server = new UsbipServer(exports, loop, {
+    const output: ServerOutput = {
       write: (chunks, written) => this.#stall.write(chunks, written),
       end: (cause) => this.#ended(cause),
       imported: (exported, counters) => this.#imported(exported, counters),
       handOver: (exported, request) => this.#handOver(exported, request),
       refused: (busid, refusal) => this.#owner.refused(this, busid, refusal),
-    });
+    };
+    this.#server = new UsbipServer(exports, loop, output, SESSION_LIMITS, trace);
   }
 
   /** `request` is what has been read of the connection already. */
@@ -161,7 +167,7 @@ export class Session {
   #imported(exported: ExportedDevice, counters: TransferCounters): void {
     this.#hasDevice = true;
     this.#exports.take();
-    this.#exports.imported();
+    this.#exports.imported(counters);
     this.#owner.imported(this, exported, counters);
   }
 
@@ -174,10 +180,17 @@ export class Session {
       const ageMs = this.#loop.now() - this.#acceptedMs;
       const { busid, path, busnum, devnum } = exported;
       this.#carried = device.carry(
-        { fd, peer, request, ageMs, exported: { busid, path, busnum, devnum } },
+        {
+          fd,
+          peer,
+          request,
+          ageMs,
+          exported: { busid, path, busnum, devnum },
+          ...(this.#trace !== undefined && { traced: this.#trace.session }),
+        },
         {
           imported: (counters) => {
-            this.#exports.imported();
+            this.#exports.imported(counters);
             this.#owner.imported(this, exported, counters);
           },
           refused: (refusal) => this.#owner.refused(this, busid, refusal),

@@ -4,6 +4,7 @@ import { PollLink } from "../../links/poll-link.ts";
 import type { ExportedDevice } from "../../usbip/exports.ts";
 import type { ImportRefusal } from "../../usbip/server.ts";
 import type { TransferCounters } from "../../usbip/transfer-counters.ts";
+import type { UrbTrace } from "../../usbip/urb-trace.ts";
 import type { HostLimits } from "../host-limits.ts";
 import { PATROL_MS, Session, type SessionExports, type SessionOwner } from "../session.ts";
 import type { SessionEnd } from "../session-end.ts";
@@ -15,15 +16,22 @@ export class CarriedSessions implements SessionOwner {
   readonly #loop: PollLoop;
   readonly #limits: HostLimits;
   readonly #tell: (message: ToMain) => void;
+  readonly #trace: UrbTrace | undefined;
   readonly #gadgets = new Map<number, Gadget>();
   readonly #sessions = new Map<number, Session>();
   readonly #numbers = new Map<Session, number>();
   #patrolling = false;
 
-  constructor(loop: PollLoop, limits: HostLimits, tell: (message: ToMain) => void) {
+  constructor(
+    loop: PollLoop,
+    limits: HostLimits,
+    tell: (message: ToMain) => void,
+    trace: UrbTrace | undefined,
+  ) {
     this.#loop = loop;
     this.#limits = limits;
     this.#tell = tell;
+    this.#trace = trace;
   }
 
   obey(message: Exclude<ToThread, { readonly what: "memory" | "end" }>): void {
@@ -69,7 +77,7 @@ export class CarriedSessions implements SessionOwner {
   #carry(
     number: number,
     gadget: Gadget | undefined,
-    { fd, peer, request, ageMs, exported }: Connection,
+    { fd, peer, request, ageMs, exported, traced }: Connection,
   ): void {
     const link = new PollLink(peer, fd, this.#loop);
     const log = {
@@ -85,6 +93,7 @@ export class CarriedSessions implements SessionOwner {
       log,
       this,
       acceptedMs,
+      this.#trace === undefined || traced === undefined ? undefined : { urbs: this.#trace, session: traced },
     );
     this.#sessions.set(number, session);
     this.#numbers.set(session, number);

@@ -4,6 +4,7 @@ import { EventDescriptor } from "../../linux/event-descriptor.ts";
 import { StreamSockets } from "../../linux/stream-socket.ts";
 import { SystemError } from "../../linux/system-error.ts";
 import { TransferCounters } from "../../usbip/transfer-counters.ts";
+import type { UrbTrace } from "../../usbip/urb-trace.ts";
 import { HOST_LIMITS, type HostLimits } from "../host-limits.ts";
 import type { Log } from "../log.ts";
 import { type SessionEnd, STOPPED } from "../session-end.ts";
@@ -31,11 +32,11 @@ export class DataPlane {
   /** The process ends: it waits for the worker, which must not wait for ever. */
   readonly #onExit = (): void => this.#post({ what: "end" });
 
-  private constructor(wake: EventDescriptor, limits: HostLimits, log: Log) {
+  private constructor(wake: EventDescriptor, limits: HostLimits, log: Log, trace: UrbTrace | undefined) {
     this.#wake = wake;
     this.#limits = limits;
     this.#log = log;
-    const start: ThreadStart = { wake: wake.fd, limits };
+    const start: ThreadStart = { wake: wake.fd, limits, trace: trace?.block };
     this.#worker = new Worker(THREAD, { workerData: start, name: "data plane" });
     this.#worker.on("message", (message: ToMain) => this.#hear(message));
     // Ours: it ends the process with its stack, as it would have on the main thread.
@@ -54,11 +55,11 @@ export class DataPlane {
   }
 
   /** ENOSYS where there is no Linux or no way to its system calls. */
-  static start(log: Log, limits: HostLimits = HOST_LIMITS): DataPlane | SystemError {
+  static start(log: Log, limits: HostLimits = HOST_LIMITS, trace?: UrbTrace): DataPlane | SystemError {
     const sockets = StreamSockets.open();
     if (sockets instanceof SystemError) return sockets;
     const wake = EventDescriptor.open();
-    return wake instanceof SystemError ? wake : new DataPlane(wake, limits, log);
+    return wake instanceof SystemError ? wake : new DataPlane(wake, limits, log, trace);
   }
 
   /** Makes a gadget in the worker. It must need no backing. */

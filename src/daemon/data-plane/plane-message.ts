@@ -9,6 +9,8 @@ export interface ThreadStart {
   /** Readable when messages wait; the starter's. */
   readonly wake: number;
   readonly limits: HostLimits;
+  /** Where the lives of URBs are written, for those who look for lost time. */
+  readonly trace: SharedArrayBuffer | undefined;
 }
 
 /** An accepted connection on its way to the worker, which owns the descriptor from then on. */
@@ -21,6 +23,8 @@ export interface Connection {
   readonly ageMs: number;
   /** What the import names. */
   readonly exported: Omit<ExportedDevice, "device" | "attached">;
+  /** Its number in the trace, if there is one. */
+  readonly traced?: number;
 }
 
 /** Heap of the worker, and how often it was collected since the last question. */

@@ -2,6 +2,7 @@ import { GCProfiler, setFlagsFromString } from "node:v8";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { EventDescriptor } from "../../linux/event-descriptor.ts";
 import { SystemError } from "../../linux/system-error.ts";
+import { UrbTrace } from "../../usbip/urb-trace.ts";
 import { CarriedSessions } from "./carried-sessions.ts";
 import type { ThreadMemory, ThreadStart, ToMain, ToThread } from "./plane-message.ts";
 import { PollLoop } from "./poll-loop.ts";
@@ -15,11 +16,16 @@ import { PollLoop } from "./poll-loop.ts";
 // rest; with more room a URB takes a fifth less of this thread's time. Read when a function is compiled.
 setFlagsFromString("--max-inlined-bytecode-size-cumulative=5000");
 
-const { wake, limits } = workerData as ThreadStart;
+const { wake, limits, trace } = workerData as ThreadStart;
 const port = parentPort!;
 const loop = unlessFailed(PollLoop.open());
 const event = unlessFailed(EventDescriptor.of(wake));
-const sessions = new CarriedSessions(loop, limits, tell);
+const sessions = new CarriedSessions(
+  loop,
+  limits,
+  tell,
+  trace === undefined ? undefined : new UrbTrace(trace),
+);
 let collections: GCProfiler | undefined;
 
 loop.watch(wake, "readable", () => {

@@ -1,5 +1,6 @@
 import type { Link } from "../../links/link.ts";
 import type { DeniedDevice } from "../../usbip/exports.ts";
+import type { TransferCounters } from "../../usbip/transfer-counters.ts";
 import type { ExportTable, SharedDevice } from "../export-table.ts";
 import type { Log } from "../log.ts";
 import type { SessionExports } from "../session.ts";
@@ -52,6 +53,7 @@ export class Admission implements SessionExports {
   readonly #trace: DecisionTrace;
   /** What was asked for last, and why it was given. */
   #given: { readonly shared: SharedDevice; readonly verdict: Verdict<IdentifiedRule> } | undefined;
+  #counters: TransferCounters | undefined;
   /** One line for each device, however often the client asks. */
   readonly #refused = new Set<SharedDevice>();
 
@@ -91,7 +93,8 @@ export class Admission implements SessionExports {
     this.#exports.mark(this.#given!.shared, true);
   }
 
-  imported(): void {
+  imported(counters: TransferCounters): void {
+    this.#counters = counters;
     const { shared, verdict } = this.#given!;
     const rule = verdict.rule === undefined ? {} : { rule: verdict.rule.id };
     this.#audit.info(
@@ -102,7 +105,9 @@ export class Admission implements SessionExports {
 
   returned(end: SessionEnd, durationMs: number): void {
     const { shared } = this.#given!;
-    const fields = { code: end.code, ...this.#fields(shared), durationMs };
+    const { urbs, bytesIn, bytesOut, errors } = this.#counters!.read();
+    const carried = { urbs, bytesIn, bytesOut, errors };
+    const fields = { code: end.code, ...this.#fields(shared), durationMs, ...carried };
     const line = `${end.code} ${this.#who} with ${shared.busid} after ${durationMs / 1_000} s: ${end.reason}`;
     if (isWanted(end)) this.#audit.info(fields, line);
     else this.#audit.warn(fields, line);
