@@ -3,12 +3,14 @@ import { type AttachedDevice, attach, attachFromWaiting, attachUnguarded } from 
 import { WrongUsage } from "../daemon/failure.ts";
 import { AGENT_COMMAND } from "./agent.ts";
 import { interruption, unlessCancelled } from "./cancelled.ts";
+import { printJson } from "./json.ts";
 import { optionNotBuilt } from "./not-built.ts";
 
 interface AttachOptions {
   readonly auto?: true;
   readonly direct?: true;
   readonly listen?: string;
+  readonly json?: true;
 }
 
 const HELP = `
@@ -32,6 +34,7 @@ export function addAttach(root: Command): void {
     .option("--auto", "keep it attached across unplug, flash reset and host restart (not built yet)")
     .option("--direct", "hand the socket to the kernel: stock USB/IP, no live figures")
     .option("--listen <ADDR>", "wait for a host that dials in (`usbferry serve --connect`)")
+    .option("--json", "one JSON document on standard output")
     .addHelpText("after", HELP)
     .action(run);
 }
@@ -48,9 +51,9 @@ async function run(
     );
   }
   const attached = await unlessCancelled(start(first, second, options));
-  process.stdout.write(
-    `${attached.busid} is ${attached.node} (${attached.sysfsName}) on port ${attached.port}.\n`,
-  );
+  const { port, busid, sysfsName, node } = attached;
+  if (options.json === true) printJson({ port, busid, sysfsName, node });
+  else process.stdout.write(`${busid} is ${node} (${sysfsName}) on port ${port}.\n`);
 }
 
 function start(

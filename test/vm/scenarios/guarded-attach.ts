@@ -38,7 +38,7 @@ export const guardedAttach: Scenario = {
       ]);
       assert.deepEqual(waiting, []);
 
-      assert.equal(await outputOf(guest, "detach", "1"), "Detached port 1.\n");
+      assert.deepEqual(JSON.parse(await outputOf(guest, "detach", "1", "--json")), { ports: [1] });
       await assert.rejects(detachByCall(guest, 1), /nothing is attached there/);
       await assert.rejects(attachByCall(guest, address, "nothing"), /has no device "nothing".*usbferry list/);
       await assert.rejects(attachByCall(guest, address, "zero"), /zero is in use/);
