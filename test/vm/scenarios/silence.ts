@@ -47,10 +47,11 @@ export const silentCut: Scenario = {
   expected: [...ATTACH_LINES, ...LINK_LOST_LINES],
   async run(guest) {
     const { process, lost } = await serveInGuest(guest);
+    let stream: GuestProcess | undefined;
     try {
       const [zero] = await attach(guest, PORT, ["zero", "keyboard"], "127.0.0.1");
       let streaming = false;
-      const stream = await guest.spawn(guest.nodeProgram("test/vm/guest/stream.js", zero!.node), (line) => {
+      stream = await guest.spawn(guest.nodeProgram("test/vm/guest/stream.js", zero!.node), (line) => {
         if (line === "streaming") streaming = true;
       });
       await guest.waitFor("data to flow", () => streaming);
@@ -66,13 +67,14 @@ export const silentCut: Scenario = {
       await guest.shell("ip link set lo up");
       const list = await guest.shell(`usbip list -r 127.0.0.1 2>/dev/null`);
       for (const busid of ["zero", "keyboard"]) assert.match(list, new RegExp(`${busid}: `));
-      await stream.exit;
     } finally {
       await guest.shell("ip link set lo up");
       await process.kill();
       await process.exit;
     }
-    // The keyboard is idle and the stock tool's keep-alive takes hours: only this end knows.
+    // Only this end knows, where the guest waits for answers and has nothing to send: the stock tool's keep-alive
+    // takes hours.
     await detachAll(guest);
+    await stream.exit;
   },
 };
