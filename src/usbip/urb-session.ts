@@ -24,7 +24,7 @@ import {
   IsoPacket,
   MAX_ISO_PACKETS,
 } from "./pdu.ts";
-import { ReplyBatch } from "./reply-batch.ts";
+import { Replies } from "./replies.ts";
 import type { SessionLimits } from "./session-limits.ts";
 import { isPortReset, isSubmitSound, packetsAreSound, urbFlags } from "./submit-rules.ts";
 import { TransferCounters } from "./transfer-counters.ts";
@@ -42,9 +42,6 @@ export interface UrbOutput {
 const NOT_YET = -1;
 /** Longer than any bucket tells apart. */
 const LONG_US = 1 << 30;
-
-/** Batches with pages. A peer that has more on their way reads so slowly that pages are wasted on it. */
-const PAGED_BATCHES = 4;
 
 /**
  * The URB phase of one connection: the sink of one device. CMD_SUBMIT becomes an `Urb`, its completion a
@@ -79,11 +76,7 @@ export class UrbSession implements UsbHost, CommandTarget {
   /** The answer, where there is no transfer: to the CMD_UNLINK that came first, or how the submit is refused. */
   #incomingUnlink = NOT_UNLINKED;
   #refusal: TransferStatus = TransferStatus.invalid;
-  readonly #left = (batch: ReplyBatch): void => this.#batchLeft(batch);
-  #pagedBatches = 1;
-  readonly #idleBatches: ReplyBatch[] = [];
-  #batch = new ReplyBatch(true, this.#left);
-  #looseWaiting = 0;
+  readonly #replies: Replies;
   #flushIsDue = false;
   readonly #sendDue = (): void => {
     this.#flushIsDue = false;
@@ -117,8 +110,12 @@ export class UrbSession implements UsbHost, CommandTarget {
     this.#limits = limits;
     this.#trace = trace;
     this.#memory = new HeapPool(limits.bytes);
+    this.#replies = new Replies(
+      (chunks, written) => output.write(chunks, written),
+      (first) => this.#left(first),
+    );
     this.#earlyUnlinks = new EarlyUnlinks(loop, (seqnum) => {
-      this.#batch.addLoose(encodeRetUnlink(seqnum, false));
+      this.#replies.addLoose(encodeRetUnlink(seqnum, false));
       this.#send();
     });
   }
@@ -135,11 +132,11 @@ export class UrbSession implements UsbHost, CommandTarget {
     if (this.#over) return;
     this.#send();
     if (error !== undefined) this.#end(error);
-    else if (this.#looseWaiting > this.#limits.looseBytes) {
+    else if (this.#replies.looseWaiting > this.#limits.looseBytes) {
       this.#end(
         new ProtocolError(
           "PEER_NOT_READING",
-          `${this.#looseWaiting} bytes of answers wait, and more requests come`,
+          `${this.#replies.looseWaiting} bytes of answers wait, and more requests come`,
         ),
       );
     }
@@ -239,7 +236,7 @@ export class UrbSession implements UsbHost, CommandTarget {
     if (!packetsAreSound(urb)) {
       urb.status = TransferStatus.invalid;
       urb.startFrame = 0;
-      this.#batch.addReply(exchange.encodeReply(false), exchange);
+      this.#replies.add(exchange.encodeReply(false), exchange);
       this.#count(exchange);
       return;
     }
@@ -263,12 +260,12 @@ export class UrbSession implements UsbHost, CommandTarget {
     }
     if (exchange === undefined || exchange.unlinkSeqnum !== NOT_UNLINKED) {
       // It has its RET_SUBMIT already, in the stream before this answer; or it never was.
-      this.#batch.addLoose(encodeRetUnlink(seqnum, false));
+      this.#replies.addLoose(encodeRetUnlink(seqnum, false));
     } else if (isPortReset(exchange.urb)) {
       // A reset cannot be called back and may take seconds, but nobody has to wait for it.
       this.#inFlight.remove(exchange.seqnum);
       exchange.abandoned = true;
-      this.#batch.addLoose(encodeRetUnlink(seqnum, true));
+      this.#replies.addLoose(encodeRetUnlink(seqnum, true));
     } else {
       exchange.unlinkSeqnum = seqnum;
       this.#device.cancel(exchange.urb);
@@ -294,12 +291,12 @@ export class UrbSession implements UsbHost, CommandTarget {
     if (unlinkSeqnum !== NOT_UNLINKED && urb.status === TransferStatus.cancelled) {
       this.#count(exchange);
       this.#release(exchange);
-      this.#batch.addLoose(encodeRetUnlink(unlinkSeqnum, true));
+      this.#replies.addLoose(encodeRetUnlink(unlinkSeqnum, true));
     } else {
-      this.#batch.addReply(exchange.encodeReply(isIn(urb.endpoint)), exchange);
+      this.#replies.add(exchange.encodeReply(isIn(urb.endpoint)), exchange);
       this.#count(exchange);
       // Finished before the cancel took effect: its own answer goes first, or the client drops the link.
-      if (unlinkSeqnum !== NOT_UNLINKED) this.#batch.addLoose(encodeRetUnlink(unlinkSeqnum, false));
+      if (unlinkSeqnum !== NOT_UNLINKED) this.#replies.addLoose(encodeRetUnlink(unlinkSeqnum, false));
     }
     this.#sendSoon();
   }
@@ -355,7 +352,7 @@ export class UrbSession implements UsbHost, CommandTarget {
 
   #answerUnlinked(): void {
     this.counters.ended(this.#incomingEndpoint, TransferStatus.cancelled, 0, 0);
-    this.#batch.addLoose(encodeRetUnlink(this.#incomingUnlink, true));
+    this.#replies.addLoose(encodeRetUnlink(this.#incomingUnlink, true));
   }
 
   #answerRefused(): void {
@@ -365,7 +362,7 @@ export class UrbSession implements UsbHost, CommandTarget {
     blankRetSubmit(bytes);
     encodeRetSubmit(bytes, this.#incomingSeqnum, this.#refusal, 0, 0, this.#incomingPackets, 0);
     encodePackets(this.#refusedPackets, count, bytes, HEADER_SIZE);
-    this.#batch.addLoose(bytes);
+    this.#replies.addLoose(bytes);
   }
 
   #resetDevice(exchange: Exchange): void {
@@ -405,37 +402,24 @@ export class UrbSession implements UsbHost, CommandTarget {
   }
 
   #send(): void {
-    const batch = this.#batch;
-    if (this.#over || batch.isEmpty) return;
-    batch.seal();
-    this.#batch = this.#idleBatches.pop() ?? this.#anotherBatch();
-    this.#looseWaiting += batch.looseBytes;
-    this.#output.write(batch.chunks, batch.left);
+    if (!this.#over) this.#replies.send();
   }
 
-  #batchLeft(batch: ReplyBatch): void {
-    this.#looseWaiting -= batch.looseBytes;
-    if (this.#trace !== undefined) this.#traceBatch(batch, this.#trace);
-    for (let exchange = batch.exchanges; exchange !== undefined; ) {
+  /** The link has taken the answers of these exchanges. */
+  #left(first: Exchange | undefined): void {
+    if (this.#trace !== undefined) this.#traceLives(first, this.#trace);
+    for (let exchange = first; exchange !== undefined; ) {
       const { next } = exchange;
       this.#release(exchange);
       exchange = next;
     }
-    batch.clear();
-    if (batch.hasPages) this.#idleBatches.push(batch);
   }
 
-  #traceBatch(batch: ReplyBatch, { urbs, session }: SessionTrace): void {
+  #traceLives(first: Exchange | undefined, { urbs, session }: SessionTrace): void {
     const leftMs = this.#loop.now();
-    for (let exchange = batch.exchanges; exchange !== undefined; exchange = exchange.next) {
+    for (let exchange = first; exchange !== undefined; exchange = exchange.next) {
       urbs.add(session, exchange, leftMs);
     }
-  }
-
-  #anotherBatch(): ReplyBatch {
-    if (this.#pagedBatches === PAGED_BATCHES) return new ReplyBatch(false, this.#left);
-    this.#pagedBatches++;
-    return new ReplyBatch(true, this.#left);
   }
 
   #end(cause: ProtocolError | "unplugged"): void {

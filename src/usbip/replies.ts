@@ -1,0 +1,62 @@
+import type { Exchange } from "./exchange.ts";
+import { ReplyBatch } from "./reply-batch.ts";
+
+/** Batches with pages. A peer that has more on their way reads so slowly that pages are wasted on it. */
+const PAGED_BATCHES = 4;
+
+/** Answers of one session, from when they are known until the link has taken them. */
+export class Replies {
+  readonly #write: (chunks: readonly Uint8Array[], written: () => void) => void;
+  readonly #free: (first: Exchange | undefined) => void;
+  readonly #left = (batch: ReplyBatch): void => this.#batchLeft(batch);
+  #pagedBatches = 1;
+  readonly #idle: ReplyBatch[] = [];
+  #batch = new ReplyBatch(true, this.#left);
+  #looseWaiting = 0;
+
+  /** `free` gets the first of a list of exchanges whose answers have left. */
+  constructor(
+    write: (chunks: readonly Uint8Array[], written: () => void) => void,
+    free: (first: Exchange | undefined) => void,
+  ) {
+    this.#write = write;
+    this.#free = free;
+  }
+
+  /** Bytes of answers that belong to no exchange, and that the link has not taken. */
+  get looseWaiting(): number {
+    return this.#looseWaiting;
+  }
+
+  /** The answer to a transfer; it stands in the memory of its exchange. */
+  add(bytes: Uint8Array, exchange: Exchange): void {
+    this.#batch.addReply(bytes, exchange);
+  }
+
+  addLoose(bytes: Uint8Array): void {
+    this.#batch.addLoose(bytes);
+  }
+
+  /** Sends what has come together, in one write. */
+  send(): void {
+    const batch = this.#batch;
+    if (batch.isEmpty) return;
+    batch.seal();
+    this.#batch = this.#idle.pop() ?? this.#anotherBatch();
+    this.#looseWaiting += batch.looseBytes;
+    this.#write(batch.chunks, batch.left);
+  }
+
+  #batchLeft(batch: ReplyBatch): void {
+    this.#looseWaiting -= batch.looseBytes;
+    this.#free(batch.exchanges);
+    batch.clear();
+    if (batch.hasPages) this.#idle.push(batch);
+  }
+
+  #anotherBatch(): ReplyBatch {
+    if (this.#pagedBatches === PAGED_BATCHES) return new ReplyBatch(false, this.#left);
+    this.#pagedBatches++;
+    return new ReplyBatch(true, this.#left);
+  }
+}
