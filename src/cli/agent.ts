@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { AgentServer } from "../daemon/agent-server.ts";
 import { agentSocket, readControlPlace } from "../daemon/api/control-place.ts";
 import { openLog } from "../daemon/log.ts";
+import { StateFolder } from "../daemon/state/state-folder.ts";
 import { interruption } from "./cancelled.ts";
 import { controlled } from "./control.ts";
 import { repeatable } from "./repeatable.ts";
@@ -13,8 +14,9 @@ const MAIN = fileURLToPath(new URL("main.js", import.meta.url));
 export const AGENT_COMMAND: readonly string[] = [process.execPath, ...process.execArgv, MAIN, "agent"];
 
 const HELP = `
-\`usbferry attach\` starts it by itself. It ends when nothing was attached for 30 seconds; ending it detaches what
-it keeps. Its socket is /run/usbferry/agent.sock, for other users than root in $XDG_RUNTIME_DIR, or what
+\`usbferry attach\` starts it by itself. It ends when nothing was attached or waited for in 30 seconds; ending it
+detaches what it keeps. Where hosts are waited for (\`usbferry attach --listen\`) is kept on disk: the next agent waits
+there again, until \`usbferry detach\` ends it. Its socket is /run/usbferry/agent.sock, for other users than root in $XDG_RUNTIME_DIR, or what
 USBFERRY_AGENT names; the log of an agent that was started by itself is agent.log beside it.`;
 
 export function addAgent(root: Command): void {
@@ -27,6 +29,7 @@ export function addAgent(root: Command): void {
       repeatable,
     )
     .option("--control-group <GROUP>", "who may control it beside this user")
+    .option("--state-dir <FOLDER>", "where wishes are kept (default: /var/lib/usbferry, or the user's own)")
     .addHelpText("after", HELP)
     .action(run);
 }
@@ -34,13 +37,15 @@ export function addAgent(root: Command): void {
 interface AgentOptions {
   readonly control?: readonly string[];
   readonly controlGroup?: string;
+  readonly stateDir?: string;
 }
 
-async function run({ control = [], controlGroup }: AgentOptions): Promise<void> {
+async function run({ control = [], controlGroup: group, stateDir }: AgentOptions): Promise<void> {
   const { NO_COLOR = "" } = process.env;
   const own = { kind: "unix", path: agentSocket() } as const;
   const others = control.map(readControlPlace).filter((place) => place !== undefined);
-  const server = await AgentServer.start([own, ...others], controlGroup, openLog(NO_COLOR === ""));
+  const request = { places: [own, ...others], group, folder: new StateFolder(stateDir) };
+  const server = await AgentServer.start(request, openLog(NO_COLOR === ""));
   if (control.length > 0)
     process.stdout.write(controlled({ control: server.addresses, tokenPath: server.tokenPath }));
   await server.untilIdle(interruption.signal);

@@ -16,8 +16,9 @@ interface AttachOptions {
 const HELP = `
 The device goes through the agent, which checks every answer of the host before this kernel sees it; the agent
 starts by itself. With --listen the agent goes on to wait after the first device, so that a host that comes back
-is attached again; detaching the device ends that. After an agent was killed, run the command again: a host that
-dials finds it within ten seconds.
+is attached again; an agent that was killed or ended waits again as soon as one is started, by any command that needs
+it or as \`usbferry agent\`, and a host that dials finds it within ten seconds. Detaching the device ends that, and so
+does \`usbferry detach --all\`. Where no DEV is named, others are waited for still, and by the next agent this one, too.
 
 USB/IP lists no serial numbers: with vid:pid:serial each device with these numbers is imported, asked for its own
 and given back if it is another.
@@ -30,7 +31,7 @@ export function addAttach(root: Command): void {
     .command("attach")
     .description("give a shared device to this kernel; returns when its device node exists")
     .argument("[ADDR]", "the host; with --listen there is none")
-    .argument("[DEV]", "bus id, vid:pid or vid:pid:serial")
+    .argument("[DEV]", "bus id, vid:pid, vid:pid:serial or nickname")
     .option("--auto", "keep it attached across unplug, flash reset and host restart (not built yet)")
     .option("--direct", "hand the socket to the kernel: stock USB/IP, no live figures")
     .option("--listen <ADDR>", "wait for a host that dials in (`usbferry serve --connect`)")

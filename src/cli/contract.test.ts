@@ -82,6 +82,12 @@ const wrong: readonly (readonly [line: string, reason: RegExp])[] = [
   ["policy add deny --at 0", /"0" is no position/],
   ["policy add deny --at 9", /a position is a whole number from 1 to 1; 9 is not/],
   ["policy move r1 first", /"first" is no position/],
+  ["nickname set scanner", /missing required argument 'DEV'/],
+  ["nickname set 1-2 1-3", /"1-2" is no nickname: .* bus id/],
+  ["nickname set 0525:a4a0 1-3", /"0525:a4a0" is no nickname: .* VID:PID/],
+  ["nickname set /dev/bus/usb/001/002 1-3", /is no nickname: .* path/],
+  ["nickname set scanner /dev/bus/usb/001/002", /is a file of this machine/],
+  ["nickname nonsense", /unknown command 'nonsense'/],
   ["service restart", /unknown command 'restart'/],
   ["attach", /name a host and a device: usbferry attach tcp:/],
   ["attach tcp:3240", /name a host and a device/],
@@ -164,7 +170,7 @@ test("--help names every command and the exit codes, on standard output", () => 
   const { code, stdout, stderr } = usbferry(["--help"]);
   assert.deepEqual([code, stderr], [0, ""]);
   const commands =
-    "list bind unbind serve attach agent detach ports controller policy doctor state top capture bench kick pair service gadget";
+    "list bind unbind serve attach agent detach ports controller policy nickname doctor state top capture bench kick pair service gadget";
   for (const command of commands.split(" ")) assert.match(stdout, new RegExp(`^  ${command}\\b`, "m"));
   assert.match(stdout, /0 done, 1 failed, 2 wrong usage, 3 access denied, 4 cancelled/);
 });
@@ -175,7 +181,16 @@ test("without a command the help goes to standard error and the code is 2", () =
   assert.match(stderr, /^Usage: usbferry/);
 });
 
-for (const command of ["serve", "list", "attach", "controller", "policy", "gadget list"]) {
+for (const command of [
+  "serve",
+  "list",
+  "attach",
+  "controller",
+  "policy",
+  "nickname",
+  "agent",
+  "gadget list",
+]) {
   test(`usbferry ${command} --help works`, () => {
     const { code, stdout } = usbferry([...command.split(" "), "--help"]);
     assert.equal(code, 0);

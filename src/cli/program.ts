@@ -11,6 +11,7 @@ import { addDoctor } from "./doctor.ts";
 import { addGadget } from "./gadget.ts";
 import { addKick } from "./kick.ts";
 import { addList } from "./list.ts";
+import { addNickname } from "./nickname.ts";
 import { addPair } from "./pair.ts";
 import { addPolicy } from "./policy.ts";
 import { addPorts } from "./ports.ts";
@@ -50,6 +51,7 @@ export function program(): Command {
     addPorts,
     addController,
     addPolicy,
+    addNickname,
     addDoctor,
     addState,
     addTop,

@@ -3,39 +3,62 @@ import { Vhci } from "../vhci/vhci.ts";
 import { Agent } from "./agent.ts";
 import type { ControlPlace } from "./api/control-place.ts";
 import { ControlServer } from "./api/control-server.ts";
-import { AGENT_STOPPED } from "./attachment.ts";
 import { EventLog } from "./event-log.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
 import type { Log } from "./log.ts";
+import { openWishes } from "./state/open-wishes.ts";
+import type { StateFolder } from "./state/state-folder.ts";
 
 /** An agent with nothing to keep ends; it starts in half a second when it is wanted again. */
 const IDLE_MS = 30_000;
 const IDLE_LOOK_MS = 1_000;
 
+export interface AgentRequest {
+  readonly places: readonly ControlPlace[];
+  readonly group: string | undefined;
+  /** Where wishes are kept. */
+  readonly folder: StateFolder;
+}
+
 /** An agent and its control API. */
 export class AgentServer {
   readonly #agent: Agent;
   readonly #control: ControlServer;
+  readonly #closeWishes: () => Promise<void>;
 
-  private constructor(agent: Agent, control: ControlServer) {
+  private constructor(agent: Agent, control: ControlServer, closeWishes: () => Promise<void>) {
     this.#agent = agent;
     this.#control = control;
+    this.#closeWishes = closeWishes;
   }
 
   /** Rejects with a LinkError, WrongUsage, AccessDenied or Failed. */
   static async start(
-    places: readonly ControlPlace[],
-    group: string | undefined,
+    { places, group, folder }: AgentRequest,
     log: Log,
+    vhci = new Vhci(),
   ): Promise<AgentServer> {
-    const agent = new Agent(new Vhci(), new LibuvLoop(), log, new EventLog());
+    let begin!: (agent: Agent) => void;
+    const begun = new Promise<Agent>((resolve) => {
+      begin = resolve;
+    });
+    // Before the wishes: of two agents that start at once, the one that will be asked has them.
     const control = await ControlServer.start({
       role: "agent",
       places,
       group,
-      load: async () => (await import("./api/agent-app.ts")).agentApp(agent, log),
+      load: async () => (await import("./api/agent-app.ts")).agentApp(await begun, log),
     });
-    return new AgentServer(agent, control);
+    try {
+      const { wishes, close } = await openWishes(folder, log);
+      const agent = new Agent(vhci, new LibuvLoop(), log, new EventLog(), wishes);
+      await agent.takeUpWishes();
+      begin(agent);
+      return new AgentServer(agent, control, close);
+    } catch (error) {
+      control.stop();
+      throw error;
+    }
   }
 
   /** Where the token of clients over TCP stands, if any may come. */
@@ -58,10 +81,13 @@ export class AgentServer {
     }
   }
 
-  /** Detaches everything. */
+  /** Detaches everything; the wishes stay. */
   async stop(): Promise<void> {
+    this.#agent.endWaiting();
+    // Before the place of the API is free for the next agent.
+    await this.#closeWishes();
     this.#control.refuseNew();
-    await this.#agent.detachAll(AGENT_STOPPED);
+    await this.#agent.stop();
     this.#control.stop();
   }
 }

@@ -2,21 +2,24 @@ import { printAddress } from "../links/address.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { Vhci } from "../vhci/vhci.ts";
 import type { AgentDevice, AgentState } from "./agent-state.ts";
-import { Attachment } from "./attachment.ts";
+import { AGENT_STOPPED, Attachment } from "./attachment.ts";
 import { readDeviceChoice } from "./device-choice.ts";
 import type { EventLog } from "./event-log.ts";
-import { Failed } from "./failure.ts";
+import { Failed, failureKind } from "./failure.ts";
+import { GrantedWish } from "./granted-wish.ts";
 import type { ReadyImport } from "./host-conversation.ts";
 import { type KernelPorts, kernelPorts } from "./kernel-ports.ts";
 import type { Log } from "./log.ts";
 import { dialPlace, listenPlace } from "./place.ts";
 import { RemoteSearch } from "./remote-search.ts";
 import { isWanted, KICKED, type SessionEnd } from "./session-end.ts";
+import type { Wish, WishList } from "./state/wishes.ts";
 import { WaitingGuest } from "./waiting-guest.ts";
 
 interface Kept {
   readonly attachment: Attachment;
-  readonly waiting: WaitingGuest | undefined;
+  /** It was brought by a host that dialled in. */
+  readonly granted: GrantedWish | undefined;
 }
 
 /** The resident guest side: keeps the relays of attached devices, and waits for hosts that dial in. */
@@ -28,26 +31,26 @@ export class Agent {
   readonly #loop: Loop;
   readonly #log: Log;
   readonly #kept = new Map<number, Kept>();
-  readonly #waiting = new Map<WaitingGuest, string | undefined>();
+  readonly #wishes: WishList;
+  readonly #granted = new Set<GrantedWish>();
+  #isEnding = false;
 
-  constructor(vhci: Vhci, loop: Loop, log: Log, events: EventLog) {
+  constructor(vhci: Vhci, loop: Loop, log: Log, events: EventLog, wishes: WishList) {
     this.events = events;
     this.#vhci = vhci;
     this.#loop = loop;
     this.#log = log;
+    this.#wishes = wishes;
   }
 
   /** Nothing is attached and nobody is waited for. */
   get isIdle(): boolean {
-    return this.#kept.size === 0 && this.#waiting.size === 0;
+    return this.#kept.size === 0 && this.#granted.size === 0;
   }
 
   get state(): AgentState {
     const devices = Array.from(this.#kept.values(), describe).filter((device) => device !== undefined);
-    const waiting = Array.from(this.#waiting, ([{ listening }, device]) => ({
-      address: listening,
-      ...(device !== undefined && { device }),
-    }));
+    const waiting = Array.from(this.#granted, ({ wish, guest }) => ({ ...wish, address: guest.listening }));
     return { pid: process.pid, devices, waiting };
   }
 
@@ -65,35 +68,47 @@ export class Agent {
     return this.#give(ready, printAddress(place), undefined, signal);
   }
 
-  /** Listens, and resolves when the first device is attached; a signal until then ends the listening. */
+  /**
+   * Waits again where the agent before this one did. This needs no kernel that takes devices: what it lacks is told
+   * when a host brings one. What cannot be granted is told, and stays wished.
+   */
+  async takeUpWishes(): Promise<void> {
+    await Promise.all(this.#wishes.list().map((wish) => this.#takeUp(wish)));
+  }
+
+  /**
+   * Keeps the wish to wait, and resolves when a device is attached that came so. A signal until then takes the wish
+   * back, unless it was somebody's before.
+   */
   async wait(address: string, device: string | undefined, signal: AbortSignal): Promise<AgentDevice> {
     const place = listenPlace(address, "guest");
-    const choice = device === undefined ? undefined : readDeviceChoice(device);
+    if (device !== undefined) readDeviceChoice(device);
     this.#requireKernel();
-    let first!: (device: AgentDevice) => void;
-    const attached = new Promise<AgentDevice>((resolve) => {
-      first = resolve;
-    });
-    const welcome = async (ready: ReadyImport, peer: string): Promise<void> =>
-      first(await this.#give(ready, peer, guest, new AbortController().signal));
-    const guest = await WaitingGuest.listen(place, choice, this.#loop, this.#log, this.events, welcome);
-    this.#waiting.set(guest, device);
+    this.#requireRunning();
+    const printed = printAddress(place);
+    const granted = this.#find(printed, device) ?? (await this.#grant(printed, device, false));
     try {
-      return await Promise.race([attached, untilAborted(signal)]);
+      // Also one that was found: the change that keeps it may be on its way.
+      await this.#wishes.add(granted.wish);
+      const here = this.#broughtBy(granted);
+      if (here === undefined) return await granted.next(signal);
+      granted.isPromised = true;
+      return here;
     } catch (error) {
-      this.#forget(guest);
+      if (granted.isAbandoned && this.#granted.has(granted) && !this.#isEnding) await this.#forget(granted);
       throw error;
     }
   }
 
   /** Detaches a port if it is one of ours, and tells whether it was. A device that dialled in is not taken again. */
-  async detach(port: number, end?: SessionEnd): Promise<boolean> {
+  async detach(port: number): Promise<boolean> {
     const kept = this.#kept.get(port);
     if (kept === undefined) return false;
-    const { attachment, waiting } = kept;
-    if (waiting?.refuse(attachment.ready.remote.record.busid) === true) this.#forget(waiting);
-    attachment.stop(end);
-    await attachment.ended;
+    this.#requireRunning();
+    const { attachment, granted } = kept;
+    const isOver = granted?.guest.refuse(attachment.ready.remote.record.busid) === true;
+    attachment.stop();
+    await Promise.all([attachment.ended, isOver ? this.#forget(granted) : undefined]);
     return true;
   }
 
@@ -106,11 +121,30 @@ export class Agent {
   }
 
   /** Detaches everything, waits for nobody any more, and tells the ports that were ours. */
-  async detachAll(end?: SessionEnd): Promise<readonly number[]> {
-    for (const guest of this.#waiting.keys()) this.#forget(guest);
-    const ports = Array.from(this.#kept.keys());
-    await Promise.all(ports.map((port) => this.detach(port, end)));
+  async detachAll(): Promise<readonly number[]> {
+    this.#requireRunning();
+    for (const granted of this.#granted) granted.end();
+    this.#granted.clear();
+    const [ports] = await Promise.all([this.#stopAll(), this.#wishes.clear()]);
     return ports;
+  }
+
+  /** Waits for nobody and changes no wish any more: they are the next agent's, and so are the clients who ask. */
+  endWaiting(): void {
+    this.#isEnding = true;
+    for (const { guest } of this.#granted) guest.close();
+  }
+
+  /** Detaches everything; after `endWaiting`. */
+  async stop(): Promise<void> {
+    await this.#stopAll(AGENT_STOPPED);
+  }
+
+  async #stopAll(end?: SessionEnd): Promise<readonly number[]> {
+    const kept = Array.from(this.#kept);
+    for (const [, { attachment }] of kept) attachment.stop(end);
+    await Promise.all(kept.map(([, { attachment }]) => attachment.ended));
+    return kept.map(([port]) => port);
   }
 
   #requireKernel(): void {
@@ -118,22 +152,65 @@ export class Agent {
     if (obstacle !== undefined) throw obstacle;
   }
 
-  #forget(guest: WaitingGuest): void {
-    this.#waiting.delete(guest);
-    guest.close();
+  #requireRunning(): void {
+    if (this.#isEnding) throw new Failed("the agent is ending. Run the command again in a moment.");
+  }
+
+  async #takeUp(wish: Wish): Promise<void> {
+    const { address } = wish;
+    try {
+      await this.#grant(address, wish.device, true);
+      this.#log.info(
+        { code: "WISH_TAKEN_UP", ...wish },
+        `WISH_TAKEN_UP hosts that bring ${wish.device ?? "any device"} are waited for at ${address}`,
+      );
+    } catch (error) {
+      if (failureKind(error) === "defect") throw error;
+      const reason = (error as Error).message;
+      this.#log.warn({ code: "WISH_NOT_TAKEN_UP", ...wish }, `WISH_NOT_TAKEN_UP ${address}: ${reason}`);
+      this.events.publish("error", { code: "WISH_NOT_TAKEN_UP", peer: address, reason });
+    }
+  }
+
+  async #grant(address: string, device: string | undefined, isPromised: boolean): Promise<GrantedWish> {
+    const place = listenPlace(address, "guest");
+    const choice = device === undefined ? undefined : readDeviceChoice(device);
+    const welcome = async (ready: ReadyImport, peer: string): Promise<void> =>
+      granted.came(await this.#give(ready, peer, granted, new AbortController().signal));
+    const guest = await WaitingGuest.listen(place, choice, this.#loop, this.#log, this.events, welcome);
+    const granted = new GrantedWish(guest, device, isPromised);
+    if (this.#isEnding) guest.close();
+    this.#requireRunning();
+    this.#granted.add(granted);
+    return granted;
+  }
+
+  #find(address: string, device: string | undefined): GrantedWish | undefined {
+    return Array.from(this.#granted).find(({ wish }) => wish.address === address && wish.device === device);
+  }
+
+  #broughtBy(granted: GrantedWish): AgentDevice | undefined {
+    const brought = Array.from(this.#kept.values()).filter((kept) => kept.granted === granted);
+    return brought.map(describe).find((device) => device !== undefined);
+  }
+
+  async #forget(granted: GrantedWish): Promise<void> {
+    this.#granted.delete(granted);
+    granted.end();
+    await this.#wishes.remove(granted.wish.address);
   }
 
   async #give(
     ready: ReadyImport,
     address: string,
-    waiting: WaitingGuest | undefined,
+    granted: GrantedWish | undefined,
     signal: AbortSignal,
   ): Promise<AgentDevice> {
     const attachment = await Attachment.start(address, ready, this.#vhci, this.#loop, this.#log);
-    this.#kept.set(attachment.port, { attachment, waiting });
+    this.#kept.set(attachment.port, { attachment, granted });
     void attachment.ended.then((end) => this.#ended(attachment, end));
     await attachment.untilUsable(this.#vhci, signal);
-    const device = describe({ attachment, waiting });
+    const device = describe({ attachment, granted });
     if (device === undefined)
       throw new Failed("the device was lost as soon as it was attached. Attach it again.");
     const { busid } = device;
@@ -154,15 +231,9 @@ export class Agent {
   }
 }
 
-function describe({ attachment, waiting }: Kept): AgentDevice | undefined {
+function describe({ attachment, granted }: Kept): AgentDevice | undefined {
   const { port, address, kernel, ready } = attachment;
   if (kernel === undefined) return undefined;
   const { busid } = ready.remote.record;
-  return { port, address, busid, ...kernel, dialledIn: waiting !== undefined };
-}
-
-function untilAborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener("abort", () => reject(new Failed("the waiting was cancelled.")), { once: true });
-  });
+  return { port, address, busid, ...kernel, dialledIn: granted !== undefined };
 }

@@ -10,6 +10,8 @@ import { Refused } from "./host-conversation.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
 import { dialPlace, listenPlace } from "./place.ts";
 import { RemoteSearch } from "./remote-search.ts";
+import { deviceNamed } from "./state/nicknames.ts";
+import { StateFolder } from "./state/state-folder.ts";
 
 /** The kernel's server takes a fifth of a second. */
 const RESET_MS = 3_000;
@@ -25,10 +27,11 @@ export type AttachedDevice = Pick<AgentDevice, "port" | "busid" | "sysfsName" | 
 export async function attach(
   agent: readonly string[],
   address: string,
-  device: string,
+  named: string,
   signal: AbortSignal,
 ): Promise<AttachedDevice> {
   dialPlace(address);
+  const device = await deviceNamed(named, new StateFolder());
   readDeviceChoice(device);
   requireKernel();
   return askOrStartAgent(
@@ -42,10 +45,11 @@ export async function attach(
 export async function attachFromWaiting(
   agent: readonly string[],
   address: string,
-  device: string | undefined,
+  named: string | undefined,
   signal: AbortSignal,
 ): Promise<AttachedDevice> {
   listenPlace(address, "guest");
+  const device = named === undefined ? undefined : await deviceNamed(named, new StateFolder());
   if (device !== undefined) readDeviceChoice(device);
   requireKernel();
   const body = { address, ...(device !== undefined && { device }) };
@@ -59,7 +63,7 @@ export async function attachUnguarded(
   signal: AbortSignal,
 ): Promise<AttachedDevice> {
   const place = dialPlace(address);
-  const choice = readDeviceChoice(device);
+  const choice = readDeviceChoice(await deviceNamed(device, new StateFolder()));
   const vhci = requireKernel();
   const busid = await new RemoteSearch(place, new LibuvLoop(), signal).busid(choice);
   const port =

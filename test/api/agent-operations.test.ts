@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +9,9 @@ import { agentApp } from "../../src/daemon/api/agent-app.ts";
 import { ControlServer } from "../../src/daemon/api/control-server.ts";
 import { EventLog } from "../../src/daemon/event-log.ts";
 import { LibuvLoop } from "../../src/daemon/libuv-loop.ts";
-import { Vhci } from "../../src/vhci/vhci.ts";
+import { PassingState } from "../../src/daemon/state/open-wishes.ts";
+import { WISHES, WishList } from "../../src/daemon/state/wishes.ts";
+import { vhciInFolder } from "../support/vhci-in-folder.ts";
 import { call, json, open } from "./api-client.ts";
 
 const log = { info() {}, warn() {} };
@@ -17,14 +19,9 @@ const log = { info() {}, warn() {} };
 /** An agent whose kernel is a folder with one free port, and its API. */
 async function agentWithFolder(context: TestContext) {
   const folder = mkdtempSync(join(tmpdir(), "usbferry-agent-"));
-  const sysfs = join(folder, "vhci_hcd.0");
-  mkdirSync(sysfs);
-  for (const name of ["attach", "detach"]) writeFileSync(join(sysfs, name), "");
-  writeFileSync(
-    join(sysfs, "status"),
-    "hub port sta spd dev      sockfd local_busid\nhs  0000 004 000 00000000 000000 0-0\n",
-  );
-  const agent = new Agent(new Vhci(sysfs), new LibuvLoop(), log, new EventLog());
+  const vhci = vhciInFolder(folder);
+  const wishes = new WishList(new PassingState(WISHES.empty));
+  const agent = new Agent(vhci, new LibuvLoop(), log, new EventLog(), wishes);
   const socketPath = join(folder, "agent.sock");
   const control = await ControlServer.start({
     role: "agent",
@@ -32,11 +29,12 @@ async function agentWithFolder(context: TestContext) {
     load: () => agentApp(agent, log),
   });
   context.after(async () => {
-    await agent.detachAll();
+    agent.endWaiting();
+    await agent.stop();
     control.stop();
     rmSync(folder, { recursive: true });
   });
-  return { agent, place: { socketPath } };
+  return { agent, wishes, place: { socketPath } };
 }
 
 function post(path: string, body: object): string {
@@ -79,14 +77,77 @@ test("a client that goes away takes its attachment back", async (context) => {
 });
 
 test("a client that goes away ends the waiting it has asked for", async (context) => {
-  const { agent, place } = await agentWithFolder(context);
+  const { agent, wishes, place } = await agentWithFolder(context);
   const client = open(place);
   client.write(post("/v1/waiting", { address: "tcp:0", device: "zero" }));
   await until("the agent waits", () => agent.state.waiting.length === 1);
+  assert.deepEqual(wishes.list(), agent.state.waiting, "with the port that the system has chosen");
   const state = (await json(place, "/v1/state")) as { waiting: object[] };
   assert.equal(state.waiting.length, 1);
   client.destroy();
   await until("the agent waits no more", () => agent.state.waiting.length === 0);
+  assert.deepEqual(wishes.list(), []);
+});
+
+test("who asks for the same wish joins it, and the last one to go away takes it back", async (context) => {
+  const { agent, wishes, place } = await agentWithFolder(context);
+  const first = open(place);
+  first.write(post("/v1/waiting", { address: "tcp:0", device: "zero" }));
+  await until("the agent waits", () => wishes.list().length === 1);
+  const [wish] = wishes.list();
+  const second = new AbortController();
+  const joined = agent.wait(wish!.address, "zero", second.signal);
+  await assert.rejects(
+    agent.wait(wish!.address, "other", second.signal),
+    /address is already in use|EADDRINUSE/i,
+  );
+  first.destroy();
+  const events = agent.events.last;
+  await json(place, "/v1/state");
+  assert.deepEqual(wishes.list(), [wish]);
+  second.abort();
+  await assert.rejects(joined, /was cancelled/);
+  assert.deepEqual([wishes.list(), agent.state.waiting, agent.events.last], [[], [], events]);
+});
+
+test("who joins a wish that was taken up and goes away leaves it", async (context) => {
+  const { agent, wishes } = await agentWithFolder(context);
+  const wish = { address: "tcp:0", device: "zero" };
+  await wishes.add(wish);
+  await agent.takeUpWishes();
+  const { address } = agent.state.waiting[0]!;
+  await wishes.remove(wish.address);
+  const client = new AbortController();
+  const joined = agent.wait(address, "zero", client.signal);
+  await until("it is kept", () => wishes.list().length === 1);
+  client.abort();
+  await assert.rejects(joined, /was cancelled/);
+  assert.deepEqual([wishes.list(), agent.state.waiting.length], [[{ ...wish, address }], 1]);
+});
+
+test("an agent that ends keeps the wish of a client who still asks, and takes no more", async (context) => {
+  const { agent, wishes, place } = await agentWithFolder(context);
+  const client = new AbortController();
+  const waiting = agent.wait("tcp:0", "zero", client.signal);
+  await until("the agent waits", () => wishes.list().length === 1);
+  const kept = wishes.list();
+  agent.endWaiting();
+  client.abort();
+  await assert.rejects(waiting, /was cancelled/);
+  await assert.rejects(json(place, "/v1/ports", "DELETE"), /409 .*the agent is ending/);
+  await assert.rejects(agent.wait("tcp:0", undefined, new AbortController().signal), /the agent is ending/);
+  assert.deepEqual(wishes.list(), kept);
+});
+
+test("detaching everything ends every wish, and tells who waits", async (context) => {
+  const { agent, wishes, place } = await agentWithFolder(context);
+  const waiting = agent.wait("tcp:0", undefined, new AbortController().signal);
+  await until("the agent waits", () => wishes.list().length === 1);
+  const [reply] = await Promise.all([
+    json(place, "/v1/ports", "DELETE"),
+    assert.rejects(waiting, /the waiting at tcp:127\.0\.0\.1:\d+ was ended/),
+  ]);
+  assert.deepEqual([reply, wishes.list(), agent.isIdle], [{ ports: [] }, [], true]);
 });
 
 test("failures have the kind that the command has", async (context) => {

@@ -5,7 +5,9 @@ import type { TestContext } from "node:test";
 import { RunningUsbferry } from "../support/usbferry.ts";
 import type { Place } from "./api-client.ts";
 
-type Environment = Readonly<Record<"USBFERRY_CONTROL" | "USBFERRY_AGENT" | "USBFERRY_TOKEN", string>>;
+type Environment = Readonly<
+  Record<"USBFERRY_CONTROL" | "USBFERRY_AGENT" | "USBFERRY_TOKEN" | "USBFERRY_STATE", string>
+>;
 
 /** A host or an agent in a process of its own, with its control API in a folder of the test. */
 export class ApiDaemon {
@@ -32,6 +34,7 @@ export class ApiDaemon {
       USBFERRY_CONTROL: socketPath,
       USBFERRY_AGENT: join(folder, "agent.sock"),
       USBFERRY_TOKEN: join(folder, `${role}.token`),
+      USBFERRY_STATE: join(folder, "state"),
     };
     const argv =
       role === "serve"

@@ -11,6 +11,7 @@ import { GadgetRack } from "../../src/daemon/gadget-rack.ts";
 import { LibuvLoop } from "../../src/daemon/libuv-loop.ts";
 import { RULES, RuleBook } from "../../src/daemon/rules/rule-book.ts";
 import { SessionRegistry } from "../../src/daemon/session-registry.ts";
+import { WISHES, WishList } from "../../src/daemon/state/wishes.ts";
 import { Vhci } from "../../src/vhci/vhci.ts";
 
 export const DOCUMENT_PATH = fileURLToPath(new URL("../../../docs/openapi.json", import.meta.url));
@@ -28,7 +29,13 @@ export async function wholeDocument(): Promise<string> {
   const exports = new ExportTable(events);
   const sessions = new SessionRegistry(events);
   const gadgets = new GadgetRack(exports, loop, log, () => undefined);
-  const agent = new Agent(new Vhci(), loop, log, events);
+  const agent = new Agent(
+    new Vhci(),
+    loop,
+    log,
+    events,
+    new WishList({ value: WISHES.empty, change: unasked }),
+  );
   const rules = new RuleBook({ value: RULES.empty, change: unasked });
   const host = {
     since: "",

@@ -28,6 +28,8 @@ const OTHERS = [
   "STATE_NOT_KEPT",
   "STATE_DAMAGED",
   "STORE_FAILED",
+  "WISH_TAKEN_UP",
+  "WISH_NOT_TAKEN_UP",
 ];
 
 test("every code that a log line, an event or the control API can carry is a heading of docs/errors.md", () => {

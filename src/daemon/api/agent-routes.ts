@@ -83,10 +83,11 @@ export function addAgentRoutes(routes: Routes, agent: Agent, { operations }: Api
         operationId: "wait",
         summary: "Wait for hosts that dial in",
         description:
-          "Answers when the first device is attached; the agent goes on to wait. A client that goes away before takes the " +
-          "request back.",
+          "Answers when a device is attached that a host brought; the agent goes on to wait, and so does one that is " +
+          "started after it, until the device or everything is detached. A client that goes away before takes the request back. " +
+          "The same request again joins what is waited for already.",
         body: WaitRequest,
-        response: answers(AttachedDevice, "The first device can be used."),
+        response: answers(AttachedDevice, "A device can be used."),
       },
     },
     (request, reply) => {

@@ -1,5 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { readDeviceChoice } from "../device-choice.ts";
 import { Failed, WrongUsage } from "../failure.ts";
+import type { StateFolder } from "./state-folder.ts";
 import type { ChangeableState, StateKind } from "./state-store.ts";
 
 /** No bus id begins with a letter and has none of `:`, `-`, `.` that a hub of this machine could have. */
@@ -35,23 +37,15 @@ export class Nicknames {
     this.#store = store;
   }
 
-  list(): Readonly<Record<string, string>> {
-    return this.#store.value.nicknames;
-  }
-
-  /** The device of a nickname. */
-  resolve(name: string): string | undefined {
-    const { nicknames } = this.#store.value;
-    return Object.hasOwn(nicknames, name) ? nicknames[name] : undefined;
-  }
-
-  /** Resolves when it is durable; rejects with WrongUsage if the name can be none. */
-  async give(name: string, device: string): Promise<void> {
-    if (!new RegExp(NICKNAME).test(name)) {
+  /** Resolves when it is durable; rejects with WrongUsage if the name can be none, or the device. */
+  async set(name: string, device: string): Promise<void> {
+    if (!isNickname(name)) {
       throw new WrongUsage(
-        `"${name}" is no nickname: it begins with a letter and has up to 31 letters, digits and underscores.`,
+        `"${name}" is no nickname: it begins with a letter and has up to 31 letters, digits and underscores, so that ` +
+          "nobody takes it for a bus id (1-2), a VID:PID or a path.",
       );
     }
+    readDeviceChoice(device);
     await this.#store.change((state) => {
       if (!Object.hasOwn(state.nicknames, name) && Object.keys(state.nicknames).length >= NICKNAMES_MAX) {
         throw new Failed(`there are ${NICKNAMES_MAX} nicknames already: remove some first.`);
@@ -63,9 +57,22 @@ export class Nicknames {
   /** Resolves when it is durable; rejects with Failed if there is none. */
   async remove(name: string): Promise<void> {
     await this.#store.change((state) => {
-      if (!Object.hasOwn(state.nicknames, name)) throw new Failed(`there is no nickname "${name}".`);
+      if (!Object.hasOwn(state.nicknames, name)) {
+        throw new Failed(`there is no nickname "${name}": \`usbferry nickname list\` shows them.`);
+      }
       const { [name]: _, ...nicknames } = state.nicknames;
       return { ...state, nicknames };
     });
   }
+}
+
+/** What a DEV of the command line stands for: itself, unless it is a nickname. */
+export async function deviceNamed(text: string, folder: StateFolder): Promise<string> {
+  if (!isNickname(text)) return text;
+  const { nicknames } = await folder.read(NICKNAMES);
+  return Object.hasOwn(nicknames, text) ? nicknames[text]! : text;
+}
+
+function isNickname(text: string): boolean {
+  return new RegExp(NICKNAME).test(text);
 }

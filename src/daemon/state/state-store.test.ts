@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { Failed } from "../failure.ts";
 import { RULES, RuleBook } from "../rules/rule-book.ts";
-import { NICKNAMES, Nicknames } from "./nicknames.ts";
+import { deviceNamed, NICKNAMES, Nicknames } from "./nicknames.ts";
 import { StateFolder, StateHeld } from "./state-folder.ts";
 import { WISHES, WishList } from "./wishes.ts";
 
@@ -153,25 +153,25 @@ test("the folder is the chosen one, that of USBFERRY_STATE, or that of the syste
   }
 });
 
-test("wishes are kept by address and device, with ids that do not come again", async () => {
+test("wishes are kept one for an address, the last one", async () => {
   const state = folder();
   const { store, close } = await state.open(WISHES);
   const wishes = new WishList(store);
-  assert.equal((await wishes.add("tcp:box:3240", "1-2")).id, "w1");
-  assert.equal((await wishes.add("tcp:box:3240", "1-3")).id, "w2");
-  assert.deepEqual(await wishes.add("tcp:box:3240", "1-2", { direct: true }), {
-    id: "w1",
-    address: "tcp:box:3240",
-    device: "1-2",
-    options: { direct: true },
-  });
-  assert.equal((await wishes.remove("w2")).device, "1-3");
-  await assert.rejects(wishes.remove("w2"), /there is no wish w2/);
-  assert.equal((await wishes.add("tcp:box:3240", "1-3")).id, "w3");
+  await wishes.add({ address: "tcp:127.0.0.1:3240", device: "1-2" });
+  await wishes.add({ address: "unix:/run/a" });
+  await wishes.add({ address: "tcp:127.0.0.1:3240", device: "1-3" });
+  const both = [{ address: "unix:/run/a" }, { address: "tcp:127.0.0.1:3240", device: "1-3" }];
+  assert.deepEqual((await state.read(WISHES)).wishes, both);
+  await wishes.remove("unix:/run/a");
+  assert.deepEqual((await state.read(WISHES)).wishes, both.slice(1));
+  await wishes.clear();
+  assert.deepEqual((await state.read(WISHES)).wishes, []);
   await close();
-  assert.deepEqual(
-    (await state.read(WISHES)).wishes.map(({ id }) => id),
-    ["w1", "w3"],
+  const path = state.fileOf(WISHES);
+  writeFileSync(path, '{"version":1,"wishes":[{"address":"tcp:1"},\n{"address":"tcp:1","device":"1-2"}]}');
+  await assert.rejects(
+    state.read(WISHES),
+    /line 2, key "wishes\[1\]\.address": the address tcp:1 is there twice/,
   );
 });
 
@@ -179,12 +179,13 @@ test("nicknames are words that are no bus id, and nothing of the language is one
   const state = folder();
   const { store, close } = await state.open(NICKNAMES);
   const names = new Nicknames(store);
-  await names.give("scanner", "04b8:0123");
-  await names.give("constructor", "1-2");
-  for (const wrong of ["1-2", "", "a-b", "0525:a4a0", "__proto__", "x".repeat(32)]) {
-    await assert.rejects(names.give(wrong, "1-2"), /is no nickname/, wrong);
+  await names.set("scanner", "04b8:0123");
+  await names.set("constructor", "1-2");
+  for (const wrong of ["1-2", "", "a-b", "0525:a4a0", "/dev/bus/usb/001/002", "__proto__", "x".repeat(32)]) {
+    await assert.rejects(names.set(wrong, "1-2"), /is no nickname.*bus id/, wrong);
   }
-  assert.deepEqual([names.resolve("scanner"), names.resolve("toString")], ["04b8:0123", undefined]);
+  const meant = ["scanner", "constructor", "toString", "1-2"].map((text) => deviceNamed(text, state));
+  assert.deepEqual(await Promise.all(meant), ["04b8:0123", "1-2", "toString", "1-2"]);
   await names.remove("scanner");
   await assert.rejects(names.remove("scanner"), /there is no nickname/);
   await close();

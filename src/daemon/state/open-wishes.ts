@@ -1,0 +1,55 @@
+import type { Log } from "../log.ts";
+import { FolderUnusable, type StateFolder } from "./state-folder.ts";
+import type { ChangeableState } from "./state-store.ts";
+import { WISHES, WishList } from "./wishes.ts";
+
+/** The wishes of an agent for as long as it runs. */
+export interface OpenWishes {
+  readonly wishes: WishList;
+  /** Waits for changes on their way, and lets the next agent have them. */
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Takes the wishes of the folder; where nothing can be kept, and nobody has asked for that folder, they end with the
+ * agent. Rejects with StateHeld if another agent has them, and with Failed if they are damaged.
+ */
+export async function openWishes(folder: StateFolder, log: Log): Promise<OpenWishes> {
+  try {
+    const { store, close } = await folder.open(WISHES);
+    return { wishes: new WishList(store), close };
+  } catch (error) {
+    if (!(error instanceof FolderUnusable) || folder.isChosen) throw error;
+    log.warn({ code: "STATE_NOT_KEPT", path: folder.path }, `STATE_NOT_KEPT ${error.message}`);
+    return { wishes: new WishList(new PassingState(WISHES.empty)), close: async () => {} };
+  }
+}
+
+/** Where no agent runs that could. */
+export async function forgetWishes(folder: StateFolder): Promise<void> {
+  if ((await folder.read(WISHES)).wishes.length === 0) return;
+  const { store, close } = await folder.open(WISHES);
+  try {
+    await new WishList(store).clear();
+  } finally {
+    await close();
+  }
+}
+
+/** A state that ends with the process. */
+export class PassingState<T> implements ChangeableState<T> {
+  #value: T;
+
+  constructor(value: T) {
+    this.#value = value;
+  }
+
+  get value(): T {
+    return this.#value;
+  }
+
+  async change(edit: (value: T) => T): Promise<T> {
+    this.#value = edit(this.#value);
+    return this.#value;
+  }
+}
