@@ -31,6 +31,16 @@ export const WORKER: Contender = {
   runs: speaksUsbip,
 };
 
+/** What `usbferry serve` starts, with its state and its control socket in a folder. */
+export function serving(folder: string): Contender {
+  return {
+    name: "usbferry serve",
+    argv: [process.execPath, script("contenders/serving-host.js"), folder],
+    isReference: false,
+    runs: speaksUsbip,
+  };
+}
+
 export const ECHO: Contender = {
   name: "Node echo",
   argv: [process.execPath, script("contenders/echo.js")],
@@ -68,15 +78,29 @@ export class RunningContender {
     return new RunningContender(contender, port, child);
   }
 
-  /** Processor time of all its threads, in microseconds; nothing where the system does not tell. */
-  get cpuUs(): number | undefined {
-    const tasks = `/proc/${this.#process.pid}/task`;
+  get pid(): number {
+    return this.#process.pid!;
+  }
+
+  /** Processor time of each of its threads by number, in microseconds; nothing where the system does not tell. */
+  get threadUs(): ReadonlyMap<number, number> | undefined {
+    const tasks = `/proc/${this.pid}/task`;
     try {
-      const times = readdirSync(tasks).map((task) => readFileSync(`${tasks}/${task}/schedstat`, "utf8"));
-      return times.reduce((sum, text) => sum + Number(text.split(" ", 1)[0]) / 1e3, 0);
+      return new Map(
+        readdirSync(tasks).map((task) => {
+          const [ns] = readFileSync(`${tasks}/${task}/schedstat`, "utf8").split(" ", 1);
+          return [Number(task), Number(ns) / 1e3];
+        }),
+      );
     } catch {
       return undefined;
     }
+  }
+
+  /** That of all of them together. */
+  get cpuUs(): number | undefined {
+    const times = this.threadUs;
+    return times && Array.from(times.values()).reduce((sum, us) => sum + us, 0);
   }
 
   /** Nothing for a program without a collector. */

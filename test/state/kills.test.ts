@@ -1,5 +1,5 @@
 import { test } from "node:test";
 import { killManyTimes } from "./kills.ts";
 
-test("a process that is killed at any moment leaves whole rules with all that it acknowledged: 20 times", () =>
-  killManyTimes(20));
+test("a host that is killed at any moment leaves whole rules with all that it acknowledged: 20 times", (context) =>
+  killManyTimes(context, 20));

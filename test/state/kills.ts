@@ -1,63 +1,87 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { RULES } from "../../src/daemon/rules/rule-book.ts";
+import { listRules, RULES } from "../../src/daemon/rules/rule-book.ts";
 import { StateFolder } from "../../src/daemon/state/state-folder.ts";
+import { json } from "../api/api-client.ts";
+import { RunningUsbferry } from "../support/usbferry.ts";
+import { RuleClient } from "./rule-client.ts";
+import { RuleMover } from "./rule-mover.ts";
 
-const WRITER = fileURLToPath(new URL("rule-writer.js", import.meta.url));
-/** A writer makes hundreds of changes in this time. */
-const LONGEST_MS = 120;
+/** A daemon makes dozens of changes in this time. */
+const LONGEST_MS = 150;
 
-/** Kills a process that changes rules at so many random moments, and looks at what is kept after each. */
-export async function killManyTimes(rounds: number): Promise<void> {
-  const folder = new StateFolder(mkdtempSync(join(tmpdir(), "usbferry-kills-")));
-  const acknowledged = new Set<string>();
-  let changes = 0;
-  try {
-    for (let round = 0; round < rounds; round++) {
-      const lines = await linesUntilKilled(folder.path);
-      for (const line of lines) {
-        if (line.startsWith("+")) acknowledged.add(line.slice(1));
-        else acknowledged.delete(line.slice(1));
-      }
-      changes += lines.length;
-      const kept = new Set((await folder.read(RULES)).rules.map(({ id }) => id));
-      // A removal that was not acknowledged may have come to pass, and so may up to two additions.
-      const lost = Array.from(acknowledged).filter((id) => !kept.has(id));
-      const unasked = Array.from(kept).filter((id) => !acknowledged.has(id));
-      assert(lost.length <= 1, `round ${round}: acknowledged and lost: ${lost.join()}`);
-      assert(unasked.length <= 2, `round ${round}: kept and not acknowledged: ${unasked.join()}`);
-      assert(lost.length === 0 || unasked.length === 0, `round ${round}: one change at a time is on its way`);
-      acknowledged.clear();
-      for (const id of kept) acknowledged.add(id);
+/**
+ * Kills a host at so many random moments while three clients change its rules, and looks at what is kept after each:
+ * in the file, and in what the next host lists.
+ */
+export async function killManyTimes(context: TestContext, rounds: number): Promise<void> {
+  const root = mkdtempSync(join(tmpdir(), "usbferry-kills-"));
+  const folder = new StateFolder(join(root, "state"));
+  const place = { socketPath: join(root, "serve.sock") };
+  let daemon: RunningUsbferry | undefined;
+  context.after(() => {
+    daemon?.process.kill("SIGKILL");
+    rmSync(root, { recursive: true });
+  });
+  const mover = new RuleMover(place);
+  const clients = [mover, new RuleClient(place, "first"), new RuleClient(place, "second")];
+  const seen = { acknowledged: 0, made: 0, notMade: 0, unfinished: 0 };
+  for (let round = 0; round <= rounds; round++) {
+    daemon = await start(root, folder.path);
+    const state = await folder.read(RULES);
+    assert.deepEqual(
+      await json(place, "/v1/rules"),
+      { rules: listRules(state) },
+      `round ${round}: it lists the file`,
+    );
+    assert.deepEqual(
+      readdirSync(folder.path).toSorted(),
+      round === 0 ? ["rules.lock"] : ["rules.json", "rules.lock"],
+    );
+    if (round === 0) await mover.begin();
+    if (round === rounds) break;
+
+    let isKilled = false;
+    const changing = clients.map((client) => client.changeUntilCut(() => isKilled));
+    await Promise.race([sleep(Math.random() * LONGEST_MS), ...changing]);
+    isKilled = true;
+    assert.equal(daemon.process.exitCode, null, `round ${round}: it ran until it was killed`);
+    await daemon.end("SIGKILL");
+    for (const acknowledged of await Promise.all(changing)) seen.acknowledged += acknowledged;
+
+    const { rules, next } = await folder.read(RULES);
+    if (readdirSync(folder.path).includes("rules.json.new")) seen.unfinished++;
+    const unclaimed = new Set(rules.map(({ id }) => id));
+    for (const client of clients) {
+      const { made, notMade } = client.judge(rules, unclaimed, `round ${round}`);
+      seen.made += made;
+      seen.notMade += notMade;
     }
-    assert(changes > rounds, `${changes} changes in ${rounds} rounds`);
-    await (await folder.open(RULES)).close();
-    assert.deepEqual(readdirSync(folder.path).toSorted(), ["rules.json", "rules.lock"]);
-  } finally {
-    rmSync(folder.path, { recursive: true });
+    assert.deepEqual(Array.from(unclaimed), [], `round ${round}: rules that nobody asked for`);
+    for (const { id } of rules)
+      assert(Number(id.slice(1)) < next, `round ${round}: ${id} would be given again`);
   }
+  await daemon!.end("SIGTERM");
+  const { acknowledged, made, notMade, unfinished } = seen;
+  context.diagnostic(
+    `${acknowledged} changes acknowledged; of the others ${made} made, ${notMade} not; ${unfinished} new files unfinished`,
+  );
+  assert(acknowledged > rounds && made + notMade > 0, "it was killed while rules were changed");
 }
 
-/** What it had acknowledged when it was killed. */
-async function linesUntilKilled(path: string): Promise<readonly string[]> {
-  const writer = spawn(process.execPath, [WRITER, path], { stdio: ["ignore", "pipe", "inherit"] });
-  let output = "";
-  writer.stdout.setEncoding("utf8").on("data", (text: string) => {
-    output += text;
-  });
-  const closed = once(writer, "close");
-  await Promise.race([once(writer.stdout, "data"), closed]);
-  await sleep(Math.random() * LONGEST_MS);
-  writer.kill("SIGKILL");
-  await closed;
-  const lines = output.split("\n").slice(0, -1);
-  assert.equal(lines.shift(), "ready", "it ran");
-  assert.equal(writer.signalCode, "SIGKILL", "it ran until it was killed");
-  return lines;
+async function start(root: string, state: string): Promise<RunningUsbferry> {
+  const daemon = new RunningUsbferry([
+    "serve",
+    "--gadget=zero",
+    "--data-plane=main",
+    `--listen=unix:${join(root, "usbip.sock")}`,
+    `--control=${join(root, "serve.sock")}`,
+    `--state-dir=${state}`,
+  ]);
+  await daemon.until("Controlled at");
+  return daemon;
 }

@@ -1,0 +1,58 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { RunningContender, serving } from "../contender.ts";
+import { Crowd } from "../crowd.ts";
+import { pinnings } from "../pinning.ts";
+import { noTimes, type Question } from "./question.ts";
+
+const CLIENTS = 1_000;
+/** Coming and going of the crowd is not what is measured. */
+const SETTLE_MS = 300;
+
+/** A crowd at the control API: one host, with the crowd and without it in turn. */
+export const CLIENTS_OF_API: Question = {
+  name: "clients",
+  cases: [{ direction: "in", size: 512, depth: 32 }],
+  async start(one, client, measureMs) {
+    const folder = mkdtempSync(join(tmpdir(), "usbferry-bench-"));
+    const pinning = pinnings()[0]!;
+    // The crowd is to take nothing from the processor of the server.
+    const crowdCpu = pinnings().at(-1)!.server;
+    const server = await RunningContender.start(serving(folder), pinning.server);
+    const measureOnce = async () => {
+      await sleep(SETTLE_MS);
+      const before = server.threadUs;
+      const { urbs } = await client.run(server.port, one, { warmMs: 0, measureMs, urbs: 0 }, pinning.client);
+      const after = server.threadUs;
+      if (before === undefined || after === undefined) throw noTimes();
+      const took = Array.from(after, ([thread, us]) => [thread, us - (before.get(thread) ?? 0)] as const);
+      // Not every Node gives its threads names: the one that carries URBs is the one that works.
+      const [carrier, carrierUs] = took.toSorted(([, a], [, b]) => b - a)[0]!;
+      if (carrier === server.pid)
+        throw new Error("the main thread worked more than the one that carries URBs");
+      return {
+        "the thread that carries URBs": carrierUs / urbs,
+        "the whole process": took.reduce((sum, [, us]) => sum + us, 0) / urbs,
+      };
+    };
+    return {
+      async measure(isWith) {
+        if (!isWith) return measureOnce();
+        const crowd = await Crowd.gather(join(folder, "serve.sock"), CLIENTS, crowdCpu);
+        try {
+          const costs = await measureOnce();
+          await crowd.mustBeWhole();
+          return costs;
+        } finally {
+          await crowd.leave();
+        }
+      },
+      async stop() {
+        await server.stop();
+        rmSync(folder, { recursive: true });
+      },
+    };
+  },
+};
