@@ -34,3 +34,12 @@ test("idle buffers of one size make room for another size", () => {
   assert.equal(pool.taken, 0);
   assert.notEqual(pool.take(4096), undefined);
 });
+
+test("who keeps what was given back is told when idle buffers are let go", () => {
+  let dropped = 0;
+  const pool = new HeapPool(4096, () => dropped++);
+  for (const buffer of Array.from({ length: 4 }, () => pool.take(1024)!)) pool.give(buffer);
+  assert.equal(dropped, 0);
+  pool.take(4096);
+  assert.equal(dropped, 1);
+});

@@ -21,14 +21,19 @@ function shelfOf(size: number): number {
  */
 export class HeapPool implements BufferPool {
   readonly #limit: number;
+  readonly #dropped: () => void;
   /** Free buffers, by the shelf of their size. */
   #shelves: Fifo<Uint8Array>[] = [];
   #taken = 0;
   #idle = 0;
 
-  /** `limit`: most bytes out at a time, and most bytes kept in all. */
-  constructor(limit: number) {
+  /**
+   * `limit`: most bytes out at a time, and most bytes kept in all. `dropped` runs when idle buffers were let go: whoever
+   * still knows one that was given back has to forget it.
+   */
+  constructor(limit: number, dropped: () => void = () => {}) {
     this.#limit = limit;
+    this.#dropped = dropped;
   }
 
   /** Bytes that are out, rounded up to whole pieces. */
@@ -63,5 +68,6 @@ export class HeapPool implements BufferPool {
   #drop(): void {
     this.#shelves = [];
     this.#idle = 0;
+    this.#dropped();
   }
 }

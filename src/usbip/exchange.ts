@@ -53,6 +53,13 @@ export class Exchange {
     blankRetSubmit(memory);
   }
 
+  /** Lets go of memory that was given back. */
+  forgetMemory(): void {
+    this.#memory = NO_MEMORY;
+    this.urb.buffer = NO_MEMORY;
+    this.#reply = NO_MEMORY;
+  }
+
   /** The OUT data stands in memory that will be used for something else. */
   get isLent(): boolean {
     return this.#isLent;

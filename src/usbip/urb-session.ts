@@ -109,7 +109,9 @@ export class UrbSession implements UsbHost, CommandTarget {
     this.#output = output;
     this.#limits = limits;
     this.#trace = trace;
-    this.#memory = new HeapPool(limits.bytes);
+    this.#memory = new HeapPool(limits.bytes, () => {
+      for (let free = this.#free; free !== undefined; free = free.next) free.forgetMemory();
+    });
     this.#replies = new Replies(
       (chunks, written) => output.write(chunks, written),
       (first) => this.#left(first),
