@@ -109,3 +109,12 @@ test("a damaged file is named, left as it is, and keeps a host from starting", (
     assert(outcome.stderr.startsWith(`usbferry: error: ${path}, line`), outcome.stderr);
   }
 });
+
+test("a rule that becomes too long by its quotes is refused, and the others hold", () => {
+  const policy = new Policy();
+  policy.says("add", "allow", "link=unix");
+  const { code, stderr } = policy.run("add", `auto-bind serial=${"\\".repeat(600)}`);
+  assert.equal(code, 2);
+  assert.match(stderr, /a rule has at most 1024 characters/);
+  assert.equal(policy.says("list"), "ID  RULE\nr1  allow link=unix\n");
+});

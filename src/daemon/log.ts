@@ -12,6 +12,7 @@ export interface Log {
 /** One room of a log, with what only those want to know who look for a mistake. */
 export interface RoomLog extends Log {
   debug(fields: object, message: string): void;
+  isLevelEnabled(level: "debug"): boolean;
 }
 
 /** Of lines that the reader of the log has not taken; what comes beyond is lost. */

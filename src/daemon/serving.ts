@@ -73,7 +73,9 @@ export class Serving implements HostControl {
     this.#plan = EMPTY;
     this.#trace = trace;
     const rulesLog = logs.room("rules");
-    const gate = new Gate(book, logs.room("audit"), (fields, line) => rulesLog.debug(fields, line));
+    const gate = new Gate(book, logs.room("audit"), (describe) => {
+      if (rulesLog.isLevelEnabled("debug")) rulesLog.debug(...describe());
+    });
     this.host = new Host(
       this.exports,
       this.#loop,

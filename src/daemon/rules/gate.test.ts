@@ -49,7 +49,9 @@ class Bench {
     const silent = { info: () => {}, warn: () => {} };
     const note = (fields: object, message: string): void =>
       void this.audit.push({ ...(fields as Line), message });
-    const gate = new Gate(this.rules, { info: note, warn: note }, (_, line) => this.decisions.push(line));
+    const gate = new Gate(this.rules, { info: note, warn: note }, (describe) =>
+      this.decisions.push(describe()[1]),
+    );
     this.host = new Host(this.exports, this.loop, silent, HOST_LIMITS, gate);
   }
 

@@ -18,8 +18,8 @@ export interface RuleSource {
 /** The default alone. */
 export const NO_RULES: RuleSource = { decide: (device, client) => decide([], device, client) };
 
-/** Tells of each decision; for those who look for a mistake in their rules. */
-export type DecisionTrace = (fields: object, line: string) => void;
+/** Hears of each decision, and may ask for words: for those who look for a mistake in their rules. */
+export type DecisionTrace = (describe: () => readonly [fields: object, line: string]) => void;
 
 /** Where clients come in: it asks the rules for each of them, and keeps the audit. */
 export class Gate {
@@ -126,10 +126,10 @@ export class Admission implements SessionExports {
     const verdict = this.#rules.decide(facts, this.#client);
     const { allowed, rule } = verdict;
     const { busid } = facts;
-    this.#trace(
+    this.#trace(() => [
       { code: "DECIDED", peer: this.#peer, busid, allowed, rule: rule?.id ?? "default" },
       `DECIDED ${busid} is ${allowed ? "allowed" : "denied"} to ${this.#who} ${reasonOf(verdict)}`,
-    );
+    ]);
     return verdict;
   }
 

@@ -5,10 +5,13 @@ import { autoBind, decide, mayAdmit, type Verdict } from "./decision.ts";
 import type { ClientFacts, DeviceFacts, LinkKind } from "./facts.ts";
 import { parseRule, printRule, type Rule, RuleError } from "./rule.ts";
 
+const RULES_MAX = 1_000;
+const LAST_NUMBER = 999_999_999;
+
 const RulesSchema = Type.Object(
   {
     version: Type.Literal(1),
-    next: Type.Integer({ minimum: 1, description: "the number of the next id" }),
+    next: Type.Integer({ minimum: 1, maximum: LAST_NUMBER, description: "the number of the next id" }),
     rules: Type.Array(
       Type.Object(
         {
@@ -25,8 +28,6 @@ const RulesSchema = Type.Object(
 
 export type RulesState = Static<typeof RulesSchema>;
 
-const RULES_MAX = 1_000;
-
 export const RULES: StateKind<RulesState> = {
   file: "rules.json",
   version: 1,
@@ -34,9 +35,13 @@ export const RULES: StateKind<RulesState> = {
   empty: { version: 1, next: 1, rules: [] },
   check(document) {
     const seen = new Set<string>();
+    const { next } = document.value;
     for (const [i, { id, rule }] of document.value.rules.entries()) {
       if (seen.has(id)) throw document.refusal(["rules", i, "id"], `the id ${id} is there twice`);
       seen.add(id);
+      if (Number(id.slice(1)) >= next) {
+        throw document.refusal(["next"], `it has to be above the number of ${id}`);
+      }
       const parsed = parseRule(rule);
       if (parsed instanceof RuleError) throw document.refusal(["rules", i, "rule"], parsed.message);
     }
@@ -77,6 +82,8 @@ export class RuleBook implements Policy {
   /** Those of the state, and the value they were read from. */
   #kept: readonly IdentifiedRule[] = [];
   #read: RulesState | undefined;
+  /** Both, in the order in which they are asked; made anew when one has changed. */
+  #all: readonly IdentifiedRule[] | undefined;
 
   constructor(store: ChangeableState<RulesState>) {
     this.#store = store;
@@ -85,6 +92,7 @@ export class RuleBook implements Policy {
   /** Replaces the rules of the configuration. */
   configure(rules: readonly Rule[]): void {
     this.#configured = rules.map((rule, i) => ({ ...rule, id: `c${i + 1}` }));
+    this.#all = undefined;
   }
 
   decide(device: DeviceFacts, client: ClientFacts): Verdict<IdentifiedRule> {
@@ -115,8 +123,13 @@ export class RuleBook implements Policy {
   async add(text: string, position?: number): Promise<ListedRule> {
     const rule = parseRule(text);
     if (rule instanceof RuleError) throw new WrongUsage(rule.message);
+    // Quoting makes it longer.
+    const printed = parseRule(printRule(rule));
+    if (printed instanceof RuleError) throw new WrongUsage(printed.message);
     let added!: RulesState["rules"][number];
     await this.#store.change((state) => {
+      if (state.next >= LAST_NUMBER)
+        throw new Failed("all numbers of rules were given: number those in the file anew.");
       if (state.rules.length >= RULES_MAX) {
         throw new Failed(`there are ${RULES_MAX} rules already: remove some first.`);
       }
@@ -151,13 +164,17 @@ export class RuleBook implements Policy {
   }
 
   #asked(): readonly IdentifiedRule[] {
-    return [...this.#ofState(), ...this.#configured];
+    const ofState = this.#ofState();
+    // A client may ask thousands of times in one read.
+    this.#all ??= [...ofState, ...this.#configured];
+    return this.#all;
   }
 
   #ofState(): readonly IdentifiedRule[] {
     const { value } = this.#store;
     if (this.#read !== value) {
       this.#read = value;
+      this.#all = undefined;
       // Each was parsed before it came into the state.
       this.#kept = value.rules.map(({ id, rule }) => Object.assign({ id }, parseRule(rule) as Rule));
     }

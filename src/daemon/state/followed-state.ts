@@ -37,7 +37,7 @@ export class FollowedState<T> implements ChangeableState<T> {
     const state = new FollowedState(path, kind, refusal, failed, await readState(path, kind));
     state.#watch();
     // It may have changed before it was watched.
-    await state.#read();
+    await (state.#reading = state.#reading.then(() => state.#read()));
     return state;
   }
 
