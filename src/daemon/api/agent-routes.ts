@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Agent } from "../agent.ts";
 import { VERSION } from "../version.ts";
 import type { ApiLimits } from "./api-limits.ts";
@@ -24,6 +24,7 @@ export function addAgentRoutes(routes: Routes, agent: Agent, { operations }: Api
 
   /** Ends what has been begun when the client goes away before it is done. */
   async function unlessGone<T>(
+    request: IncomingMessage,
     response: ServerResponse,
     begin: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
@@ -35,13 +36,18 @@ export function addAgentRoutes(routes: Routes, agent: Agent, { operations }: Api
     }
     const gone = new AbortController();
     const abort = (): void => gone.abort();
+    // A pipelined response that never had the socket is not told that it was closed.
+    const { socket } = request;
     response.once("close", abort);
+    socket.once("close", abort);
+    if (socket.destroyed) abort();
     inWork++;
     try {
       return await begin(gone.signal);
     } finally {
       inWork--;
       response.off("close", abort);
+      socket.off("close", abort);
     }
   }
 
@@ -72,7 +78,7 @@ export function addAgentRoutes(routes: Routes, agent: Agent, { operations }: Api
     },
     (request, reply) => {
       const { address, device } = request.body;
-      return unlessGone(reply.raw, (signal) => agent.attach(address, device, signal));
+      return unlessGone(request.raw, reply.raw, (signal) => agent.attach(address, device, signal));
     },
   );
   routes.post(
@@ -92,7 +98,7 @@ export function addAgentRoutes(routes: Routes, agent: Agent, { operations }: Api
     },
     (request, reply) => {
       const { address, device } = request.body;
-      return unlessGone(reply.raw, (signal) => agent.wait(address, device, signal));
+      return unlessGone(request.raw, reply.raw, (signal) => agent.wait(address, device, signal));
     },
   );
   routes.delete(

@@ -112,9 +112,11 @@ export class ControlServer {
       this.#addresses.push(printAddress(place));
       return;
     }
-    this.#token ??= TokenFile.create(tokenPath(this.#options.role));
-    this.#serve(server, place, this.#token);
+    const path = tokenPath(this.#options.role);
     await untilListening(server, { host: place.host, port: place.port }, place);
+    // Not before: where another daemon listens its token stays. Nobody is heard until then.
+    this.#token ??= TokenFile.create(path);
+    this.#serve(server, place, this.#token);
     this.#addresses.push(printAddress({ ...place, port: (server.address() as AddressInfo).port }));
   }
 

@@ -38,6 +38,8 @@ export class EventStreams {
 
   /** `after`: the id of the last event that the reader has seen. Without kinds all are told. */
   open(response: ServerResponse, after: number | undefined, kinds: ReadonlySet<EventKind> | undefined): void {
+    // It may have gone while this API was being loaded, and nothing would tell.
+    if (response.destroyed || response.closed) return;
     response.writeHead(200, HEAD);
     response.flushHeaders();
     this.#open.set(response, kinds);

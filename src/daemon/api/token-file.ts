@@ -39,8 +39,13 @@ export class TokenFile {
     return timingSafeEqual(digest(token), this.#digest);
   }
 
+  /** Leaves alone what another daemon has put there since. */
   remove(): void {
-    rmSync(this.path, { force: true });
+    try {
+      if (digest(readFileSync(this.path, "utf8").trim()).equals(this.#digest)) rmSync(this.path);
+    } catch {
+      // It is gone already.
+    }
   }
 }
 
