@@ -53,6 +53,8 @@ export class Session {
   readonly #acceptedMs: number;
   /** It has asked for a device and got it. */
   #hasDevice = false;
+  /** Nobody else can have the device; the connection may be on its way to the data plane. */
+  #isTaken = false;
   /** Since when the peer may ask once more. */
   #answeredMs: number | undefined;
   /** Why it ends, as soon as that is known; the first reason stands. */
@@ -107,7 +109,10 @@ export class Session {
     if (this.#stall.isStalled(nowMs)) {
       this.#cut(new ProtocolError("PEER_NOT_READING", this.#stall.reason));
     } else if (this.#lingerMs !== undefined) {
-      if (nowMs - this.#lingerMs >= this.#limits.lingerMs && this.#link.unsent === 0) this.#link.destroy();
+      const lingeredMs = nowMs - this.#lingerMs;
+      const isRead = this.#link.unsent === 0;
+      // A peer that takes a byte now and then does not keep the device.
+      if (lingeredMs >= (isRead ? this.#limits.lingerMs : this.#limits.stallMs)) this.#link.destroy();
     } else if (!this.#hasDevice) {
       this.#patrolHandshake(nowMs);
     }
@@ -166,6 +171,7 @@ export class Session {
 
   #imported(exported: ExportedDevice, counters: TransferCounters): void {
     this.#hasDevice = true;
+    this.#isTaken = true;
     this.#exports.take();
     this.#exports.imported(counters);
     this.#owner.imported(this, exported, counters);
@@ -174,6 +180,7 @@ export class Session {
   #handOver(exported: ExportedDevice, request: Uint8Array): boolean {
     const { device } = exported;
     if (!(device instanceof PlaneGadget) || this.#link.move === undefined) return false;
+    this.#isTaken = true;
     this.#exports.take();
     this.#link.move((fd) => {
       const { peer } = this.#link;
@@ -224,12 +231,9 @@ export class Session {
     const end = this.#end ?? endByLink(cause, this.#server.phase !== "request");
     this.#server.disconnected(() => {
       const durationMs = Math.round(this.#loop.now() - this.#acceptedMs);
-      if (this.#hasDevice) {
-        this.#exports.returned(end, durationMs);
-        this.#exports.giveBack();
-      } else {
-        this.#tell(end, durationMs);
-      }
+      if (this.#hasDevice) this.#exports.returned(end, durationMs);
+      else this.#tell(end, durationMs);
+      if (this.#isTaken) this.#exports.giveBack();
       this.#owner.finished(this, end);
     });
   }

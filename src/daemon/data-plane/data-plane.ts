@@ -1,3 +1,4 @@
+import { closeSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { createGadget, type GadgetSpecification } from "../../gadgets/catalog.ts";
 import { EventDescriptor } from "../../linux/event-descriptor.ts";
@@ -94,6 +95,11 @@ export class DataPlane {
   #carry(gadget: number, connection: Connection, watcher: CarriedWatcher): CarriedSession {
     const session = this.#sessions++;
     this.#watchers.set(session, watcher);
+    if (this.#over) {
+      // It was given up. Nobody else would close the connection, or free the device.
+      closeSync(connection.fd);
+      setImmediate(() => this.#finish(session, STOPPED));
+    }
     this.#post({ what: "carry", session, gadget, connection });
     return {
       stop: () => this.#post({ what: "stop", session }),
@@ -105,8 +111,12 @@ export class DataPlane {
   /** The session has to end soon, or the worker is stuck. */
   #demand(message: ToThread & { readonly what: "destroy" | "kick" }): void {
     this.#post(message);
+    const isThere = (): boolean => this.#watchers.has(message.session);
     setTimeout(() => {
-      if (this.#watchers.has(message.session)) this.#giveUp();
+      // This thread may be what was stuck: the worker's messages come first.
+      setImmediate(() => {
+        if (isThere()) this.#giveUp();
+      });
     }, this.#limits.drainMs).unref();
   }
 
@@ -153,6 +163,7 @@ export class DataPlane {
     // It interrupts what runs, but not a system call.
     void this.#worker.terminate();
     this.#post({ what: "end" });
+    this.#over = true;
     for (const session of this.#watchers.keys()) this.#finish(session, STOPPED);
   }
 }
