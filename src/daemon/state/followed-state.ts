@@ -37,7 +37,8 @@ export class FollowedState<T> implements ChangeableState<T> {
     const state = new FollowedState(path, kind, refusal, failed, await readState(path, kind));
     state.#watch();
     // It may have changed before it was watched.
-    await (state.#reading = state.#reading.then(() => state.#read()));
+    state.#reading = state.#reading.then(() => state.#read());
+    await state.#reading;
     return state;
   }
 

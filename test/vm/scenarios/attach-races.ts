@@ -20,8 +20,11 @@ async function attachByStockTool(guest: Guest, port: number, busid: string): Pro
   await guest.shell(`until ${attach} >/dev/null 2>&1; do usleep 500000; done`, { timeoutMs: 60_000 });
 }
 
+/** It reads all ports first, and fails in the same way while others attach and detach. */
 async function detachByStockTool(guest: Guest, port: number): Promise<void> {
-  await guest.shell(`usbip detach -p ${port}`);
+  await guest.shell(`until usbip detach -p ${port} >/dev/null 2>&1; do usleep 500000; done`, {
+    timeoutMs: 60_000,
+  });
   await guest.waitFor(`port ${port} to be free`, async () =>
     (await portsByCall(guest)).ports.every((attached) => attached.port !== port),
   );
