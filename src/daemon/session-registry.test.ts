@@ -25,8 +25,8 @@ test("a session is plain facts from its beginning to its end", () => {
     [{ id: "s1", peer: PEER, link: "tcp", device: undefined }],
   );
   entry.imported(ZERO);
-  assert.equal(sessions.holder("zero")?.id, "s1");
-  assert.equal(sessions.find("s1")?.counters, undefined, "nobody counts");
+  assert.equal(sessions.sessions().find(({ device }) => device?.busid === "zero")?.id, "s1");
+  assert.equal(sessions.sessions().find(({ id }) => id === "s1")?.counters, undefined, "nobody counts");
   entry.ended({ code: "OK", reason: "the peer closed" });
   assert.deepEqual(sessions.sessions(), []);
   assert.deepEqual(told(events), [
@@ -43,8 +43,8 @@ test("counters are asked for when somebody looks", () => {
     read: () => ({ urbs: ++urbs, bytesIn: 0, bytesOut: 0, inFlight: 0, errors: {}, endpoints: [] }),
   };
   sessions.open(PEER, { end() {} }).imported(ZERO, counters);
-  assert.equal(sessions.find("s1")?.counters?.urbs, 1);
-  assert.equal(sessions.find("s1")?.counters?.urbs, 2);
+  assert.equal(sessions.sessions().find(({ id }) => id === "s1")?.counters?.urbs, 1);
+  assert.equal(sessions.sessions().find(({ id }) => id === "s1")?.counters?.urbs, 2);
 });
 
 test("a kick ends the session with KICKED and waits for its end", async () => {

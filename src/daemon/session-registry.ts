@@ -101,16 +101,6 @@ export class SessionRegistry {
     return Array.from(this.#open.values(), describe);
   }
 
-  find(id: string): SessionFacts | undefined {
-    const open = this.#open.get(id);
-    return open === undefined ? undefined : describe(open);
-  }
-
-  /** The session that has this device. */
-  holder(busid: string): SessionFacts | undefined {
-    return this.sessions().find(({ device }) => device?.busid === busid);
-  }
-
   /** Cuts a session; resolves when it is over. Nothing if there is none. */
   async kick(id: string): Promise<SessionFacts | undefined> {
     const open = this.#open.get(id);
@@ -119,11 +109,6 @@ export class SessionRegistry {
     open.control.end(KICKED);
     await open.over;
     return facts;
-  }
-
-  /** Resolves when a session is over, or at once if there is none. */
-  async over(id: string): Promise<void> {
-    await this.#open.get(id)?.over;
   }
 
   #tellEnd({ facts, device }: Open, { code, reason }: SessionEnd): void {

@@ -6,6 +6,7 @@ import {
   type InterfaceSetting,
   parseDescriptors,
 } from "./descriptor-walk.ts";
+import { ENDPOINT_SLOTS, endpointSlot } from "./endpoint-slot.ts";
 import {
   REQUEST_DIRECTION_IN,
   REQUEST_KIND_MASK,
@@ -32,13 +33,6 @@ export interface Endpoint {
   readonly interfaceNumber: number;
 }
 
-const SLOTS = 32;
-
-/** Numbers 0 to 15, OUT before IN. */
-function slot(address: number): number {
-  return (address & 15) | ((address & 0x80) >> 3);
-}
-
 /**
  * The endpoints that exist right now: built from the descriptors, kept true by the control requests that
  * completed. The one place for transfer types and packet sizes.
@@ -50,8 +44,8 @@ export class EndpointMap {
   readonly #alternates = new Map<number, number>();
   /** In the order of their descriptors. */
   readonly #endpoints: Endpoint[] = [];
-  /** By `slot`: looked at for every transfer. */
-  readonly #slots: (Endpoint | undefined)[] = Array.from({ length: SLOTS });
+  /** By `endpointSlot`: looked at for every transfer. */
+  readonly #slots: (Endpoint | undefined)[] = Array.from({ length: ENDPOINT_SLOTS });
 
   constructor(descriptors: Descriptors, speed: Speed) {
     this.#descriptors = descriptors;
@@ -73,7 +67,7 @@ export class EndpointMap {
   }
 
   find(address: number): Endpoint | undefined {
-    return (address & ~0x8f) === 0 ? this.#slots[slot(address)] : undefined;
+    return (address & ~0x8f) === 0 ? this.#slots[endpointSlot(address)] : undefined;
   }
 
   all(): readonly Endpoint[] {
@@ -135,7 +129,7 @@ export class EndpointMap {
 
   /** Of endpoints with the same address the last one counts. */
   #put(endpoint: Endpoint): void {
-    const place = slot(endpoint.address);
+    const place = endpointSlot(endpoint.address);
     const same = this.#slots[place];
     if (same === undefined) this.#endpoints.push(endpoint);
     else this.#endpoints[this.#endpoints.indexOf(same)] = endpoint;

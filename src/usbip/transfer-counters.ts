@@ -1,8 +1,8 @@
+import { ENDPOINT_SLOTS, endpointSlot, slotAddress } from "../usb/endpoint-slot.ts";
 import { isIn, TransferStatus } from "../usb/urb.ts";
 
 /** Statuses of the waist, `TransferStatus`. */
 const STATUSES = Object.keys(TransferStatus).length;
-const ENDPOINTS = 32;
 /** Bucket 0 is below a microsecond, bucket n below 2^n, the last one everything from 2^22 us (4 s) on. */
 const BUCKETS = 24;
 
@@ -12,7 +12,7 @@ const BYTES_IN = 1;
 const BYTES_OUT = 2;
 const BY_STATUS = 3;
 const HISTOGRAMS = BY_STATUS + STATUSES;
-const WORDS = HISTOGRAMS + ENDPOINTS * BUCKETS;
+const WORDS = HISTOGRAMS + ENDPOINT_SLOTS * BUCKETS;
 
 /** What a session has carried so far. */
 export interface TransferFigures {
@@ -64,7 +64,7 @@ export class TransferCounters {
     words[BY_STATUS + status]! += 1;
     // 2^n has n + 1 bits; 0 has none.
     const bits = 32 - Math.clz32(tookUs);
-    words[histogramOf(slotOf(endpoint)) + Math.min(bits, BUCKETS - 1)]! += 1;
+    words[histogramOf(endpointSlot(endpoint)) + Math.min(bits, BUCKETS - 1)]! += 1;
   }
 
   /** The figures at this moment; while transfers run, one may be ahead of another. */
@@ -78,12 +78,12 @@ export class TransferCounters {
       if (count > 0 && status !== TransferStatus.ok) errors[name as keyof typeof TransferStatus] = count;
     }
     const endpoints: EndpointFigures[] = [];
-    for (let slot = 0; slot < ENDPOINTS; slot++) {
+    for (let slot = 0; slot < ENDPOINT_SLOTS; slot++) {
       const latency = Array.from(words.subarray(histogramOf(slot), histogramOf(slot + 1)));
       while (latency.at(-1) === 0) latency.pop();
       if (latency.length === 0) continue;
       const used = latency.reduce((sum, count) => sum + count, 0);
-      endpoints.push({ address: (slot & 15) | ((slot & 16) << 3), urbs: used, latency });
+      endpoints.push({ address: slotAddress(slot), urbs: used, latency });
     }
     return {
       urbs,
@@ -94,11 +94,6 @@ export class TransferCounters {
       endpoints,
     };
   }
-}
-
-/** Numbers 0 to 15, OUT before IN. */
-function slotOf(endpoint: number): number {
-  return (endpoint & 15) | ((endpoint & 0x80) >> 3);
 }
 
 function histogramOf(slot: number): number {

@@ -1,5 +1,6 @@
 import { BlockList, isIPv4, isIPv6 } from "node:net";
 import { BOOT_PROTOCOL_NAMES, BOOT_SUBCLASS, CLASS_NAMES, HID_CLASS } from "../class-names.ts";
+import { hex4 } from "../device-description.ts";
 import { type ClientFacts, type DeviceFacts, isLoopback, LINK_KINDS, type LinkKind } from "./facts.ts";
 import { globMatches } from "./glob.ts";
 
@@ -171,8 +172,4 @@ function readNetwork(text: string): ClientPattern | undefined {
 
 function className(words: string): string {
   return words.toLowerCase().replaceAll(" ", "-");
-}
-
-function hex4(id: number): string {
-  return id.toString(16).padStart(4, "0");
 }

@@ -1,6 +1,7 @@
 import type { Link } from "../../links/link.ts";
 import type { DeniedDevice } from "../../usbip/exports.ts";
 import type { TransferCounters } from "../../usbip/transfer-counters.ts";
+import { hex4 } from "../device-description.ts";
 import type { ExportTable, SharedDevice } from "../export-table.ts";
 import type { Log } from "../log.ts";
 import type { SessionExports } from "../session.ts";
@@ -159,8 +160,4 @@ export class Admission implements SessionExports {
 function reasonOf({ allowed, rule }: Verdict<IdentifiedRule>): string {
   if (rule !== undefined) return `by rule ${rule.id}: ${printRule(rule)}`;
   return allowed ? "by default" : "by default: no rule allows it";
-}
-
-function hex4(id: number): string {
-  return id.toString(16).padStart(4, "0");
 }
