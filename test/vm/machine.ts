@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, mkdtemp, open, readdir, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,11 +22,12 @@ export interface MachineOptions {
   readonly qemuArguments?: readonly string[];
 }
 
-/** What the guest sees, each as a 9p share of that name. Only `scratch` can be written to. */
+/** What the guest sees, each under its name: 9p shares, which it cannot write to, and a copy of the checkout. */
 export interface MachineShares {
   readonly bed: string;
   readonly node: string;
-  readonly repo: string;
+  /** An archive of the checkout, for the guest's first file system. */
+  readonly repo: Buffer;
 }
 
 const FOLDER_PREFIX = "usbferry-vm-";
@@ -63,6 +64,8 @@ export class Machine {
     const server = createServer();
     server.listen(controlPath);
     await once(server, "listening");
+    const initramfs = await readFile(join(shares.bed, `linux-${options.kernel}`, "initramfs"));
+    await writeFile(join(folder, "initramfs"), Buffer.concat([initramfs, shares.repo]));
     const log = await open(join(folder, "qemu.log"), "w");
     const userland = new Userland(join(shares.bed, "debian"));
     const [command, ...rest] = qemuCommand(options, shares, folder, userland);
@@ -126,14 +129,13 @@ function qemuCommand(
     // The fastest of the models tried, without what the emulation lacks.
     ["-cpu", "Haswell-v4,-pcid,-tsc-deadline,-invpcid,-spec-ctrl"],
     ["-smp", String(options.cpus ?? 2), "-m", `${memory}M`],
-    ["-kernel", join(linux, "vmlinux"), "-initrd", join(linux, "initramfs"), "-append", KERNEL_ARGUMENTS],
+    ["-kernel", join(linux, "vmlinux"), "-initrd", join(folder, "initramfs"), "-append", KERNEL_ARGUMENTS],
     ["-serial", `file:${join(folder, "console.log")}`],
     ["-netdev", "user,id=net,ipv6=off", "-device", "virtio-net-pci,netdev=net,romfile="],
     ["-device", "virtio-serial-pci", "-chardev", `socket,id=control,path=${join(folder, "control")}`],
     ["-device", "virtserialport,chardev=control,name=usbferry.control"],
     share("bed", shares.bed, "readonly=on"),
     share("node", shares.node, "readonly=on"),
-    share("repo", shares.repo, "readonly=on"),
     share("scratch", join(folder, "scratch"), "readonly=off"),
   ];
   if (options.sharedMemory)

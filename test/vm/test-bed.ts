@@ -1,4 +1,5 @@
 import { join, resolve } from "node:path";
+import { checkoutArchive } from "./checkout-archive.ts";
 import { cacheFolder, KERNELS, type KernelName, type Progress, prepareBed } from "./debian/preparation.ts";
 import { Userland } from "./debian/userland.ts";
 import { Guest } from "./guest.ts";
@@ -46,5 +47,5 @@ const REPOSITORY = resolve(import.meta.dirname, "../../..");
 export async function prepareTestBed(progress: Progress = () => {}): Promise<TestBed> {
   const bed = await prepareBed(cacheFolder(), progress);
   const node = await nodeRuntime(bed, new Userland(join(bed, "debian")));
-  return new TestBed({ bed, node, repo: REPOSITORY });
+  return new TestBed({ bed, node, repo: await checkoutArchive(REPOSITORY) });
 }

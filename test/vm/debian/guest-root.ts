@@ -66,7 +66,6 @@ while read module; do insmod /first-modules/$module.ko; done < /first-modules/or
 share() { mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,$2 $1 /$1 || echo "share $1 is missing"; }
 share bed ro,cache=loose
 share node ro,cache=loose
-share repo ro,cache=loose
 share scratch rw,cache=none
 mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
@@ -92,19 +91,9 @@ export async function guestInitramfs(userland: Userland, modules: ModuleFolder):
   const busybox = await readFile(join(userland.root, "usr/bin/busybox"));
   const first = modules.inOrder(FIRST_MODULES);
   const entries: ArchiveEntry[] = [
-    ...[
-      "bed",
-      "bin",
-      "dev",
-      "etc",
-      "first-modules",
-      "lib",
-      "lib/modules",
-      "lib64",
-      "node",
-      "proc",
-      "repo",
-    ].map(directory),
+    ...["bed", "bin", "dev", "etc", "first-modules", "lib", "lib/modules", "lib64", "node", "proc"].map(
+      directory,
+    ),
     ...["root", "run", "sbin", "scratch", "sys", "tmp", "var", "var/run"].map(directory),
     program("bin/busybox", busybox),
     program("init", Buffer.from(INIT)),
