@@ -1,4 +1,3 @@
-import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { AgentServer } from "../daemon/agent-server.ts";
 import { agentSocket, readControlPlace } from "../daemon/api/control-place.ts";
@@ -7,11 +6,6 @@ import { StateFolder } from "../daemon/state/state-folder.ts";
 import { interruption } from "./cancelled.ts";
 import { controlled } from "./control.ts";
 import { repeatable } from "./repeatable.ts";
-
-const MAIN = fileURLToPath(new URL("main.js", import.meta.url));
-
-/** Runs an agent, as an argument vector. */
-export const AGENT_COMMAND: readonly string[] = [process.execPath, ...process.execArgv, MAIN, "agent"];
 
 const HELP = `
 \`usbferry attach\` starts it by itself. It ends when nothing was attached or waited for in 30 seconds; ending it

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { type AttachedDevice, attach, attachFromWaiting, attachUnguarded } from "../daemon/attach.ts";
 import { WrongUsage } from "../daemon/failure.ts";
-import { AGENT_COMMAND } from "./agent.ts";
+import { AGENT_COMMAND } from "./agent-command.ts";
 import { interruption, unlessCancelled } from "./cancelled.ts";
 import { printJson } from "./json.ts";
 import { optionNotBuilt } from "./not-built.ts";

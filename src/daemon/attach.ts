@@ -10,7 +10,7 @@ import { Refused } from "./host-conversation.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
 import { dialPlace, listenPlace } from "./place.ts";
 import { RemoteSearch } from "./remote-search.ts";
-import { deviceNamed } from "./state/nicknames.ts";
+import { deviceNamed } from "./state/device-name.ts";
 import { StateFolder } from "./state/state-folder.ts";
 
 /** The kernel's server takes a fifth of a second. */

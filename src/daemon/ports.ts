@@ -8,7 +8,6 @@ import type { AgentState } from "./agent-state.ts";
 import { Unknown } from "./api/control-client.ts";
 import { Failed } from "./failure.ts";
 import { isInUse, type KernelPort, kernelPorts } from "./kernel-ports.ts";
-import { forgetWishes } from "./state/open-wishes.ts";
 import { StateFolder } from "./state/state-folder.ts";
 
 /** A port that is in use. */
@@ -55,7 +54,10 @@ export async function detachAll(): Promise<readonly number[]> {
   const vhci = new Vhci();
   const inUse = vhci.ports().filter(isInUse);
   const freed = await askAgent<FreedPorts>({ method: "DELETE", path: "/v1/ports" });
-  if (freed === undefined) await forgetWishes(new StateFolder());
+  if (freed === undefined) {
+    const { forgetWishes } = await import("./state/open-wishes.ts");
+    await forgetWishes(new StateFolder());
+  }
   for (const { port } of inUse) if (freed?.ports.includes(port) !== true) detachUnlessFree(vhci, port);
   await untilFree(vhci, inUse);
   return inUse.map(({ port }) => port);

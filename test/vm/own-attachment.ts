@@ -6,7 +6,7 @@ import type { Guest } from "./guest.ts";
 /** Without source maps: loading is what takes time in the guest. */
 const USBFERRY = ["/node/bin/node", "/repo/dist/src/cli/main.js"];
 
-/** An agent that starts loads its control API, file by file over 9p: half a minute under emulation. */
+/** An agent that starts loads its control API: ten seconds under emulation, more where others are at work. */
 const COMMAND_MS = 180_000;
 
 /** The command itself, in the guest. What it printed; rejects if it failed. */

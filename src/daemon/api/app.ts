@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import swagger from "@fastify/swagger";
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import {
   type FastifyBaseLogger,
@@ -12,7 +11,6 @@ import {
 import type { EventKind } from "../device-event.ts";
 import type { EventLog } from "../event-log.ts";
 import type { Log } from "../log.ts";
-import { VERSION } from "../version.ts";
 import { API_LIMITS, type ApiLimits } from "./api-limits.ts";
 import {
   AgentState,
@@ -24,7 +22,7 @@ import {
   HostState,
 } from "./documents.ts";
 import { EventStreams } from "./event-stream.ts";
-import { withComponents } from "./openapi.ts";
+import { describe } from "./openapi.ts";
 import { badRequest, noSuchPath, refusalOf } from "./refusal.ts";
 import { checkRequest, writeAnswer } from "./schema-check.ts";
 
@@ -56,30 +54,18 @@ export async function buildApp(
   limits: ApiLimits = API_LIMITS,
 ): Promise<Routes> {
   const { events, log } = watched;
-  const app = bareApp(log, limits);
-  await app.register(swagger, {
-    openapi: {
-      openapi: "3.1.0",
-      info: {
-        title: "usbferry control API",
-        description: "What a running usbferry host or agent shares, attaches and cuts. See docs/api.md.",
-        version: VERSION,
-      },
-      tags: [
-        { name: "host", description: "`usbferry serve`" },
-        { name: "agent", description: "`usbferry agent`" },
-      ],
-    },
-  });
-  await app.register(async (instance) => {
+  const streams = new EventStreams(events, limits);
+  const addAll = async (instance: FastifyInstance): Promise<void> => {
     const routes: Routes = instance.withTypeProvider<TypeBoxProvider>();
     addState(routes, watched);
-    addEvents(routes, new EventStreams(events, limits));
+    addEvents(routes, streams);
     addRoutes(routes, limits);
-  });
-  let document: object | undefined;
+  };
+  const app = bareApp(log, limits);
+  await app.register(addAll);
+  let document: Promise<object> | undefined;
   app.get("/openapi.json", { schema: { hide: true } }, () => {
-    document ??= withComponents(app.swagger());
+    document ??= describe(bareApp(log, limits), addAll);
     return document;
   });
   await app.ready();

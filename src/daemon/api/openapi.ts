@@ -1,10 +1,38 @@
+import type { FastifyInstance, FastifyPluginAsync } from "fastify";
+import { VERSION } from "../version.ts";
+
+/**
+ * The OpenAPI document of these routes. They are added to an application of their own, so that one that nobody asks for
+ * its document does not load what makes it.
+ */
+export async function describe(app: FastifyInstance, routes: FastifyPluginAsync): Promise<object> {
+  const { default: swagger } = await import("@fastify/swagger");
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "usbferry control API",
+        description: "What a running usbferry host or agent shares, attaches and cuts. See docs/api.md.",
+        version: VERSION,
+      },
+      tags: [
+        { name: "host", description: "`usbferry serve`" },
+        { name: "agent", description: "`usbferry agent`" },
+      ],
+    },
+  });
+  await app.register(routes);
+  await app.ready();
+  return withComponents(app.swagger());
+}
+
 interface Schema {
   readonly title?: string;
   readonly [key: string]: unknown;
 }
 
 /** Titled schemas become components, so that the document names each once. */
-export function withComponents(document: object): object {
+function withComponents(document: object): object {
   const schemas: Record<string, unknown> = {};
   const visit = (value: unknown, at: readonly string[]): unknown => {
     if (Array.isArray(value)) return value.map((item) => visit(item, at));

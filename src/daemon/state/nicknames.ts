@@ -1,11 +1,8 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { readDeviceChoice } from "../device-choice.ts";
 import { Failed, WrongUsage } from "../failure.ts";
-import type { StateFolder } from "./state-folder.ts";
+import { isNickname, NICKNAME } from "./device-name.ts";
 import type { ChangeableState, StateKind } from "./state-store.ts";
-
-/** No bus id begins with a letter and has none of `:`, `-`, `.` that a hub of this machine could have. */
-const NICKNAME = "^[A-Za-z][A-Za-z0-9_]{0,30}$";
 
 const NicknamesSchema = Type.Object(
   {
@@ -64,15 +61,4 @@ export class Nicknames {
       return { ...state, nicknames };
     });
   }
-}
-
-/** What a DEV of the command line stands for: itself, unless it is a nickname. */
-export async function deviceNamed(text: string, folder: StateFolder): Promise<string> {
-  if (!isNickname(text)) return text;
-  const { nicknames } = await folder.read(NICKNAMES);
-  return Object.hasOwn(nicknames, text) ? nicknames[text]! : text;
-}
-
-function isNickname(text: string): boolean {
-  return new RegExp(NICKNAME).test(text);
 }

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { Failed } from "../failure.ts";
 import { RULES, RuleBook } from "../rules/rule-book.ts";
-import { deviceNamed, NICKNAMES, Nicknames } from "./nicknames.ts";
+import { deviceNamed } from "./device-name.ts";
+import { NICKNAMES, Nicknames } from "./nicknames.ts";
 import { StateFolder, StateHeld } from "./state-folder.ts";
 import { WISHES, WishList } from "./wishes.ts";
 

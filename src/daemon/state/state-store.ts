@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import type { TSchema } from "@sinclair/typebox";
-import { CheckedDocument, DOCUMENT_BYTES } from "../checked-document.ts";
+import type { CheckedDocument } from "../checked-document.ts";
 import { Failed } from "../failure.ts";
 import { type Disk, LOCAL_DISK } from "./disk.ts";
 
@@ -133,6 +133,8 @@ export async function readState<T>(path: string, kind: StateKind<T>, disk: Disk 
   });
   if (bytes === undefined) return kind.empty;
   const advice = "Mend the line, or move the file away to begin anew; until then it is left as it is.";
+  // With a parser that knows lines, which a program without a state does not need.
+  const { CheckedDocument, DOCUMENT_BYTES } = await import("../checked-document.ts");
   if (bytes.length > DOCUMENT_BYTES) {
     throw new Failed(`${path} has ${bytes.length} bytes, which is more than any state has. ${advice}`);
   }
