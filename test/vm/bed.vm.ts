@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
@@ -8,6 +9,8 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { KERNELS } from "./debian/preparation.ts";
+import { blockDevice } from "./disk.ts";
+import { plug, stick } from "./emulated-device.ts";
 import type { InputEvent } from "./guest/evdev.ts";
 import type { UsbtestResult } from "./guest/usbtest.ts";
 import { type Guest, GuestFailure } from "./guest.ts";
@@ -105,6 +108,31 @@ for (const kernel of KERNELS)
         },
       },
       {
+        name: "plugs devices into its controllers, and pulls them out",
+        run: async (guest) => {
+          const content = randomBytes(1 << 20);
+          writeFileSync(join(guest.folder, "stick"), content);
+          const device = await stick(guest, join(guest.folder, "stick"), "stick");
+          await guest.loadModule("usb-storage", "sd_mod");
+          for (const [controller, speed] of [
+            ["uhci", "12"],
+            ["ehci", "480"],
+            ["xhci", "5000"],
+          ] as const) {
+            const { busid, pull } = await plug(guest, device, { controller, port: 2 });
+            assert.equal(
+              (await guest.readFile(`/sys/bus/usb/devices/${busid}/speed`)).toString(),
+              `${speed}\n`,
+            );
+            const node = await blockDevice(guest, busid);
+            await guest.shell(`dd if=${node} of=/scratch/read bs=64k iflag=direct 2>/dev/null`);
+            assert.ok(readFileSync(join(guest.scratch, "read")).equals(content));
+            await pull();
+            await guest.waitFor("it to be gone", `! test -e /sys/bus/usb/devices/${busid}`);
+          }
+        },
+      },
+      {
         name: "drives usbtest through usbfs",
         run: async (guest) => {
           await plugGadget(
@@ -188,6 +216,7 @@ for (const kernel of KERNELS)
       },
     ],
     {
+      controllers: ["uhci", "ehci", "xhci"],
       modules: [
         "vhci-hcd",
         "dummy_hcd",

@@ -1,11 +1,10 @@
-import type { Attachment } from "./attachment.ts";
 import type { Guest } from "./guest.ts";
 
 /** What it takes to mount ext4 from a USB disk. */
 const MODULES = ["usb-storage", "sd_mod", "ext4"];
 
-/** The block device of an attached disk, as soon as the guest's kernel has read its capacity: `/dev/sda` say. */
-export async function blockDevice(guest: Guest, { sysfsName }: Attachment): Promise<string> {
+/** The block device of a disk that sysfs names `1-2` say, as soon as the guest's kernel has read its capacity: `/dev/sda`. */
+export async function blockDevice(guest: Guest, sysfsName: string): Promise<string> {
   await guest.loadModule(...MODULES);
   const folder = `/sys/bus/usb/devices/${sysfsName}/${sysfsName}:1.0/host*/target*/*/block/sd*`;
   await guest.waitFor(

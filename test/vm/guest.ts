@@ -1,8 +1,11 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KernelName } from "./debian/preparation.ts";
 import { type AgentMessage, LineSplitter, type Order, type RunResult } from "./guest/messages.ts";
 import { type KernelLogLine, parseKernelRecord } from "./kernel-log.ts";
 import type { Machine } from "./machine.ts";
+import type { Monitor } from "./monitor.ts";
 
 export interface RunOptions {
   /** Default 30 s. Then the program is killed and the call rejects. */
@@ -110,6 +113,30 @@ export class Guest {
       clearTimeout(timer);
     }
     return guest;
+  }
+
+  /** QEMU's monitor: what a hand at the machine does. */
+  get monitor(): Monitor {
+    return this.#machine.monitor;
+  }
+
+  /** The folder of this machine that goes with the guest. */
+  get folder(): string {
+    return this.#machine.folder;
+  }
+
+  /**
+   * Opens a port of the guest's to this machine and its other guests. Answers its number at this machine's loopback
+   * interface, where other guests find it at their `hostAddress`.
+   */
+  async publish(port: number): Promise<number> {
+    const listener = createServer().listen(0, "127.0.0.1");
+    await once(listener, "listening");
+    const { port: free } = listener.address() as AddressInfo;
+    listener.close();
+    await once(listener, "close");
+    await this.monitor.type(`hostfwd_add net tcp:127.0.0.1:${free}-:${port}`);
+    return free;
   }
 
   /** Why the guest can no longer be used. */

@@ -7,6 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KernelName } from "./debian/preparation.ts";
 import { Userland } from "./debian/userland.ts";
+import { Monitor } from "./monitor.ts";
+import { type ControllerName, controllerArguments } from "./usb-controllers.ts";
 
 export interface MachineOptions {
   readonly kernel: KernelName;
@@ -18,6 +20,8 @@ export interface MachineOptions {
   readonly cpus?: number;
   /** Guest memory that another process can map: for vhost-user, and for vfio-user with descriptors. Default false. */
   readonly sharedMemory?: boolean;
+  /** USB controllers for devices that are plugged in while the guest runs; see emulated-device.ts. Default none. */
+  readonly controllers?: readonly ControllerName[];
   /** Added at the end of QEMU's command line. */
   readonly qemuArguments?: readonly string[];
 }
@@ -33,7 +37,7 @@ export interface MachineShares {
 const FOLDER_PREFIX = "usbferry-vm-";
 const LOG_TAIL = 3000;
 
-/** A QEMU process, the host's end of its control port, and its folder of logs and scratch files. */
+/** A QEMU process, its monitor, the host's end of its control port, and its folder of logs and scratch files. */
 export class Machine {
   readonly name: string;
   readonly kernel: KernelName;
@@ -43,14 +47,22 @@ export class Machine {
   /** Resolves with a sentence about how QEMU ended. */
   readonly ended: Promise<string>;
   readonly control: Socket;
+  readonly monitor: Monitor;
   readonly #qemu: ChildProcess;
 
-  private constructor(name: string, kernel: KernelName, folder: string, qemu: ChildProcess, control: Socket) {
+  private constructor(
+    { name, kernel }: { readonly name: string; readonly kernel: KernelName },
+    folder: string,
+    qemu: ChildProcess,
+    control: Socket,
+    monitor: Monitor,
+  ) {
     this.name = name;
     this.kernel = kernel;
     this.folder = folder;
     this.scratch = join(folder, "scratch");
     this.control = control;
+    this.monitor = monitor;
     this.#qemu = qemu;
     this.ended = ending(qemu);
   }
@@ -60,10 +72,7 @@ export class Machine {
     await removeFoldersOfDeadRunners();
     const folder = await mkdtemp(join(tmpdir(), `${FOLDER_PREFIX}${process.pid}-`));
     await mkdir(join(folder, "scratch"));
-    const controlPath = join(folder, "control");
-    const server = createServer();
-    server.listen(controlPath);
-    await once(server, "listening");
+    const connected = await Promise.all(["control", "monitor"].map((port) => caller(join(folder, port))));
     const initramfs = await readFile(join(shares.bed, `linux-${options.kernel}`, "initramfs"));
     await writeFile(join(folder, "initramfs"), Buffer.concat([initramfs, shares.repo]));
     const log = await open(join(folder, "qemu.log"), "w");
@@ -74,17 +83,16 @@ export class Machine {
       env: { ...process.env, QEMU_MODULE_DIR: join(userland.libraries, "qemu") },
     });
     await log.close();
-    const control = await Promise.race([
-      once(server, "connection").then(([socket]) => socket as Socket),
-      ending(qemu),
-    ]);
-    server.close();
-    if (typeof control === "string") {
+    const sockets = await Promise.race([Promise.all(connected.map(({ socket }) => socket)), ending(qemu)]);
+    for (const { close } of connected) close();
+    if (typeof sockets === "string") {
       const complaint = tail(join(folder, "qemu.log"));
       await rm(folder, { recursive: true });
-      throw new Error(`${name} did not start: ${control}\n${complaint}`);
+      throw new Error(`${name} did not start: ${sockets}\n${complaint}`);
     }
-    return new Machine(name, options.kernel, folder, qemu, control);
+    const [control, monitor] = sockets;
+    const { kernel } = options;
+    return new Machine({ name, kernel }, folder, qemu, control!, await Monitor.over(monitor!));
   }
 
   get processId(): number {
@@ -103,6 +111,7 @@ export class Machine {
     this.#qemu.kill("SIGKILL");
     await this.ended;
     this.control.destroy();
+    this.monitor.close();
     await rm(this.folder, { recursive: true });
   }
 }
@@ -131,6 +140,8 @@ function qemuCommand(
     ["-smp", String(options.cpus ?? 2), "-m", `${memory}M`],
     ["-kernel", join(linux, "vmlinux"), "-initrd", join(folder, "initramfs"), "-append", KERNEL_ARGUMENTS],
     ["-serial", `file:${join(folder, "console.log")}`],
+    ["-chardev", `socket,id=monitor,path=${join(folder, "monitor")}`, "-mon", "chardev=monitor,mode=control"],
+    controllerArguments(options.controllers ?? [], folder),
     ["-netdev", "user,id=net,ipv6=off", "-device", "virtio-net-pci,netdev=net,romfile="],
     ["-device", "virtio-serial-pci", "-chardev", `socket,id=control,path=${join(folder, "control")}`],
     ["-device", "virtserialport,chardev=control,name=usbferry.control"],
@@ -153,6 +164,17 @@ function qemuCommand(
 function share(name: string, path: string, access: string): string[] {
   const where = `path=${path.replaceAll(",", ",,")},security_model=none,multidevs=remap,${access}`;
   return ["-fsdev", `local,id=${name},${where}`, "-device", `virtio-9p-pci,fsdev=${name},mount_tag=${name}`];
+}
+
+/** Waits for QEMU to connect to a unix socket of ours. */
+async function caller(
+  path: string,
+): Promise<{ readonly socket: Promise<Socket>; readonly close: () => void }> {
+  const server = createServer();
+  server.listen(path);
+  await once(server, "listening");
+  const socket = once(server, "connection").then(([connection]) => connection as Socket);
+  return { socket, close: () => server.close() };
 }
 
 /** A test run that is killed cannot remove its folders: the next one does. */

@@ -5,6 +5,7 @@ import { Userland } from "./debian/userland.ts";
 import { Guest } from "./guest.ts";
 import { Machine, type MachineOptions, type MachineShares } from "./machine.ts";
 import { nodeRuntime } from "./node-runtime.ts";
+import { CONTROLLERS } from "./usb-controllers.ts";
 
 export interface BootOptions extends MachineOptions {
   /** To load before `boot` resolves. */
@@ -28,7 +29,8 @@ export class TestBed {
       options.answerTimeoutMs ?? 20_000,
     );
     try {
-      await guest.loadModule(...(options.modules ?? []));
+      const drivers = (options.controllers ?? []).map((name) => CONTROLLERS[name].module);
+      await guest.loadModule(...drivers, ...(options.modules ?? []));
     } catch (error) {
       await guest.stop();
       throw error;

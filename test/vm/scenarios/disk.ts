@@ -76,7 +76,7 @@ export function ext4(mebibytes: number, speed: "high" | "super"): Scenario {
         });
         try {
           const [attachment] = await attach(guest, host.port, ["disk"]);
-          const device = await blockDevice(guest, attachment!);
+          const device = await blockDevice(guest, attachment!.sysfsName);
           assert.match(
             await guest.shell(`cat /sys/class/scsi_disk/*/cache_type`),
             /write back/,
@@ -108,7 +108,7 @@ export const readOnlyDisk: Scenario = {
     const host = await ServedHost.start({ disk: "disk,size=8M,ro,serial=disk" });
     try {
       const [attachment] = await attach(guest, host.port, ["disk"]);
-      const device = await blockDevice(guest, attachment!);
+      const device = await blockDevice(guest, attachment!.sysfsName);
       assert.equal((await guest.shell(`blockdev --getro ${device}`)).trim(), "1");
       const { code } = await guest.run(["dd", "if=/dev/zero", `of=${device}`, "bs=4096", "count=1"]);
       assert.notEqual(code, 0);
@@ -159,7 +159,7 @@ async function killWhileWriting(guest: Guest, way: AttachWay): Promise<void> {
     const first = await ServeProcess.start(gadget);
     try {
       const [attachment] = await way.attach(guest, first.port, ["disk"]);
-      const device = await blockDevice(guest, attachment!);
+      const device = await blockDevice(guest, attachment!.sysfsName);
       await format(guest, device);
       const writer = await guest.spawn(["sh", "-c", WRITE_FILES], (line) => {
         const [digest, path] = line.split(/\s+/);
@@ -176,7 +176,7 @@ async function killWhileWriting(guest: Guest, way: AttachWay): Promise<void> {
     const second = await ServeProcess.start(gadget);
     try {
       const [attachment] = await way.attach(guest, second.port, ["disk"]);
-      const device = await blockDevice(guest, attachment!);
+      const device = await blockDevice(guest, attachment!.sysfsName);
       await guest.shell(`mount -t ext4 ${device} /tmp/disk`);
       for (const [path, digest] of digests) assert.equal(await sha256(guest, path), digest, path);
       await guest.shell("umount /tmp/disk");
