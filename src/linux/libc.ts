@@ -18,7 +18,20 @@ export interface Libc {
   cfmakeraw(termios: Uint8Array): void;
   tcsetattr(fd: number, when: number, termios: Uint8Array): number;
   fcntl(fd: number, command: number, argument: number): number;
+  open(path: number, flags: number): number;
   close(fd: number): number;
+  /** `argument` is an address, or the value itself. */
+  ioctl(fd: number, request: number, argument: number): number;
+  /** An address; `MAP_FAILED` and other addresses beyond 2^53 come as bigint. */
+  mmap(
+    address: number,
+    length: number,
+    protection: number,
+    flags: number,
+    fd: number,
+    offset: number,
+  ): number | bigint;
+  munmap(address: number, length: number): number;
   recv(fd: number, bytes: Uint8Array, length: number, flags: number): number;
   /** `message` is a `struct msghdr`. */
   sendmsg(fd: number, message: Uint32Array, flags: number): number;
@@ -33,6 +46,8 @@ export interface Libc {
   errno(): number;
   /** Where the bytes of a buffer are in memory. It does not keep them there. */
   address(buffer: ArrayBufferLike): bigint;
+  /** The bytes at an address. It does not keep them there. */
+  view(address: number, length: number): ArrayBuffer;
   /** Bytes of a pointer. */
   readonly pointerSize: number;
   /** Aborts the process if the event loop cannot poll `fd`. The caller must keep the handle. */
@@ -97,7 +112,11 @@ function load(): Libc | SystemError {
     cfmakeraw: program.func("void cfmakeraw(_Inout_ uint8_t *)") as Libc["cfmakeraw"],
     tcsetattr: program.func("int tcsetattr(int, int, _In_ uint8_t *)") as Libc["tcsetattr"],
     fcntl: program.func("int fcntl(int, int, int)") as Libc["fcntl"],
+    open: program.func("int open(uintptr_t, int)") as Libc["open"],
     close: program.func("int close(int)") as Libc["close"],
+    ioctl: program.func("int ioctl(int, unsigned long, uintptr_t)") as Libc["ioctl"],
+    mmap: program.func("uintptr_t mmap(uintptr_t, size_t, int, int, int, intptr_t)") as Libc["mmap"],
+    munmap: program.func("int munmap(uintptr_t, size_t)") as Libc["munmap"],
     recv: program.func("intptr_t recv(int, void *, size_t, int)") as Libc["recv"],
     sendmsg: program.func("intptr_t sendmsg(int, void *, int)") as Libc["sendmsg"],
     shutdown: program.func("int shutdown(int, int)") as Libc["shutdown"],
@@ -108,6 +127,7 @@ function load(): Libc | SystemError {
     clock_gettime: program.func("int clock_gettime(int, void *)") as Libc["clock_gettime"],
     errno: () => koffi.errno(),
     address: (buffer) => koffi.address(buffer),
+    view: (address, length) => koffi.view(BigInt(address), length),
     pointerSize: koffi.sizeof("void *"),
     pollInEventLoop: koffi.node.poll as unknown as Libc["pollInEventLoop"],
   };
