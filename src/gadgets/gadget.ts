@@ -1,12 +1,13 @@
 import { type Change, Chapter9 } from "../usb/chapter9.ts";
 import type { DeviceSpecification } from "../usb/chapter9-descriptors.ts";
+import { CompletionRounds } from "../usb/completion-rounds.ts";
 import type { OpenError, UsbDevice, UsbHost } from "../usb/device.ts";
 import type { EndpointMap } from "../usb/endpoint-map.ts";
 import type { Cancellable, Loop } from "../usb/loop.ts";
 import { REQUEST_KIND_MASK, RequestKind, Setup, StandardRequest } from "../usb/setup.ts";
 import { frameMs, type Speed } from "../usb/speed.ts";
 import { isIn, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
-import { CompletionRounds } from "./completion-rounds.ts";
+
 import { EndpointQueue } from "./endpoint-queue.ts";
 import { isDataStageSound, isWithinBounds, movePackets } from "./urb-check.ts";
 

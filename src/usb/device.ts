@@ -25,7 +25,7 @@ export interface UsbHost {
 
 /** Memory that a device can reach without a copy. */
 export interface BufferPool {
-  /** At least `length` bytes, or nothing when the pool is exhausted. */
+  /** At least `length` bytes; nothing when the pool is exhausted, or where ordinary memory is as good. */
   take(length: number): Uint8Array | undefined;
   give(buffer: Uint8Array): void;
 }
@@ -45,8 +45,11 @@ export interface UsbDevice {
   readonly descriptors: Uint8Array;
   /** bConfigurationValue of the active configuration, 0 when there is none. */
   readonly configuration: number;
-  /** Buffers this device likes; without it the sink brings ordinary memory. */
-  readonly memory?: BufferPool;
+  /**
+   * Buffers this device likes, from `open` on; what is given back after `close` is welcome too. Without it the sink
+   * brings ordinary memory.
+   */
+  readonly memory?: BufferPool | undefined;
   /**
    * True: OUT data is used up inside `submit`, or looked for in `urb.buffer` anew each time. The sink may then lend
    * the bytes where they arrived, and move them, changing `buffer` and `offset`, once `flush` has returned.

@@ -74,6 +74,11 @@ export class EndpointMap {
     return this.#endpoints;
   }
 
+  /** Whether there is such a configuration. */
+  has(configuration: number): boolean {
+    return this.#find(configuration) !== undefined;
+  }
+
   /** The active alternate setting, or nothing if the configuration has no such interface. */
   alternate(interfaceNumber: number): number | undefined {
     return this.#alternates.get(interfaceNumber);

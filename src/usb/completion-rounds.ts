@@ -1,7 +1,7 @@
-import type { UsbHost } from "../usb/device.ts";
-import { Fifo } from "../usb/fifo.ts";
-import type { Loop } from "../usb/loop.ts";
-import type { Urb } from "../usb/urb.ts";
+import type { UsbHost } from "./device.ts";
+import { Fifo } from "./fifo.ts";
+import type { Loop } from "./loop.ts";
+import type { Urb } from "./urb.ts";
 
 /**
  * Finished URBs on their way to the host, from open to close. They are delivered in rounds, so that nothing
