@@ -30,6 +30,8 @@ export class Exchange {
   abandoned = false;
   /** The next of a list of exchanges: free ones, or those of a batch. */
   next: Exchange | undefined;
+  /** Its memory belongs to the device, which bounds it. */
+  isOfDevice = false;
   #memory: Uint8Array = NO_MEMORY;
   /** The last answer, which stands at the front of the memory. Steady traffic has answers of one length. */
   #reply: Uint8Array = NO_MEMORY;

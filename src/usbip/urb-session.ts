@@ -1,4 +1,4 @@
-import type { UsbDevice, UsbHost } from "../usb/device.ts";
+import type { BufferPool, UsbDevice, UsbHost } from "../usb/device.ts";
 import type { EndpointMap } from "../usb/endpoint-map.ts";
 import { HeapPool } from "../usb/heap-pool.ts";
 import type { Loop } from "../usb/loop.ts";
@@ -58,6 +58,8 @@ export class UrbSession implements UsbHost, CommandTarget {
   readonly #trace: SessionTrace | undefined;
   readonly #reader = new CommandReader(this);
   readonly #memory: HeapPool;
+  /** Of this session's time: the device may be open again, with other memory, while answers still leave. */
+  readonly #deviceMemory: BufferPool | undefined;
   readonly #earlyUnlinks: EarlyUnlinks;
   /** seqnum of the last CMD_SUBMIT. One client counts upwards, through 2^32. */
   #lastSubmit: number | undefined;
@@ -103,6 +105,7 @@ export class UrbSession implements UsbHost, CommandTarget {
   ) {
     this.#device = device;
     this.#lends = device.takesLentData ?? false;
+    this.#deviceMemory = device.memory;
     this.#devid = devid;
     this.#map = map;
     this.#loop = loop;
@@ -177,7 +180,7 @@ export class UrbSession implements UsbHost, CommandTarget {
     if (!isSubmitSound(type, endpoint, length, packetCount, header[at + SETUP_AT]!)) {
       return this.#refuse(TransferStatus.invalid);
     }
-    const exchange = this.#take(length, packetCount);
+    const exchange = this.#take(endpoint, length, packetCount);
     if (exchange === undefined) return this.#refuse(TransferStatus.noMemory);
     const { urb } = exchange;
     exchange.seqnum = seqnum;
@@ -320,13 +323,17 @@ export class UrbSession implements UsbHost, CommandTarget {
     return this.#lastSubmit === undefined || ((seqnum - this.#lastSubmit) | 0) > 0;
   }
 
-  #take(length: number, packetCount: number): Exchange | undefined {
+  #take(endpoint: number, length: number, packetCount: number): Exchange | undefined {
     const exchange = this.#free ?? this.#grow();
     if (exchange === undefined) return undefined;
-    const memory = this.#memory.take(Exchange.bytesFor(length, packetCount));
+    const bytes = Exchange.bytesFor(length, packetCount);
+    // OUT data is copied once in any case: into memory of the device, or from where it arrived.
+    const own = isIn(endpoint) ? this.#deviceMemory?.take(bytes) : undefined;
+    const memory = own ?? this.#memory.take(bytes);
     if (memory === undefined) return undefined;
     this.#free = exchange.next;
     exchange.memory = memory;
+    exchange.isOfDevice = own !== undefined;
     const words = packetCount * PACKET_WORDS;
     if (exchange.urb.packets.length < words) exchange.urb.packets = new Int32Array(words);
     return exchange;
@@ -341,7 +348,8 @@ export class UrbSession implements UsbHost, CommandTarget {
   }
 
   #release(exchange: Exchange): void {
-    this.#memory.give(exchange.memory);
+    if (exchange.isOfDevice) this.#deviceMemory!.give(exchange.memory);
+    else this.#memory.give(exchange.memory);
     exchange.forgetLargeTable();
     exchange.next = this.#free;
     this.#free = exchange;
