@@ -1,0 +1,27 @@
+import { writeFileSync } from "node:fs";
+import { LibuvLoop } from "../../../src/daemon/libuv-loop.ts";
+import { UsbfsDevice } from "../../../src/hardware/usbfs/usbfs-device.ts";
+import { keyboardTraits, serialTraits, zeroTraits } from "../../conformance/gadget-traits.ts";
+import { type UsbDeviceTraits, usbDeviceConformance } from "../../conformance/usb-device.ts";
+import { readHardware } from "./hardware.ts";
+
+/** Runs in the guest: the promises of the waist, tried on a device of the guest's kernel. KIND BUSID PORT */
+const [kind, busid, port] = process.argv.slice(2) as [string, string, string];
+
+const hardware = readHardware(busid);
+const traits: Readonly<Record<string, UsbDeviceTraits>> = {
+  zero: zeroTraits(hardware.speed),
+  keyboard: keyboardTraits(),
+  serial: serialTraits(),
+};
+
+usbDeviceConformance(
+  `${kind} at speed ${hardware.speed}`,
+  async () => ({
+    device: new UsbfsDevice(hardware),
+    loop: new LibuvLoop(),
+    unplug: () => writeFileSync("/sys/devices/platform/vhci_hcd.0/detach", port),
+    done: async () => {},
+  }),
+  { ...traits[kind]!, most: { bytes: 1 << 20, urbs: 200 } },
+);
