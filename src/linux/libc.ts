@@ -5,6 +5,9 @@ type Koffi = typeof import("koffi");
 
 /** The C library of this process. Functions return -1 on failure unless it says otherwise; `errno` is valid right after. */
 export interface Libc {
+  socket(domain: number, type: number, protocol: number): number;
+  /** `address` is a `struct sockaddr` of some family. */
+  bind(fd: number, address: Uint32Array, length: number): number;
   socketpair(domain: number, type: number, protocol: number, fds: Int32Array): number;
   setsockopt(fd: number, level: number, option: number, value: Int32Array, length: number): number;
   getsockopt(fd: number, level: number, option: number, value: Int32Array, length: Int32Array): number;
@@ -33,6 +36,15 @@ export interface Libc {
   ): number | bigint;
   munmap(address: number, length: number): number;
   recv(fd: number, bytes: Uint8Array, length: number, flags: number): number;
+  /** The sender's address comes into `address`, its size into `addressLength`, which holds the room for it before. */
+  recvfrom(
+    fd: number,
+    bytes: Uint8Array,
+    length: number,
+    flags: number,
+    address: Uint32Array,
+    addressLength: Uint32Array,
+  ): number;
   /** `message` is a `struct msghdr`. */
   sendmsg(fd: number, message: Uint32Array, flags: number): number;
   shutdown(fd: number, how: number): number;
@@ -98,6 +110,8 @@ function load(): Libc | SystemError {
   // The running program itself: whatever C library node is linked to, glibc or musl.
   const program = koffi.load(null);
   return {
+    socket: program.func("int socket(int, int, int)") as Libc["socket"],
+    bind: program.func("int bind(int, void *, unsigned int)") as Libc["bind"],
     socketpair: program.func("int socketpair(int, int, int, _Out_ int *)") as Libc["socketpair"],
     setsockopt: program.func("int setsockopt(int, int, int, _In_ int *, unsigned int)") as Libc["setsockopt"],
     getsockopt: program.func(
@@ -118,6 +132,7 @@ function load(): Libc | SystemError {
     mmap: program.func("uintptr_t mmap(uintptr_t, size_t, int, int, int, intptr_t)") as Libc["mmap"],
     munmap: program.func("int munmap(uintptr_t, size_t)") as Libc["munmap"],
     recv: program.func("intptr_t recv(int, void *, size_t, int)") as Libc["recv"],
+    recvfrom: program.func("intptr_t recvfrom(int, void *, size_t, int, void *, void *)") as Libc["recvfrom"],
     sendmsg: program.func("intptr_t sendmsg(int, void *, int)") as Libc["sendmsg"],
     shutdown: program.func("int shutdown(int, int)") as Libc["shutdown"],
     eventfd: program.func("int eventfd(unsigned int, int)") as Libc["eventfd"],

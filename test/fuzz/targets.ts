@@ -31,6 +31,7 @@ import { serverTarget } from "./server-target.ts";
 import { StructTarget } from "./struct-target.ts";
 import type { Target } from "./target.ts";
 import { addressTarget, gadgetSpecTarget } from "./text-target.ts";
+import { ueventTarget } from "./uevent-target.ts";
 
 /** Every decoder and parser of the project, and what stands on them. */
 export const TARGETS: readonly Target[] = [
@@ -65,6 +66,7 @@ export const TARGETS: readonly Target[] = [
   listTarget,
   addressTarget,
   gadgetSpecTarget,
+  ueventTarget,
   gadgetTarget,
   commandTarget,
   serverTarget,
