@@ -19,8 +19,14 @@ export interface HardwareDevice {
   readonly manufacturer?: string;
   readonly product?: string;
   readonly serial?: string;
+  /** Name of a driver that has all of it, and is not the system's usual one. */
+  readonly driver?: string;
   /** Who has which interface of the active configuration. */
   readonly interfaces: readonly HardwareInterface[];
+  /** Why this process cannot open its node; absent where it can. */
+  readonly access?: "missing" | "denied";
+  /** It is plugged in elsewhere, and this kernel has imported it. Strings and configurations are then left out. */
+  readonly imported?: true;
 }
 
 export interface HardwareInterface {

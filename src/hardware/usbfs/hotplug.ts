@@ -1,0 +1,74 @@
+import { SystemError } from "../../linux/system-error.ts";
+import { EVENTS_LOST, SILENCE, UeventSocket } from "../../linux/uevent-socket.ts";
+import type { Cancellable, Loop } from "../../usb/loop.ts";
+import type { HardwareDevice } from "../hardware-device.ts";
+import type { SystemRoots } from "./enumeration.ts";
+import { type HardwareListener, HardwareTable } from "./hardware-table.ts";
+
+export interface WatchListener extends HardwareListener {
+  /** Nothing will be heard any more. */
+  deaf(cause: SystemError): void;
+}
+
+/** How long the first look waits for a device whose lock is held; it comes later then, as one that is plugged in. */
+const FIRST_LOOK_MS = 3_000;
+
+/** Follows the devices of this machine by the events of its kernel. */
+export class HardwareWatch {
+  readonly #socket: UeventSocket;
+  readonly #table: HardwareTable;
+  readonly #listener: WatchListener;
+  #watching: Cancellable | undefined;
+
+  private constructor(socket: UeventSocket, table: HardwareTable, loop: Loop, listener: WatchListener) {
+    this.#socket = socket;
+    this.#table = table;
+    this.#listener = listener;
+    this.#watching = loop.watch(socket.fd, "readable", () => this.#hear());
+  }
+
+  /** Resolves when the devices that are there have been told as plugged in. */
+  static async start(
+    roots: SystemRoots,
+    loop: Loop,
+    listener: WatchListener,
+  ): Promise<HardwareWatch | SystemError> {
+    // Before the first look: what happens during it must not be missed.
+    const socket = UeventSocket.open();
+    if (socket instanceof SystemError) return socket;
+    const table = new HardwareTable(roots, loop, listener);
+    const watching = new HardwareWatch(socket, table, loop, listener);
+    let timer: Cancellable | undefined;
+    const limit = new Promise<void>((resolve) => {
+      timer = loop.after(FIRST_LOOK_MS, resolve);
+    });
+    await Promise.race([table.lookAtAll(), limit]);
+    timer?.cancel();
+    return watching;
+  }
+
+  get devices(): readonly HardwareDevice[] {
+    return this.#table.devices;
+  }
+
+  close(): void {
+    this.#table.close();
+    if (this.#watching === undefined) return;
+    this.#watching.cancel();
+    this.#watching = undefined;
+    this.#socket.close();
+  }
+
+  #hear(): void {
+    for (;;) {
+      const heard = this.#socket.hear();
+      if (heard === SILENCE) return;
+      if (heard === EVENTS_LOST) this.#table.lost();
+      else if (heard instanceof SystemError) {
+        this.close();
+        this.#listener.deaf(heard);
+        return;
+      } else this.#table.hear(heard);
+    }
+  }
+}
