@@ -9,12 +9,6 @@ function hasVhci(): boolean {
 
 /** Commands of the contract that are accepted and not built yet. */
 const notBuilt: readonly string[] = [
-  "bind 1-2",
-  "bind 1-2 --force",
-  "bind 0525:a4a0:serial",
-  "unbind 1-2",
-  "unbind --all",
-  "serve --device 1-2 --device 0525:a4a0",
   "serve --dashboard tcp:8080 --gadget zero",
   "attach tcp:box:3240 zero --auto --direct",
   "attach --listen tcp:3240 --direct",
@@ -63,6 +57,11 @@ const wrong: readonly (readonly [line: string, reason: RegExp])[] = [
   ["list 3240", /"3240" is no address: .*tcp:3240/],
   ["list tcp:99999", /a port is at most 65535/],
   ["bind", /missing required argument 'DEV'/],
+  ["bind nonsense", /"nonsense" is neither a bus id \(1-2\), a VID:PID, .* nor a nickname/],
+  ["bind /dev/sda", /"\/dev\/sda" is no device node: .*\/dev\/bus\/usb\/001\/002/],
+  ["unbind", /name a DEV, as `usbferry list` lists it, or --all/],
+  ["unbind 1-2 --all", /name a DEV, .* or --all/],
+  ["serve --device nonsense", /"nonsense" is neither a bus id/],
   ["capture", /missing required argument 'DEV'/],
   ["kick", /missing required argument/],
   ["kick zero", /"zero" is neither a PORT, .* nor a SESSION/],
@@ -100,7 +99,6 @@ const wrong: readonly (readonly [line: string, reason: RegExp])[] = [
   ["detach zero", /"zero" is no port/],
   ["detach 0 --all", /name a PORT or --all, not both/],
   ["agent now", /too many arguments/],
-  ["serve", /nothing to share: name a gadget, for example --gadget zero/],
   ["serve --gadget", /option '--gadget <SPEC>' argument missing/],
   ["serve --gadget nonsense", /gadget "nonsense": there is no gadget "nonsense"; there are: zero, keyboard/],
   ["serve --gadget zero,speed=warp", /the option speed of the zero is "warp"; allowed: full\|high\|super/],

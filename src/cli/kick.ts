@@ -3,6 +3,7 @@ import { kick } from "../daemon/local-daemons.ts";
 import { unlessCancelled } from "./cancelled.ts";
 import { CONTROL_OPTION, type ControlOption } from "./control.ts";
 import { printJson } from "./json.ts";
+import { printable } from "./printable.ts";
 
 const HELP = `
 The device is free again; a guest that waits or dials by itself may take it again.
@@ -28,9 +29,4 @@ async function run(target: string, options: ControlOption & { readonly json?: tr
     const had = device === undefined ? "had no device" : `had ${printable(device.busid)}`;
     process.stdout.write(`Cut the session ${id}: ${printable(peer)} ${had}.\n`);
   }
-}
-
-/** A peer and a device have names of their own; none of them shall speak to the terminal. */
-function printable(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, "?");
 }

@@ -1,29 +1,35 @@
 import type { Command } from "commander";
 import { WrongUsage } from "../daemon/failure.ts";
-import { type LocalDevice, localDevices } from "../daemon/local-daemons.ts";
 import { type ListedDevice, listRemoteDevices } from "../daemon/remote-devices.ts";
 import { unlessCancelled } from "./cancelled.ts";
 import { classWords } from "./class-words.ts";
 import { CONTROL_OPTION, type ControlOption } from "./control.ts";
 import { printJson } from "./json.ts";
+import { printable } from "./printable.ts";
 import { table } from "./table.ts";
 
 export function addList(root: Command): void {
   root
     .command("list")
-    .description("devices that a host shares; without ADDR those of the host that runs here")
+    .description(
+      "devices that a host shares; without ADDR those of this machine, and gadgets of the host that runs here",
+    )
     .argument("[ADDR]", "the host: tcp:PORT, tcp:HOST:PORT or unix:PATH")
     .option("--control <PATH>", CONTROL_OPTION)
+    .option("--state-dir <FOLDER>", "where binds are kept, if no host runs here")
     .option("--json", "one JSON document on standard output")
     .action(list);
 }
 
-interface ListOptions extends ControlOption {
+export interface ListOptions extends ControlOption {
   readonly json?: true;
+  readonly stateDir?: string;
 }
 
 async function list(address: string | undefined, options: ListOptions): Promise<void> {
   if (address === undefined) {
+    // With what is kept on disk and what it is checked by, which a list of a host does without.
+    const { listLocal } = await import("./list-local.ts");
     await listLocal(options);
     return;
   }
@@ -34,20 +40,6 @@ async function list(address: string | undefined, options: ListOptions): Promise<
   if (options.json === true) printJson({ address, devices: devices.map(asJson) });
   else if (devices.length === 0) process.stdout.write(`${address} shares no device that is free.\n`);
   else process.stdout.write(table([["BUSID", "VID:PID", "DEVICE", "STATE"], ...devices.map(asRow)]));
-}
-
-async function listLocal(options: ListOptions): Promise<void> {
-  const devices = await unlessCancelled(localDevices(options.control));
-  if (options.json === true) {
-    printJson({ devices: devices.map((device) => ({ ...device, device: classWords(device) })) });
-  } else if (devices.length === 0) process.stdout.write("The host that runs here shares nothing.\n");
-  else process.stdout.write(table([["BUSID", "VID:PID", "DEVICE", "STATE"], ...devices.map(asLocalRow)]));
-}
-
-function asLocalRow(device: LocalDevice): readonly string[] {
-  const { busid, vid = "????", pid = "????", state, peer, session } = device;
-  const holder = peer === undefined ? "" : ` by ${printable(peer)} (session ${session})`;
-  return [printable(busid), `${vid}:${pid}`, classWords(device), `${state}${holder}`];
 }
 
 /** A USB/IP host lists what can be imported; what somebody has attached is left out. */
@@ -97,9 +89,4 @@ const SPEEDS: readonly (string | undefined)[] = [
 
 function hex4(value: number): string {
   return value.toString(16).padStart(4, "0");
-}
-
-/** A host chooses its bus ids freely; none of them shall speak to the terminal. */
-function printable(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, "?");
 }

@@ -11,5 +11,3 @@ export function notBuilt(command: string, instead: string): () => never {
 export function optionNotBuilt(option: string, instead: string): WrongUsage {
   return new WrongUsage(`the option ${option} is not built yet. ${instead}`);
 }
-
-export const GADGETS_ONLY = "What can be shared: gadgets, for example with `usbferry serve --gadget zero`.";

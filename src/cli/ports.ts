@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { type AttachedPort, attachedPorts } from "../daemon/ports.ts";
 import { unlessCancelled } from "./cancelled.ts";
 import { printJson } from "./json.ts";
+import { printable } from "./printable.ts";
 import { table } from "./table.ts";
 
 export function addPorts(root: Command): void {
@@ -35,9 +36,4 @@ function asRow(port: AttachedPort): readonly string[] {
     port.speed,
     port.address ?? "(another program)",
   ];
-}
-
-/** Names come from the device; none of them shall speak to the terminal. */
-function printable(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, "?");
 }

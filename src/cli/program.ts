@@ -15,7 +15,7 @@ type AddCommand = (root: Command) => void;
 const COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = new Map([
   ["list", async () => (await import("./list.ts")).addList],
   ["bind", async () => (await import("./bind.ts")).addBind],
-  ["unbind", async () => (await import("./bind.ts")).addBind],
+  ["unbind", async () => (await import("./bind.ts")).addUnbind],
   ["serve", async () => (await import("./serve.ts")).addServe],
   ["attach", async () => (await import("./attach.ts")).addAttach],
   ["agent", async () => (await import("./agent.ts")).addAgent],

@@ -43,7 +43,7 @@ Kinds of gadget and their options: usbferry gadget list`;
 export function addServe(root: Command): void {
   root
     .command("serve")
-    .description("the host: shares gadgets (bound and named devices are not built yet)")
+    .description("the host: shares bound devices, those named, and gadgets")
     .option(
       "--listen <ADDR>",
       "where to listen, may be repeated (default, unless it dials: tcp:127.0.0.1:3240)",
@@ -54,7 +54,11 @@ export function addServe(root: Command): void {
       "dial a guest that waits (`usbferry attach --listen`), may be repeated",
       repeatable,
     )
-    .option("--device <DEV>", "share this device (not built yet)", repeatable)
+    .option(
+      "--device <DEV>",
+      "share this device of this machine, also if it is plugged in later; may be repeated",
+      repeatable,
+    )
     .option(
       "--gadget <SPEC>",
       "share a simulated device: kind[,option=value]...; may be repeated",
@@ -106,26 +110,27 @@ async function run(options: ServeOptions): Promise<void> {
 }
 
 function refuseNotBuilt(options: ServeOptions): void {
-  if (options.device !== undefined) {
-    throw optionNotBuilt("--device", "Share a gadget, for example --gadget zero.");
-  }
   if (options.dashboard !== "off") {
     throw optionNotBuilt("--dashboard", "Leave it out, or write --dashboard off.");
-  }
-  if (options.gadget === undefined && options.config === undefined) {
-    throw new WrongUsage(
-      "there is nothing to share: name a gadget, for example --gadget zero. Devices of this machine are not built yet.",
-    );
   }
 }
 
 function readRequest(options: ServeOptions): ServeRequest {
-  const { listen, connect, gadget: gadgets, dataPlane, config, stateDir: stateFolder } = options;
+  const {
+    listen,
+    connect,
+    gadget: gadgets,
+    device: devices,
+    dataPlane,
+    config,
+    stateDir: stateFolder,
+  } = options;
   const { control, controlGroup, drain, trace, logLevel } = options;
   return {
     listen,
     connect,
     gadgets,
+    devices,
     dataPlane,
     config,
     stateFolder,
@@ -147,10 +152,14 @@ function readDrain(text: string): number {
 
 /** What is served, and what to do next. */
 function introduction({ addresses, busids, guests, notes }: Serving): string {
-  if (busids.length === 0)
-    return "Sharing nothing yet: the configuration names no gadget. Stop with Ctrl+C.\n";
   const [first] = busids;
   const lines: string[] = [];
+  if (first === undefined) {
+    const where = addresses.length === 0 ? "" : ` on ${addresses.join(" and ")}`;
+    lines.push(`Sharing nothing yet${where}. Stop with Ctrl+C.`);
+    lines.push(`Share a device of this machine: ${invocation()} list, then ${invocation()} bind DEV`);
+    return `${lines.join("\n")}\n`;
+  }
   if (guests.length > 0) {
     lines.push(`Bringing ${busids.join(", ")} to ${guests.join(" and ")}. Stop with Ctrl+C.`);
     lines.push(`There, in the guest: sudo usbferry attach --listen ${guests[0]}`);

@@ -9,6 +9,9 @@ export interface SharedDevice extends ExportedDevice {
   readonly facts: DeviceFacts;
 }
 
+/** Where a real device is plugged in: what a guest shall know it by. */
+export type HardwarePlace = Pick<ExportedDevice, "busid" | "path" | "busnum" | "devnum">;
+
 type Entry = { -readonly [K in keyof SharedDevice]: SharedDevice[K] };
 
 /** busnum and devnum are 1..255 each: the stock Linux tool keeps only the low 8 bits of both. */
@@ -36,32 +39,30 @@ export class ExportTable implements Exports {
     for (let count = 2; this.#entries.has(busid); count++) busid = `${name}-${count}`;
     // Numbers come again only when all were given: a guest knows a device by them.
     const index = this.#added++ % (NUMBERS * NUMBERS);
-    const entry: Entry = {
+    const place = {
       busid,
       path: `usbferry/gadget/${busid}`,
       busnum: 1 + Math.floor(index / NUMBERS),
       devnum: 1 + (index % NUMBERS),
-      device,
-      attached: false,
-      facts: deviceFacts(busid, device, serial),
     };
-    this.#entries.set(busid, entry);
-    this.#events?.publish("added", { device: deviceIdentity(busid, device) });
-    return entry;
+    return this.#offer(place, device, serial);
   }
 
-  /** Offers it no more; resolves when no session has it. */
+  /** A real device: its bus id is where it is plugged in, and free again as soon as it is withdrawn. */
+  addAt(place: HardwarePlace, device: UsbDevice, serial?: string): SharedDevice {
+    return this.#offer(place, device, serial);
+  }
+
+  /** Offers it no more; resolves when no session has it. A gadget keeps its bus id until then. */
   withdraw(busid: string): Promise<void> {
-    const entry = this.#entries.get(busid)!;
-    this.#events?.publish("removed", { device: deviceIdentity(busid, entry.device) });
-    if (!entry.attached) {
-      this.#entries.delete(busid);
-      return Promise.resolve();
-    }
-    // It keeps its bus id until then.
-    return new Promise((resolve) => {
-      this.#withdrawn.set(entry, resolve);
-    });
+    return this.#leave(this.#entries.get(busid)!);
+  }
+
+  /** The same for a real device: another one may be plugged in there while a session still has this one. */
+  unplug(shared: SharedDevice): Promise<void> {
+    const left = this.#leave(shared);
+    this.#entries.delete(shared.busid);
+    return left;
   }
 
   *devices(): Iterable<SharedDevice> {
@@ -80,7 +81,28 @@ export class ExportTable implements Exports {
     const freed = attached ? undefined : this.#withdrawn.get(entry);
     if (freed === undefined) return;
     this.#withdrawn.delete(entry);
-    this.#entries.delete(entry.busid);
+    // A real device may have a successor there.
+    if (this.#entries.get(entry.busid) === entry) this.#entries.delete(entry.busid);
     freed();
+  }
+
+  #offer(place: HardwarePlace, device: Entry["device"], serial: string | undefined): SharedDevice {
+    const { busid } = place;
+    const entry: Entry = { ...place, device, attached: false, facts: deviceFacts(busid, device, serial) };
+    this.#entries.set(busid, entry);
+    this.#events?.publish("added", { device: deviceIdentity(busid, device) });
+    return entry;
+  }
+
+  #leave(entry: Entry): Promise<void> {
+    const { busid, device } = entry;
+    this.#events?.publish("removed", { device: deviceIdentity(busid, device) });
+    if (entry.attached) {
+      return new Promise((resolve) => {
+        this.#withdrawn.set(entry, resolve);
+      });
+    }
+    this.#entries.delete(busid);
+    return Promise.resolve();
   }
 }

@@ -1,6 +1,7 @@
 import type { EventLog } from "./event-log.ts";
 import type { ExportTable } from "./export-table.ts";
 import type { GadgetRack } from "./gadget-rack.ts";
+import type { HardwareRack } from "./hardware/hardware-rack.ts";
 import type { Policy } from "./rules/rule-book.ts";
 import type { SessionRegistry } from "./session-registry.ts";
 
@@ -22,6 +23,7 @@ export interface HostControl {
   readonly sessions: SessionRegistry;
   readonly events: EventLog;
   readonly gadgets: GadgetRack;
+  readonly hardware: HardwareRack;
   readonly rules: Policy;
   /** Where rules are kept. */
   readonly stateFolder: string;

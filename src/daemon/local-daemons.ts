@@ -2,21 +2,13 @@ import { printAddress } from "../links/address.ts";
 import { askAgent } from "./agent-client.ts";
 import { askDaemon, type Question } from "./api/control-client.ts";
 import { agentSocket, type ControlPlace, readControlPlace, serveControl } from "./api/control-place.ts";
-import type { AgentState, Device, Given, HostState, Session } from "./api/documents.ts";
+import type { AgentState, Given, HostState, Session } from "./api/documents.ts";
 import { Failed, WrongUsage } from "./failure.ts";
-
-/** A device that the host of this machine shares. */
-export type LocalDevice = Given<typeof Device.static>;
 
 /** What runs on this machine. */
 export interface LocalState {
   readonly host?: Given<typeof HostState.static>;
   readonly agent?: Given<typeof AgentState.static>;
-}
-
-/** What the host of this machine shares. `control` as for `usbferry serve --control`. Rejects with Failed. */
-export async function localDevices(control: string | undefined): Promise<readonly LocalDevice[]> {
-  return requireHost(control, { method: "GET", path: "/v1/devices" });
 }
 
 /** Everything of the daemons that run here; rejects with Failed if none does. */
@@ -42,7 +34,7 @@ export async function kick(
   control: string | undefined,
 ): Promise<{ readonly session: Given<typeof Session.static> } | { readonly port: number }> {
   if (/^s\d{1,15}$/.test(target)) {
-    return { session: await requireHost(control, { method: "DELETE", path: `/v1/sessions/${target}` }) };
+    return { session: await askHost(control, { method: "DELETE", path: `/v1/sessions/${target}` }) };
   }
   if (!/^\d{1,5}$/.test(target)) {
     throw new WrongUsage(
@@ -57,12 +49,17 @@ export async function kick(
   );
 }
 
-async function requireHost<T>(control: string | undefined, question: Question): Promise<T> {
+/** Rejects with Failed if no host is controlled there. */
+export async function requireHost(control: string): Promise<void> {
+  await askHost(control, { method: "GET", path: "/v1/sessions" });
+}
+
+async function askHost<T>(control: string | undefined, question: Question): Promise<T> {
   const place = hostPlace(control);
   const answer = place === undefined ? undefined : await askDaemon<T>(place, "serve", question);
   if (answer !== undefined) return answer;
   throw new Failed(
-    `no usbferry host runs here (${named(place)}). Start one with \`usbferry serve --gadget zero\`, or name a host: ` +
+    `no usbferry host runs here (${named(place)}). Start one with \`usbferry serve\`, or name a host: ` +
       "usbferry list tcp:127.0.0.1:3240",
   );
 }

@@ -9,13 +9,22 @@ const levels = (text: string): string => {
 };
 
 test("each room tells as much as it is asked for, and the audit all unless it is named", () => {
-  assert.equal(levels("info"), "daemon=info audit=info rules=info usbip=info links=info gadgets=info");
+  assert.equal(
+    levels("info"),
+    "daemon=info audit=info rules=info usbip=info links=info gadgets=info hardware=info",
+  );
   assert.equal(
     levels("warn, rules=debug"),
-    "daemon=warn audit=info rules=debug usbip=warn links=warn gadgets=warn",
+    "daemon=warn audit=info rules=debug usbip=warn links=warn gadgets=warn hardware=warn",
   );
-  assert.equal(levels("off,audit=off"), "daemon=off audit=off rules=off usbip=off links=off gadgets=off");
-  assert.equal(levels("usbip=off"), "daemon=info audit=info rules=info usbip=off links=info gadgets=info");
+  assert.equal(
+    levels("off,audit=off"),
+    "daemon=off audit=off rules=off usbip=off links=off gadgets=off hardware=off",
+  );
+  assert.equal(
+    levels("usbip=off"),
+    "daemon=info audit=info rules=info usbip=off links=info gadgets=info hardware=info",
+  );
 });
 
 for (const text of ["", "loud", "rules=loud", "kitchen=info", "info,", "info;warn", "default=info"]) {

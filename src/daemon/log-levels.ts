@@ -1,7 +1,7 @@
 import { WrongUsage } from "./failure.ts";
 
 /** Where a line of the log comes from. */
-export const LOG_ROOMS = ["daemon", "audit", "rules", "usbip", "links", "gadgets"] as const;
+export const LOG_ROOMS = ["daemon", "audit", "rules", "usbip", "links", "gadgets", "hardware"] as const;
 export type LogRoom = (typeof LOG_ROOMS)[number];
 
 /** From the most to the least that is told. */

@@ -4,6 +4,8 @@ import type { LinkAddress } from "../links/listen.ts";
 import type { ConfigurationFile } from "./configuration/configuration.ts";
 import { AccessDenied, Failed, failureKind } from "./failure.ts";
 import { readGadget } from "./gadget-rack.ts";
+import { readHardwareChoice } from "./hardware/hardware-choice.ts";
+import type { NamedDevice } from "./hardware/hardware-rack.ts";
 import { HOST_LIMITS } from "./host-limits.ts";
 import type { LogLevels } from "./log-levels.ts";
 import { dialPlace, listenPlace } from "./place.ts";
@@ -16,6 +18,8 @@ export interface ServeRequest {
   /** Waiting guests to dial. */
   readonly connect?: readonly string[] | undefined;
   readonly gadgets?: readonly string[] | undefined;
+  /** Devices of this machine. */
+  readonly devices?: readonly string[] | undefined;
   /** Which thread carries gadgets that need no event loop. Default: a worker where that is possible. */
   readonly dataPlane?: "worker" | "main" | undefined;
   /** A configuration to read, and to read again when told to. */
@@ -37,6 +41,7 @@ export interface ServePlan {
   readonly listen: ReadonlyMap<string, LinkAddress>;
   readonly connect: ReadonlyMap<string, LinkAddress>;
   readonly gadgets: readonly PlannedGadget[];
+  readonly devices: readonly NamedDevice[];
   readonly rules: readonly Rule[];
   readonly log: LogLevels;
   readonly drainMs: number;
@@ -57,12 +62,16 @@ export type AdmitsWith = (link: LinkKind, rules: readonly Rule[]) => boolean;
 export function planServe(
   request: ServeRequest,
   file: ConfigurationFile | undefined,
+  nicknames: ReadonlyMap<string, string>,
   admits: AdmitsWith,
 ): ServePlan {
   const { configuration } = file ?? {};
   const rules = configuration?.rules ?? [];
 
-  function each<T>(key: "listen" | "connect" | "gadgets", read: (text: string) => T): readonly T[] {
+  function each<T>(
+    key: "listen" | "connect" | "gadgets" | "devices",
+    read: (text: string) => T,
+  ): readonly T[] {
     const asked = request[key];
     if (asked !== undefined) return asked.map(read);
     return (configuration?.[key] ?? []).map((text, i) => {
@@ -85,6 +94,7 @@ export function planServe(
     listen: byAddress(listen),
     connect,
     gadgets: each("gadgets", (text) => ({ text, specification: readGadget(text) })),
+    devices: each("devices", (text) => ({ text, choice: readHardwareChoice(nicknames.get(text) ?? text) })),
     rules,
     log: { ...configuration?.log, ...request.log },
     drainMs: request.drainMs ?? (configuration?.drain ?? HOST_LIMITS.drainMs / 1_000) * 1_000,

@@ -11,17 +11,22 @@ import { EventLog } from "./event-log.ts";
 import { ExportTable } from "./export-table.ts";
 import { Failed, failureKind, WrongUsage } from "./failure.ts";
 import { GadgetRack } from "./gadget-rack.ts";
+import { HardwareRack } from "./hardware/hardware-rack.ts";
+import { hardwareSource } from "./hardware/hardware-source.ts";
+import { machineRoots } from "./hardware/machine-roots.ts";
 import { Host, type OpenedPlaces } from "./host.ts";
 import type { HostControl, Reload } from "./host-control.ts";
 import { HOST_LIMITS } from "./host-limits.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
 import type { Log, RoomLogs } from "./log.ts";
 import { Gate } from "./rules/gate.ts";
-import { type OpenRules, openRules } from "./rules/open-rules.ts";
 import { printRule } from "./rules/rule.ts";
-import { RuleBook } from "./rules/rule-book.ts";
+import { RULES, RuleBook, type RulesState } from "./rules/rule-book.ts";
 import { type PlannedGadget, planServe, type ServePlan, type ServeRequest } from "./serve-plan.ts";
 import { SessionRegistry } from "./session-registry.ts";
+import { BINDS, BindList, type BindsState } from "./state/binds.ts";
+import { deviceNamed } from "./state/device-name.ts";
+import { type KeptState, openKept } from "./state/kept-state.ts";
 import { StateFolder } from "./state/state-folder.ts";
 import { TraceFile } from "./trace-file.ts";
 
@@ -36,14 +41,16 @@ export class Serving implements HostControl {
   readonly exports = new ExportTable(this.events);
   readonly sessions = new SessionRegistry(this.events);
   readonly gadgets: GadgetRack;
+  /** Real devices. */
+  readonly hardware: HardwareRack;
   readonly host: Host;
   /** Who may have what; changed while the host runs. */
   readonly rules: RuleBook;
-  readonly stateFolder: string;
+  readonly #folder: StateFolder;
   readonly #request: ServeRequest;
   readonly #logs: RoomLogs;
   readonly #loop: Loop = new LibuvLoop();
-  readonly #openRules: OpenRules;
+  readonly #kept: KeptStates;
   /** What it was started with; some of it holds until its end. */
   readonly #file: ConfigurationFile | undefined;
   #plan: ServePlan;
@@ -60,20 +67,19 @@ export class Serving implements HostControl {
     file: ConfigurationFile | undefined,
     logs: RoomLogs,
     folder: StateFolder,
-    rules: OpenRules,
-    book: RuleBook,
+    kept: KeptStates,
     trace: TraceFile | undefined,
   ) {
-    this.stateFolder = folder.path;
+    this.#folder = folder;
     this.#request = request;
     this.#file = file;
     this.#logs = logs;
-    this.#openRules = rules;
-    this.rules = book;
+    this.#kept = kept;
+    this.rules = new RuleBook(kept.rules.store, () => this.reconsider());
     this.#plan = EMPTY;
     this.#trace = trace;
     const rulesLog = logs.room("rules");
-    const gate = new Gate(book, logs.room("audit"), (describe) => {
+    const gate = new Gate(this.rules, logs.room("audit"), (describe) => {
       if (rulesLog.isLevelEnabled("debug")) rulesLog.debug(...describe());
     });
     this.host = new Host(
@@ -88,6 +94,18 @@ export class Serving implements HostControl {
     this.gadgets = new GadgetRack(this.exports, this.#loop, logs.room("gadgets"), () =>
       openPlane(request, logs.room("usbip"), this.#trace?.plane),
     );
+    const { exports, sessions, events, rules } = this;
+    this.hardware = new HardwareRack({
+      exports,
+      sessions,
+      events,
+      rules,
+      binds: new BindList(kept.binds.store),
+      loop: this.#loop,
+      log: logs.room("hardware"),
+      roots: machineRoots(),
+      source: hardwareSource,
+    });
   }
 
   /** Rejects with WrongUsage, AccessDenied, Failed or a LinkError; then nothing is left behind. */
@@ -96,18 +114,21 @@ export class Serving implements HostControl {
     const folder = new StateFolder(request.stateFolder ?? file?.configuration.state);
     logs.level({ ...file?.configuration.log, ...request.log });
     const trace = request.trace === undefined ? undefined : new TraceFile(request.trace);
-    const rules = await openRules(folder, logs.room("daemon"));
-    const serving = new Serving(request, file, logs, folder, rules, new RuleBook(rules.store), trace);
+    let serving: Serving | undefined;
+    const kept = await openStates(folder, logs.room("daemon"), () => serving?.reconsider());
+    serving = new Serving(request, file, logs, folder, kept, trace);
     try {
       serving.#control = await serving.#openControl(file);
+      await serving.hardware.start();
       await serving.#become(file);
     } catch (error) {
       serving.#control?.stop();
+      await serving.hardware.close();
       await serving.gadgets.close();
-      await rules.close();
+      await closeStates(kept);
       throw error;
     }
-    rules.tell();
+    for (const { tell } of Object.values(kept)) tell();
     return serving;
   }
 
@@ -116,8 +137,19 @@ export class Serving implements HostControl {
     return this.host.addresses;
   }
 
+  /** Where rules and binds are kept. */
+  get stateFolder(): string {
+    return this.#folder.path;
+  }
+
   get busids(): readonly string[] {
-    return Array.from(this.exports.devices(), ({ busid }) => busid);
+    const busids = Array.from(this.exports.devices(), ({ busid }) => busid);
+    // Those of the machine in the order of their ports, whichever was found first.
+    const hardware = this.hardware.list().map(({ busid }) => busid);
+    return [
+      ...hardware.filter((busid) => busids.includes(busid)),
+      ...busids.filter((busid) => !hardware.includes(busid)),
+    ];
   }
 
   /** What a person has to know of single devices, with their bus ids. */
@@ -150,14 +182,20 @@ export class Serving implements HostControl {
     return reload;
   }
 
+  /** Other rules hold, or other devices are bound, than before. */
+  reconsider(): void {
+    void this.hardware.reconsider();
+  }
+
   async stop(): Promise<void> {
     this.#isStopping = true;
     await this.#reloading;
     for (const dialler of this.#diallers.values()) dialler.stop();
     this.#control?.refuseNew();
     await this.host.stop(this.#plan.drainMs);
+    await this.hardware.close();
     await this.gadgets.close();
-    await this.#openRules.close();
+    await closeStates(this.#kept);
     this.#control?.stop();
     this.#trace?.write();
   }
@@ -191,7 +229,8 @@ export class Serving implements HostControl {
   /** What can fail comes first, and is undone. */
   async #become(file: ConfigurationFile | undefined): Promise<readonly string[]> {
     const before = this.#plan;
-    const plan = planServe(this.#request, file, (link, rules) => this.rules.mayAdmit(link, rules));
+    const named = await this.#nicknames(file);
+    const plan = planServe(this.#request, file, named, (link, rules) => this.rules.mayAdmit(link, rules));
     // One that was unplugged meanwhile is plugged again if the configuration still has it.
     const served = this.#served.filter(({ busid }) => this.gadgets.has(busid));
     const { kept, gone, added } = sortGadgets(served, plan.gadgets);
@@ -228,7 +267,15 @@ export class Serving implements HostControl {
     for (const address of missing(before.listen, plan.listen)) this.host.close(address);
     places.adopt();
     this.#dial(plan);
+    await this.hardware.name(plan.devices);
     return [...changed, ...differences(before, plan)];
+  }
+
+  /** What the devices that are asked for stand for. */
+  async #nicknames(file: ConfigurationFile | undefined): Promise<ReadonlyMap<string, string>> {
+    const texts = this.#request.devices ?? file?.configuration.devices ?? [];
+    const named = texts.map(async (text) => [text, await deviceNamed(text, this.#folder)] as const);
+    return new Map(await Promise.all(named));
   }
 
   #openControl(file: ConfigurationFile | undefined): Promise<ControlServer> {
@@ -262,10 +309,30 @@ const EMPTY: ServePlan = {
   listen: new Map(),
   connect: new Map(),
   gadgets: [],
+  devices: [],
   rules: [],
   log: {},
   drainMs: HOST_LIMITS.drainMs,
 };
+
+interface KeptStates {
+  readonly rules: KeptState<RulesState>;
+  readonly binds: KeptState<BindsState>;
+}
+
+async function openStates(folder: StateFolder, log: Log, changed: () => void): Promise<KeptStates> {
+  const rules = await openKept(folder, RULES, log, changed);
+  try {
+    return { rules, binds: await openKept(folder, BINDS, log, changed) };
+  } catch (error) {
+    await rules.close();
+    throw error;
+  }
+}
+
+async function closeStates(kept: KeptStates): Promise<void> {
+  await Promise.all(Object.values(kept).map(({ close }) => close()));
+}
 
 /** Throws a SystemError. */
 function openPlane(
@@ -311,6 +378,7 @@ function sortGadgets(
 const DIFFERENCES: readonly (readonly [words: string, of: (plan: ServePlan) => unknown])[] = [
   ["listens elsewhere", ({ listen }) => Array.from(listen.keys())],
   ["dials others", ({ connect }) => Array.from(connect.keys())],
+  ["shares other devices", ({ devices }) => devices.map(({ text }) => text)],
   ["has other rules", ({ rules }) => rules.map(printRule)],
   ["logs at other levels", ({ log }) => log],
   ["drains for another time", ({ drainMs }) => drainMs],

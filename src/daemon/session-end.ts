@@ -16,6 +16,8 @@ export type SessionCode =
   | "STOPPED"
   /** Somebody who may control this host or guest cut it. */
   | "KICKED"
+  /** Its device is not to be shared any more. */
+  | "UNBOUND"
   | ProtocolErrorCode;
 
 export interface SessionEnd {
@@ -29,10 +31,11 @@ export const KICKED: SessionEnd = {
   code: "KICKED",
   reason: "it was cut by `usbferry kick` or the control API",
 };
+export const UNBOUND: SessionEnd = { code: "UNBOUND", reason: "its device was unbound (`usbferry unbind`)" };
 
 /** Ends that somebody wanted. */
 export function isWanted({ code }: SessionEnd): boolean {
-  return code === "OK" || code === "STOPPED" || code === "KICKED";
+  return code === "OK" || code === "STOPPED" || code === "KICKED" || code === "UNBOUND";
 }
 
 export function endBySession(cause: EndCause): SessionEnd {

@@ -111,6 +111,13 @@ export class SessionRegistry {
     return facts;
   }
 
+  /** Ends whoever has this device; resolves when that is over. */
+  async endOf(busid: string, end: SessionEnd): Promise<void> {
+    const having = Array.from(this.#open.values()).filter(({ device }) => device?.busid === busid);
+    for (const { control } of having) control.end(end);
+    await Promise.all(having.map(({ over }) => over));
+  }
+
   #tellEnd({ facts, device }: Open, { code, reason }: SessionEnd): void {
     const common = { peer: facts.peer, session: facts.id, code, reason };
     if (device !== undefined) this.#events.publish("detached", { device, ...common });

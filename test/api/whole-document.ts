@@ -3,14 +3,18 @@ import { fileURLToPath } from "node:url";
 import { Agent } from "../../src/daemon/agent.ts";
 import { addAgentRoutes } from "../../src/daemon/api/agent-routes.ts";
 import { buildApp } from "../../src/daemon/api/app.ts";
+import { addBindRoutes } from "../../src/daemon/api/bind-routes.ts";
 import { addHostRoutes } from "../../src/daemon/api/host-routes.ts";
 import { addRulesRoutes } from "../../src/daemon/api/rules-routes.ts";
 import { EventLog } from "../../src/daemon/event-log.ts";
 import { ExportTable } from "../../src/daemon/export-table.ts";
 import { GadgetRack } from "../../src/daemon/gadget-rack.ts";
+import { HardwareRack } from "../../src/daemon/hardware/hardware-rack.ts";
+import { hardwareSource } from "../../src/daemon/hardware/hardware-source.ts";
 import { LibuvLoop } from "../../src/daemon/libuv-loop.ts";
 import { RULES, RuleBook } from "../../src/daemon/rules/rule-book.ts";
 import { SessionRegistry } from "../../src/daemon/session-registry.ts";
+import { BINDS, BindList } from "../../src/daemon/state/binds.ts";
 import { WISHES, WishList } from "../../src/daemon/state/wishes.ts";
 import { Vhci } from "../../src/vhci/vhci.ts";
 
@@ -37,7 +41,11 @@ export async function wholeDocument(): Promise<string> {
     new WishList({ value: WISHES.empty, change: unasked }),
   );
   const rules = new RuleBook({ value: RULES.empty, change: unasked });
+  const binds = new BindList({ value: BINDS.empty, change: unasked });
+  const roots = { sysfs: "", dev: "", proc: "" };
+  const around = { exports, sessions, events, rules, binds, loop, log, roots, source: hardwareSource };
   const host = {
+    hardware: new HardwareRack(around),
     since: "",
     addresses: [],
     exports,
@@ -52,6 +60,7 @@ export async function wholeDocument(): Promise<string> {
     { events, log, state: () => ({ role: "agent", version: "", since: "", sequence: 0, ...agent.state }) },
     (routes, limits) => {
       addHostRoutes(routes, host);
+      addBindRoutes(routes, host.hardware);
       addRulesRoutes(routes, rules);
       addAgentRoutes(routes, agent, limits);
     },

@@ -15,6 +15,7 @@ test("the example of docs/configuration.md is one, and says every key", () => {
   assert.deepEqual(Object.keys(file.configuration).toSorted(), [
     "connect",
     "control",
+    "devices",
     "drain",
     "gadgets",
     "listen",
@@ -22,10 +23,14 @@ test("the example of docs/configuration.md is one, and says every key", () => {
     "rules",
     "state",
   ]);
-  const plan = planServe({}, file, () => true);
+  const plan = planServe({}, file, new Map([["scanner", "04b8:0123"]]), () => true);
   assert.deepEqual(
     plan.gadgets.map(({ specification }) => specification.kind),
     ["zero", "keyboard", "disk"],
+  );
+  assert.deepEqual(
+    plan.devices.map(({ choice }) => choice.by),
+    ["busid", "serial", "id"],
   );
   assert.equal(plan.listen.size, 3);
   assert.equal(printRule(plan.rules[2]!), 'allow serial="My Disk" client=10.0.0.0/8');

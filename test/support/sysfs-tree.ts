@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import type { SystemRoots } from "../../src/hardware/usbfs/enumeration.ts";
+import type { MachineRoots } from "../../src/daemon/hardware/machine-roots.ts";
 import type { Uevent } from "../../src/linux/uevent.ts";
 
 /** A device as a kernel shows it; what is left out is that of a stick on port 1-2. */
@@ -53,7 +53,11 @@ const CONTROLLER = "devices/pci0000:00/0000:00:04.0";
 /** A sysfs and a /dev in a folder of a test, laid out as the kernel does it. */
 export class SysfsTree {
   readonly folder = mkdtempSync(join(tmpdir(), "usbferry-sysfs-"));
-  readonly roots: SystemRoots = { sysfs: join(this.folder, "sys"), dev: join(this.folder, "dev") };
+  readonly roots: MachineRoots = {
+    sysfs: join(this.folder, "sys"),
+    dev: join(this.folder, "dev"),
+    proc: join(this.folder, "proc"),
+  };
   readonly #paths = new Map<string, { readonly path: string; readonly device: RecordedDevice }>();
 
   constructor() {
@@ -143,8 +147,26 @@ export class SysfsTree {
     for (const [disk, numbers] of Object.entries(disks)) {
       const own = `${path}/${name}:1.0/host0/block/${whole}${disk === whole ? "" : `/${disk}`}`;
       this.write(own, "dev", numbers);
-      this.#link(join(this.roots.sysfs, own), join(this.roots.sysfs, "class/block", disk));
+      this.blockLink(disk, own);
     }
+  }
+
+  blockLink(name: string, path: string): void {
+    const link = join(this.roots.sysfs, "class/block", name);
+    rmSync(link, { force: true });
+    this.#link(join(this.roots.sysfs, path), link);
+  }
+
+  /** What is mounted, in the form of proc(5), by the numbers of the disk. */
+  mount(
+    mounts: readonly { readonly numbers: string; readonly point: string; readonly source?: string }[],
+  ): void {
+    mkdirSync(join(this.roots.proc, "self"), { recursive: true });
+    const lines = mounts.map(
+      ({ numbers, point, source = "/dev/x" }, i) =>
+        `${20 + i} 1 ${numbers} / ${point} rw,relatime shared:1 - ext4 ${source} rw\n`,
+    );
+    writeFileSync(join(this.roots.proc, "self/mountinfo"), lines.join(""));
   }
 
   write(path: string, file: string, value: string): void {

@@ -19,11 +19,15 @@ type Environment = Readonly<Record<string, string>>;
 /** Tests neither see nor change the state of this machine. */
 const state = mkdtempSync(join(tmpdir(), "usbferry-test-state-"));
 process.on("exit", () => rmSync(state, { recursive: true, force: true }));
-/** Hosts of several tests run at once: none is controlled, and no command asks another's, unless a test says so. */
+/**
+ * Hosts of several tests run at once: none is controlled, and no command asks another's, unless a test says so. Nor do they
+ * see what is plugged into this machine.
+ */
 export const ALONE: Environment = {
   USBFERRY_STATE: state,
   USBFERRY_CONTROL: "off",
   USBFERRY_AGENT: "/nonexistent/agent.sock",
+  USBFERRY_ROOT: "/nonexistent",
 };
 
 /** Runs a command to its end. */

@@ -1,6 +1,7 @@
 import { type TProperties, type TSchema, Type } from "@sinclair/typebox";
 import { TransferStatus } from "../../usb/urb.ts";
 import { EVENT_KINDS } from "../device-event.ts";
+import { HARDWARE_STATES, type HardwareState } from "../hardware/hardware-state.ts";
 
 /**
  * The JSON documents of the control API. A titled one becomes a component of the OpenAPI document under its title.
@@ -90,7 +91,30 @@ export const Device = document("Device", {
     plain({ bInterfaceClass: Byte, bInterfaceSubClass: Byte, bInterfaceProtocol: Byte }),
     { description: "of its first configuration" },
   ),
-  state: oneOf("free", "attached"),
+  state: Type.Unsafe<HardwareState>(
+    Type.Union(
+      HARDWARE_STATES.map((state) => Type.Literal(state)),
+      {
+        description:
+          "free, attached: shared, without and with a guest; not-shared, in-use: a real device that is not shared, which " +
+          "drivers of this machine have in the latter case (or, if `because` is there, a program that keeps it from guests); " +
+          "imported: plugged in elsewhere and attached here",
+      },
+    ),
+  ),
+  manufacturer: Type.Optional(Type.String()),
+  product: Type.Optional(Type.String()),
+  serial: Type.Optional(Type.String()),
+  drivers: Type.Optional(Type.Array(Type.String(), { description: "of this machine, which have it" })),
+  because: Type.Optional(
+    Type.String({
+      description: "why a real device is shared",
+      examples: ["bound", "--device 1-2", "rule r1"],
+    }),
+  ),
+  obstacle: Type.Optional(
+    Type.String({ description: "why it cannot be had although it is to be shared, and what to do" }),
+  ),
   session: Type.Optional(Type.String({ description: "which has it" })),
   peer: Type.Optional(Type.String({ description: "who has it" })),
 });
@@ -107,6 +131,41 @@ export const Session = document("Session", {
 export const Plugged = document("Plugged", {
   busid: BusId,
   note: Type.Optional(Type.String({ description: "what a person has to know to use it" })),
+});
+
+export const WantedDevice = document("WantedDevice", {
+  by: oneOf("bind", "device"),
+  device: Type.String({
+    description: "by what it is known, or as the host was told to share it",
+    examples: ["0525:a4a0:4C530001", "0525:a4a0 at 1-2"],
+  }),
+  vid: Type.Optional(Hex4),
+  pid: Type.Optional(Hex4),
+  serial: Type.Optional(Type.String()),
+  busid: Type.Optional(BusId),
+  name: Type.Optional(Type.String({ description: "what it called itself when it was bound" })),
+  busids: Type.Array(Type.String(), { description: "where such a device is plugged in; empty if it is not" }),
+});
+
+export const Binds = document("Binds", {
+  binds: Type.Array(WantedDevice),
+  warnings: Type.Array(Type.String(), { description: "devices that only their ports tell apart" }),
+});
+
+export const Bound = document("Bound", {
+  busid: Type.Optional(BusId),
+  identity: Type.String({ description: "by what it is known again", examples: ["0525:a4a0:4C530001"] }),
+  warnings: Type.Array(Type.String(), { description: "what a person has to know" }),
+});
+
+export const Unbound = document("Unbound", {
+  unbound: Type.Array(
+    plain({
+      busid: Type.Optional(BusId),
+      identity: Type.String(),
+      stillShared: Type.Optional(Type.String({ description: "why it is shared all the same" })),
+    }),
+  ),
 });
 
 export const Reloaded = document("Reloaded", {
@@ -136,9 +195,10 @@ export const HostState = document("HostState", {
   ...running,
   addresses: Type.Array(Type.String(), { description: "where devices are shared" }),
   devices: Type.Array(Device),
+  binds: Type.Array(WantedDevice),
   sessions: Type.Array(Session),
   rules: Type.Array(Rule),
-  stateFolder: Type.String({ description: "where rules are kept" }),
+  stateFolder: Type.String({ description: "where rules and binds are kept" }),
 });
 
 export const AttachedDevice = document("AttachedDevice", {
@@ -190,6 +250,13 @@ export const WaitRequest = document("WaitRequest", {
 });
 export const PlugRequest = document("PlugRequest", {
   gadget: Type.String({ minLength: 1, maxLength: 4096, examples: ["zero,speed=super"] }),
+});
+export const BindRequest = document("BindRequest", {
+  device: DeviceText,
+  force: Type.Optional(Type.Boolean({ description: "also what this machine needs itself" })),
+});
+export const UnbindRequest = document("UnbindRequest", {
+  device: Type.Optional(Type.String({ ...DeviceText, description: "every device, if it is left out" })),
 });
 /** Counted from 1 among the rules of the state. */
 const Position = Type.Integer({ minimum: 1, maximum: 1_000 });

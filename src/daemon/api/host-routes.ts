@@ -27,8 +27,8 @@ export function addHostRoutes(routes: Routes, host: HostControl): void {
       schema: {
         tags,
         operationId: "devices",
-        summary: "What this host shares",
-        response: answers(Type.Array(Device), "Free and attached ones."),
+        summary: "Devices of this host",
+        response: answers(Type.Array(Device), "Real devices, shared or not, and gadgets."),
       },
     },
     () => devicesOf(host),
@@ -125,6 +125,7 @@ export async function hostState(host: HostControl): Promise<Given<typeof HostSta
     sequence: host.events.last,
     addresses: host.addresses,
     devices: devicesOf(host),
+    binds: host.hardware.wanted(),
     sessions: host.sessions.sessions(),
     rules: await host.rules.list(),
     stateFolder: host.stateFolder,
@@ -133,12 +134,18 @@ export async function hostState(host: HostControl): Promise<Given<typeof HostSta
 
 function devicesOf(host: HostControl): Given<typeof Device.static>[] {
   const sessions = new Map(host.sessions.sessions().map((session) => [session.device?.busid, session]));
-  return Array.from(host.exports.devices(), ({ busid, device, attached }) => {
-    const holder = attached ? sessions.get(busid) : undefined;
-    return {
-      ...deviceDescription(busid, device),
-      state: attached ? ("attached" as const) : ("free" as const),
-      ...(holder !== undefined && { session: holder.id, peer: holder.peer }),
-    };
+  const holder = (busid: string, state: string): Pick<typeof Device.static, "session" | "peer"> => {
+    const session = state === "attached" ? sessions.get(busid) : undefined;
+    return session === undefined ? {} : { session: session.id, peer: session.peer };
+  };
+  const hardware = Array.from(host.hardware.list(), (device) => ({
+    ...device,
+    ...holder(device.busid, device.state),
+  }));
+  const others = Array.from(host.exports.devices()).filter(({ busid }) => !host.hardware.has(busid));
+  const gadgets = Array.from(others, ({ busid, device, attached }) => {
+    const state = attached ? ("attached" as const) : ("free" as const);
+    return { ...deviceDescription(busid, device), state, ...holder(busid, state) };
   });
+  return [...hardware, ...gadgets];
 }

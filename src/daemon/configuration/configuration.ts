@@ -30,6 +30,12 @@ const ConfigurationSchema = Type.Object(
         maxItems: 1_000,
       }),
     ),
+    devices: Type.Optional(
+      Type.Array(Type.String({ description: 'a device such as 1-2 or "0525:a4a0"' }), {
+        description: 'a list of devices of this machine, as in [1-2, "0525:a4a0"]',
+        maxItems: 1_000,
+      }),
+    ),
     rules: Type.Optional(
       Type.Array(Type.String({ description: "a rule such as allow client=192.168.7.0/24" }), {
         description: "a list of rules, as in [allow client=192.168.7.0/24]",
@@ -125,7 +131,7 @@ export class ConfigurationFile {
   }
 
   /** An entry of a list is wrong for a reason that the schema cannot know: the message, with its place. */
-  complaint(key: "listen" | "connect" | "gadgets", position: number, reason: string): string {
+  complaint(key: "listen" | "connect" | "gadgets" | "devices", position: number, reason: string): string {
     return this.#document.refusal([key, position], reason).message;
   }
 }

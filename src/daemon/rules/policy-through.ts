@@ -45,11 +45,16 @@ async function hostOf(folder: StateFolder, place: ControlPlace | undefined): Pro
   return host?.stateFolder === folder.path ? host : undefined;
 }
 
-function hostRuns({ heldBy }: StateHeld, { path }: StateFolder, place: ControlPlace | undefined): Failed {
+/** The failure of who wants to change what that host keeps. */
+export function hostRuns(
+  { heldBy }: StateHeld,
+  { path }: StateFolder,
+  place: ControlPlace | undefined,
+): Failed {
   const who = heldBy === undefined ? "a host" : `the host with process id ${heldBy}`;
   const where = place === undefined ? "there is no control socket here" : `not at ${printAddress(place)}`;
   return new Failed(
-    `${who} runs and keeps the rules in ${path}, and it is not controlled here (${where}). Name its control socket ` +
+    `${who} runs and keeps ${path}, and it is not controlled here (${where}). Name its control socket ` +
       "with --control PATH, as its --control says.",
   );
 }

@@ -84,15 +84,19 @@ export class RuleBook implements Policy {
   #read: RulesState | undefined;
   /** Both, in the order in which they are asked; made anew when one has changed. */
   #all: readonly IdentifiedRule[] | undefined;
+  readonly #changed: () => void;
 
-  constructor(store: ChangeableState<RulesState>) {
+  /** `changed` runs when other rules hold than before. */
+  constructor(store: ChangeableState<RulesState>, changed: () => void = () => {}) {
     this.#store = store;
+    this.#changed = changed;
   }
 
   /** Replaces the rules of the configuration. */
   configure(rules: readonly Rule[]): void {
     this.#configured = rules.map((rule, i) => ({ ...rule, id: `c${i + 1}` }));
     this.#all = undefined;
+    this.#changed();
   }
 
   decide(device: DeviceFacts, client: ClientFacts): Verdict<IdentifiedRule> {
@@ -137,6 +141,7 @@ export class RuleBook implements Policy {
       const at = placeOf(position ?? state.rules.length + 1, state.rules.length + 1);
       return { ...state, next: state.next + 1, rules: state.rules.toSpliced(at, 0, added) };
     });
+    this.#changed();
     return { ...added, source: "state" };
   }
 
@@ -148,6 +153,7 @@ export class RuleBook implements Policy {
       removed = state.rules[at]!;
       return { ...state, rules: state.rules.toSpliced(at, 1) };
     });
+    this.#changed();
     return { ...removed, source: "state" };
   }
 
@@ -160,6 +166,7 @@ export class RuleBook implements Policy {
       const to = placeOf(position, state.rules.length);
       return { ...state, rules: state.rules.toSpliced(at, 1).toSpliced(to, 0, moved) };
     });
+    this.#changed();
     return { ...moved, source: "state" };
   }
 

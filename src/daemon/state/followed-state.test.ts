@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openRules } from "../rules/open-rules.ts";
 import { RULES, RuleBook } from "../rules/rule-book.ts";
+import { openKept } from "./kept-state.ts";
 import { StateFolder } from "./state-folder.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "usbferry-followed-"));
@@ -23,8 +23,8 @@ test("a second host follows the rules of the first, changes none, and keeps them
   const codes: string[] = [];
   const note = (fields: object): void => void codes.push((fields as { code: string }).code);
   const log = { info: note, warn: note };
-  const first = await openRules(new StateFolder(folder), log);
-  const second = await openRules(new StateFolder(folder), log);
+  const first = await openKept(new StateFolder(folder), RULES, log);
+  const second = await openKept(new StateFolder(folder), RULES, log);
   second.tell();
   assert.deepEqual(codes, ["STATE_FOLLOWED"]);
   const [own, followed] = [new RuleBook(first.store), new RuleBook(second.store)];

@@ -9,6 +9,7 @@ export class FollowedState<T> implements ChangeableState<T> {
   readonly #kind: StateKind<T>;
   readonly #refusal: Error;
   readonly #failed: (error: Error) => void;
+  readonly #changed: () => void;
   #value: T;
   #watcher: FSWatcher | undefined;
   #reading = Promise.resolve();
@@ -18,23 +19,27 @@ export class FollowedState<T> implements ChangeableState<T> {
     kind: StateKind<T>,
     refusal: Error,
     failed: (error: Error) => void,
+    changed: () => void,
     value: T,
   ) {
     this.#path = path;
     this.#kind = kind;
     this.#refusal = refusal;
     this.#failed = failed;
+    this.#changed = changed;
     this.#value = value;
   }
 
-  /** A change is rejected with `refusal`; `failed` hears why what was read last stays. */
+  /** A change is rejected with `refusal`; `failed` hears why what was read last stays, `changed` that it was read anew. */
   static async open<T>(
     path: string,
     kind: StateKind<T>,
     refusal: Error,
     failed: (error: Error) => void,
+    changed: () => void = () => {},
   ): Promise<FollowedState<T>> {
-    const state = new FollowedState(path, kind, refusal, failed, await readState(path, kind));
+    const value = await readState(path, kind);
+    const state = new FollowedState(path, kind, refusal, failed, changed, value);
     state.#watch();
     // It may have changed before it was watched.
     state.#reading = state.#reading.then(() => state.#read());
@@ -74,6 +79,7 @@ export class FollowedState<T> implements ChangeableState<T> {
   async #read(): Promise<void> {
     try {
       this.#value = await readState(this.#path, this.#kind);
+      this.#changed();
     } catch (error) {
       this.#failed(error as Error);
     }
