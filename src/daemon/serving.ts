@@ -1,3 +1,4 @@
+import { UsbfsDevice } from "../hardware/usbfs/usbfs-device.ts";
 import { SystemError } from "../linux/system-error.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { UrbTrace } from "../usbip/urb-trace.ts";
@@ -12,7 +13,6 @@ import { ExportTable } from "./export-table.ts";
 import { Failed, failureKind, WrongUsage } from "./failure.ts";
 import { GadgetRack } from "./gadget-rack.ts";
 import { HardwareRack } from "./hardware/hardware-rack.ts";
-import { hardwareSource } from "./hardware/hardware-source.ts";
 import { machineRoots } from "./hardware/machine-roots.ts";
 import { Host, type OpenedPlaces } from "./host.ts";
 import type { HostControl, Reload } from "./host-control.ts";
@@ -21,12 +21,13 @@ import { LibuvLoop } from "./libuv-loop.ts";
 import type { Log, RoomLogs } from "./log.ts";
 import { Gate } from "./rules/gate.ts";
 import { printRule } from "./rules/rule.ts";
-import { RULES, RuleBook, type RulesState } from "./rules/rule-book.ts";
+import { RuleBook } from "./rules/rule-book.ts";
 import { type PlannedGadget, planServe, type ServePlan, type ServeRequest } from "./serve-plan.ts";
 import { SessionRegistry } from "./session-registry.ts";
-import { BINDS, BindList, type BindsState } from "./state/binds.ts";
+import { BindList } from "./state/binds.ts";
 import { deviceNamed } from "./state/device-name.ts";
-import { type KeptState, openKept } from "./state/kept-state.ts";
+import { DriverClaims } from "./state/driver-claims.ts";
+import { closeStates, type HostStates, openStates } from "./state/host-states.ts";
 import { StateFolder } from "./state/state-folder.ts";
 import { TraceFile } from "./trace-file.ts";
 
@@ -50,7 +51,7 @@ export class Serving implements HostControl {
   readonly #request: ServeRequest;
   readonly #logs: RoomLogs;
   readonly #loop: Loop = new LibuvLoop();
-  readonly #kept: KeptStates;
+  readonly #kept: HostStates;
   /** What it was started with; some of it holds until its end. */
   readonly #file: ConfigurationFile | undefined;
   #plan: ServePlan;
@@ -67,7 +68,7 @@ export class Serving implements HostControl {
     file: ConfigurationFile | undefined,
     logs: RoomLogs,
     folder: StateFolder,
-    kept: KeptStates,
+    kept: HostStates,
     trace: TraceFile | undefined,
   ) {
     this.#folder = folder;
@@ -95,6 +96,8 @@ export class Serving implements HostControl {
       openPlane(request, logs.room("usbip"), this.#trace?.plane),
     );
     const { exports, sessions, events, rules } = this;
+    const log = logs.room("hardware");
+    const claims = kept.claims && new DriverClaims(kept.claims.store, log);
     this.hardware = new HardwareRack({
       exports,
       sessions,
@@ -102,9 +105,14 @@ export class Serving implements HostControl {
       rules,
       binds: new BindList(kept.binds.store),
       loop: this.#loop,
-      log: logs.room("hardware"),
+      log,
       roots: machineRoots(),
-      source: hardwareSource,
+      claims,
+      source: (device) =>
+        new UsbfsDevice(device, {
+          ...(claims !== undefined && { claims }),
+          warn: (code, message) => log.warn({ code, busid: device.busid }, `${code} ${message}`),
+        }),
     });
   }
 
@@ -128,7 +136,8 @@ export class Serving implements HostControl {
       await closeStates(kept);
       throw error;
     }
-    for (const { tell } of Object.values(kept)) tell();
+    kept.rules.tell();
+    kept.binds.tell();
     return serving;
   }
 
@@ -314,25 +323,6 @@ const EMPTY: ServePlan = {
   log: {},
   drainMs: HOST_LIMITS.drainMs,
 };
-
-interface KeptStates {
-  readonly rules: KeptState<RulesState>;
-  readonly binds: KeptState<BindsState>;
-}
-
-async function openStates(folder: StateFolder, log: Log, changed: () => void): Promise<KeptStates> {
-  const rules = await openKept(folder, RULES, log, changed);
-  try {
-    return { rules, binds: await openKept(folder, BINDS, log, changed) };
-  } catch (error) {
-    await rules.close();
-    throw error;
-  }
-}
-
-async function closeStates(kept: KeptStates): Promise<void> {
-  await Promise.all(Object.values(kept).map(({ close }) => close()));
-}
 
 /** Throws a SystemError. */
 function openPlane(

@@ -10,12 +10,13 @@ import { EventLog } from "../../src/daemon/event-log.ts";
 import { ExportTable } from "../../src/daemon/export-table.ts";
 import { GadgetRack } from "../../src/daemon/gadget-rack.ts";
 import { HardwareRack } from "../../src/daemon/hardware/hardware-rack.ts";
-import { hardwareSource } from "../../src/daemon/hardware/hardware-source.ts";
 import { LibuvLoop } from "../../src/daemon/libuv-loop.ts";
 import { RULES, RuleBook } from "../../src/daemon/rules/rule-book.ts";
 import { SessionRegistry } from "../../src/daemon/session-registry.ts";
 import { BINDS, BindList } from "../../src/daemon/state/binds.ts";
 import { WISHES, WishList } from "../../src/daemon/state/wishes.ts";
+import type { HardwareDevice } from "../../src/hardware/hardware-device.ts";
+import { UsbfsDevice } from "../../src/hardware/usbfs/usbfs-device.ts";
 import { Vhci } from "../../src/vhci/vhci.ts";
 
 export const DOCUMENT_PATH = fileURLToPath(new URL("../../../docs/openapi.json", import.meta.url));
@@ -43,7 +44,17 @@ export async function wholeDocument(): Promise<string> {
   const rules = new RuleBook({ value: RULES.empty, change: unasked });
   const binds = new BindList({ value: BINDS.empty, change: unasked });
   const roots = { sysfs: "", dev: "", proc: "" };
-  const around = { exports, sessions, events, rules, binds, loop, log, roots, source: hardwareSource };
+  const around = {
+    exports,
+    sessions,
+    events,
+    rules,
+    binds,
+    loop,
+    log,
+    roots,
+    source: (device: HardwareDevice) => new UsbfsDevice(device),
+  };
   const host = {
     hardware: new HardwareRack(around),
     since: "",

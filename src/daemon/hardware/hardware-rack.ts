@@ -1,4 +1,5 @@
 import type { HardwareDevice } from "../../hardware/hardware-device.ts";
+import { repairDrivers } from "../../hardware/usbfs/driver-repair.ts";
 import { compareBusids } from "../../hardware/usbfs/enumeration.ts";
 import { HardwareWatch, type WatchListener } from "../../hardware/usbfs/hotplug.ts";
 import { SystemError } from "../../linux/system-error.ts";
@@ -13,6 +14,7 @@ import type { RuleBook } from "../rules/rule-book.ts";
 import { UNBOUND } from "../session-end.ts";
 import type { SessionRegistry } from "../session-registry.ts";
 import type { BindList } from "../state/binds.ts";
+import type { DriverClaims } from "../state/driver-claims.ts";
 import {
   type Binding,
   type Bound,
@@ -50,6 +52,8 @@ export interface RackSurroundings {
   readonly loop: Loop;
   readonly log: Log;
   readonly roots: MachineRoots;
+  /** What a host that was killed has taken and not given back. */
+  readonly claims?: DriverClaims | undefined;
   /** Makes the source of a device; nothing is opened yet. */
   readonly source: (device: HardwareDevice) => UsbDevice;
 }
@@ -88,6 +92,7 @@ export class HardwareRack implements Binding, WatchListener {
     const watch = await HardwareWatch.start(roots, loop, this);
     if (watch instanceof SystemError) this.deaf(watch);
     else this.#watch = watch;
+    await this.#repair();
     await this.reconsider();
   }
 
@@ -223,6 +228,25 @@ export class HardwareRack implements Binding, WatchListener {
       await plugged.leaving;
     }
     return unbound;
+  }
+
+  /** Gives drivers back what a host that was killed had taken from them. */
+  async #repair(): Promise<void> {
+    const { claims, loop, log } = this.#around;
+    if (claims === undefined || claims.list().length === 0) return;
+    const repairs = await repairDrivers(claims.list(), this.#devices(), loop);
+    for (const { claim, outcome, message = "" } of repairs) {
+      const { busid } = claim;
+      if (outcome === "repaired") {
+        log.info({ code: "REPAIRED", busid }, `REPAIRED its drivers have ${busid} again`);
+      } else if (outcome === "failed") {
+        log.warn(
+          { code: "NOT_REPAIRED", busid },
+          `NOT_REPAIRED its drivers do not have ${busid}: ${message}`,
+        );
+      }
+    }
+    await claims.forget(repairs.filter(({ outcome }) => outcome !== "failed").map(({ claim }) => claim));
   }
 
   /** Shares it, or not. What is asked for meanwhile is considered once more. */
