@@ -122,6 +122,7 @@ export class Host implements SessionOwner {
     if (full !== undefined) {
       link.destroy();
       this.#refusals.refused(full, this.#loop.now());
+      this.restless();
       return false;
     }
     // Only who was dialled is followed.
@@ -141,8 +142,24 @@ export class Host implements SessionOwner {
     this.#withoutDevice.add(session);
     if (watcher !== undefined) this.#watchers.set(session, watcher);
     session.start();
-    this.#patrolLater();
+    this.restless();
     return true;
+  }
+
+  /** A host whose guests are idle sleeps. */
+  restless(): void {
+    if (this.#patrolling) return;
+    this.#patrolling = true;
+    this.#loop.after(PATROL_MS, () => {
+      this.#patrolling = false;
+      let isSettled = true;
+      for (const session of this.#sessions.keys()) {
+        session.patrol();
+        isSettled &&= session.isSettled;
+      }
+      this.#refusals.patrol(this.#loop.now());
+      if (!isSettled || this.#refusals.pending) this.restless();
+    });
   }
 
   imported(session: Session, { busid, device }: ExportedDevice, counters: TransferCounters): void {
@@ -191,16 +208,5 @@ export class Host implements SessionOwner {
   #closeListeners(): void {
     for (const listener of this.#listeners.values()) listener.close();
     this.#listeners.clear();
-  }
-
-  #patrolLater(): void {
-    if (this.#patrolling) return;
-    this.#patrolling = true;
-    this.#loop.after(PATROL_MS, () => {
-      this.#patrolling = false;
-      for (const session of this.#sessions.keys()) session.patrol();
-      this.#refusals.patrol(this.#loop.now());
-      if (this.#sessions.size > 0 || this.#refusals.pending) this.#patrolLater();
-    });
   }
 }

@@ -20,6 +20,8 @@ export interface SessionOwner {
   refused(session: Session, busid: string, refusal: ImportRefusal): void;
   /** The session is over and its device free again. Called once. */
   finished(session: Session, end: SessionEnd): void;
+  /** `patrol` is to be called again and again, until the session `isSettled`. */
+  restless(): void;
 }
 
 /** What one client is offered, and what becomes of the device that it asked for last. */
@@ -34,7 +36,7 @@ export interface SessionExports extends Exports {
   giveBack(): void;
 }
 
-/** How often `patrol` is to be called. */
+/** How often `patrol` is to be called, as long as a session is not settled. */
 export const PATROL_MS = 250;
 
 /**
@@ -82,7 +84,7 @@ export class Session {
     this.#owner = owner;
     this.#trace = trace;
     this.#acceptedMs = acceptedMs;
-    this.#stall = new StallWatch(link, limits.stallMs, loop.now());
+    this.#stall = new StallWatch(link, limits.stallMs, loop.now(), () => owner.restless());
     const output: ServerOutput = {
       write: (chunks, written) => this.#stall.write(chunks, written),
       end: (cause) => this.#ended(cause),
@@ -102,7 +104,13 @@ export class Session {
     if (request !== undefined) this.#receive(request);
   }
 
-  /** Looks at the clock; the host calls it several times a second. */
+  /** No clock has to be looked at for it: the peer has a device and has taken all that it was sent. */
+  get isSettled(): boolean {
+    if (this.#carried !== undefined) return true;
+    return this.#hasDevice && this.#lingerMs === undefined && this.#link.unsent === 0;
+  }
+
+  /** Looks at the clock; to be called several times a second. */
   patrol(): void {
     if (this.#carried !== undefined) return;
     const nowMs = this.#loop.now();
@@ -225,6 +233,7 @@ export class Session {
   #close(): void {
     this.#lingerMs ??= this.#loop.now();
     this.#link.end();
+    this.#owner.restless();
   }
 
   #gone(cause: LinkError | undefined): void {

@@ -74,6 +74,20 @@ export class CarriedSessions implements SessionOwner {
     this.#tell({ what: "finished", session: number, end });
   }
 
+  restless(): void {
+    if (this.#patrolling) return;
+    this.#patrolling = true;
+    this.#loop.after(PATROL_MS, () => {
+      this.#patrolling = false;
+      let isSettled = true;
+      for (const session of this.#sessions.values()) {
+        session.patrol();
+        isSettled &&= session.isSettled;
+      }
+      if (!isSettled) this.restless();
+    });
+  }
+
   #carry(
     number: number,
     gadget: Gadget | undefined,
@@ -98,17 +112,7 @@ export class CarriedSessions implements SessionOwner {
     this.#sessions.set(number, session);
     this.#numbers.set(session, number);
     session.start(request);
-    this.#patrolLater();
-  }
-
-  #patrolLater(): void {
-    if (this.#patrolling) return;
-    this.#patrolling = true;
-    this.#loop.after(PATROL_MS, () => {
-      this.#patrolling = false;
-      for (const session of this.#sessions.values()) session.patrol();
-      if (this.#sessions.size > 0) this.#patrolLater();
-    });
+    this.restless();
   }
 
   /**
