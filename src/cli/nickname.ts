@@ -9,17 +9,15 @@ interface NicknameOptions {
 }
 
 const HELP = `
-\`usbferry attach\` takes a nickname wherever it takes a device of a host. A device that is named by it wins over a bus
-id of the same letters. Each user has nicknames of his own: set with sudo what \`sudo usbferry attach\` shall know.
+\`usbferry attach\` takes a nickname wherever it takes a device of a host, and \`bind\`, \`unbind\` and \`serve --device\` where
+they take one of this machine. A device that is named by it wins over a bus id of the same letters. Each user has nicknames
+of his own: set with sudo what \`sudo usbferry attach\` shall know.
 
 Example: sudo usbferry nickname set scanner 04b8:0123
          sudo usbferry attach tcp:192.0.2.7:3240 scanner`;
 
 export function addNickname(root: Command): void {
-  const nickname = root
-    .command("nickname")
-    .description("names for devices of hosts")
-    .addHelpText("after", HELP);
+  const nickname = root.command("nickname").description("names for devices").addHelpText("after", HELP);
   withFolder(
     nickname
       .command("set")

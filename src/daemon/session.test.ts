@@ -196,6 +196,23 @@ test("nonsense ends the session with the code of the protocol error, and no othe
   assert.deepEqual(bench.codes, ["IMPORTED", "BAD_VERSION"]);
 });
 
+test("a host whose guests are idle looks at no clock, and still notices one that reads nothing later", () => {
+  const bench = new Bench();
+  const client = bench.attach();
+  bench.loop.advance(1_000);
+  assert.equal(bench.loop.timers, 0);
+  bench.loop.advance(3_600_000);
+  const [silent, accepted] = memoryPair(bench.loop);
+  bench.host.accept(accepted);
+  silent.write([DEVLIST], () => {});
+  bench.loop.advance(7_900);
+  assert.deepEqual(bench.codes, ["IMPORTED"]);
+  bench.loop.advance(1_500);
+  assert.deepEqual(bench.codes, ["IMPORTED", "PEER_NOT_READING"]);
+  bench.loop.advance(1_000);
+  assert.deepEqual([client.ended, bench.loop.timers], [0, 0]);
+});
+
 test("a peer that reads nothing of its answer is cut, once", () => {
   const bench = new Bench();
   const client = bench.connect();
