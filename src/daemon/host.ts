@@ -155,6 +155,10 @@ export class Host implements SessionOwner {
     this.#sessions.get(session)!.refused(busid, code, message);
   }
 
+  restless(): void {
+    this.#patrolLater();
+  }
+
   finished(session: Session, end: SessionEnd): void {
     this.#sessions.get(session)!.ended(end);
     this.#sessions.delete(session);
@@ -198,9 +202,10 @@ export class Host implements SessionOwner {
     this.#patrolling = true;
     this.#loop.after(PATROL_MS, () => {
       this.#patrolling = false;
-      for (const session of this.#sessions.keys()) session.patrol();
+      let isRestless = false;
+      for (const session of this.#sessions.keys()) isRestless = session.patrol() || isRestless;
       this.#refusals.patrol(this.#loop.now());
-      if (this.#sessions.size > 0 || this.#refusals.pending) this.#patrolLater();
+      if (isRestless || this.#refusals.pending) this.#patrolLater();
     });
   }
 }

@@ -18,6 +18,8 @@ export interface SessionOwner {
   imported(session: Session, exported: ExportedDevice, counters: TransferCounters): void;
   /** The peer asked for a device and did not get it. */
   refused(session: Session, busid: string, refusal: ImportRefusal): void;
+  /** It wants `patrol` to be called, until it says otherwise. */
+  restless(session: Session): void;
   /** The session is over and its device free again. Called once. */
   finished(session: Session, end: SessionEnd): void;
 }
@@ -34,7 +36,7 @@ export interface SessionExports extends Exports {
   giveBack(): void;
 }
 
-/** How often `patrol` is to be called. */
+/** How often `patrol` is to be called for a session that is restless. */
 export const PATROL_MS = 250;
 
 /**
@@ -63,6 +65,7 @@ export class Session {
   #lingerMs: number | undefined;
   readonly #stall: StallWatch;
   #carried: CarriedSession | undefined;
+  #isRestless = true;
 
   constructor(
     link: Link,
@@ -84,7 +87,10 @@ export class Session {
     this.#acceptedMs = acceptedMs;
     this.#stall = new StallWatch(link, limits.stallMs, loop.now());
     const output: ServerOutput = {
-      write: (chunks, written) => this.#stall.write(chunks, written),
+      write: (chunks, written) => {
+        if (!this.#isRestless) this.#wake();
+        this.#stall.write(chunks, written);
+      },
       end: (cause) => this.#ended(cause),
       imported: (exported, counters) => this.#imported(exported, counters),
       handOver: (exported, request) => this.#handOver(exported, request),
@@ -102,8 +108,27 @@ export class Session {
     if (request !== undefined) this.#receive(request);
   }
 
-  /** Looks at the clock; the host calls it several times a second. */
-  patrol(): void {
+  /** Looks at the clock; false if there is nothing to look for before the session is restless again. */
+  patrol(): boolean {
+    this.#look();
+    this.#isRestless = !this.#isAtRest;
+    return this.#isRestless;
+  }
+
+  /** What happens next has a callback of its own. */
+  get #isAtRest(): boolean {
+    if (this.#carried !== undefined) return true;
+    const isSettled = this.#hasDevice || this.#server.phase === "events";
+    return isSettled && this.#lingerMs === undefined && this.#link.unsent === 0;
+  }
+
+  #wake(): void {
+    this.#isRestless = true;
+    this.#stall.rested(this.#loop.now());
+    this.#owner.restless(this);
+  }
+
+  #look(): void {
     if (this.#carried !== undefined) return;
     const nowMs = this.#loop.now();
     if (this.#stall.isStalled(nowMs)) {
@@ -156,6 +181,7 @@ export class Session {
         // A peer that lists again and again is sent away too: it holds a place without a device.
         if (isOld || nowMs - (this.#answeredMs ?? nowMs) >= this.#limits.anotherMs) this.#close();
         break;
+      case "events":
       case "urbs":
       case "over":
         break;
@@ -224,6 +250,7 @@ export class Session {
 
   #close(): void {
     this.#lingerMs ??= this.#loop.now();
+    if (!this.#isRestless) this.#wake();
     this.#link.end();
   }
 

@@ -15,6 +15,11 @@ export class StallWatch {
     this.#progressMs = nowMs;
   }
 
+  /** The peer had nothing to take until now. */
+  rested(nowMs: number): void {
+    this.#progressMs = nowMs;
+  }
+
   write(chunks: readonly Uint8Array[], written: () => void): void {
     for (const chunk of chunks) this.#given += chunk.length;
     this.#link.write(chunks, written);

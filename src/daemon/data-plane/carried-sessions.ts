@@ -67,6 +67,10 @@ export class CarriedSessions implements SessionOwner {
     this.#tell({ what: "refused", session: this.#numbers.get(session)!, refusal });
   }
 
+  restless(): void {
+    this.#patrolLater();
+  }
+
   finished(session: Session, end: SessionEnd): void {
     const number = this.#numbers.get(session)!;
     this.#numbers.delete(session);
@@ -106,8 +110,9 @@ export class CarriedSessions implements SessionOwner {
     this.#patrolling = true;
     this.#loop.after(PATROL_MS, () => {
       this.#patrolling = false;
-      for (const session of this.#sessions.values()) session.patrol();
-      if (this.#sessions.size > 0) this.#patrolLater();
+      let isRestless = false;
+      for (const session of this.#sessions.values()) isRestless = session.patrol() || isRestless;
+      if (isRestless) this.#patrolLater();
     });
   }
 
