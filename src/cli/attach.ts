@@ -1,13 +1,24 @@
 import type { Command } from "commander";
-import { type AttachedDevice, attach, attachFromWaiting, attachUnguarded } from "../daemon/attach.ts";
+import {
+  type AttachedDevice,
+  attach,
+  attachFromWaiting,
+  attachUnguarded,
+  keepAttached,
+} from "../daemon/attach.ts";
 import { WrongUsage } from "../daemon/failure.ts";
 import { AGENT_COMMAND } from "./agent-command.ts";
 import { interruption, unlessCancelled } from "./cancelled.ts";
 import { printJson } from "./json.ts";
 import { optionNotBuilt } from "./not-built.ts";
+import { wishLine } from "./ports.ts";
+import { repeatable } from "./repeatable.ts";
 
 interface AttachOptions {
   readonly auto?: true;
+  readonly also?: readonly string[];
+  readonly onAttach?: string;
+  readonly onDetach?: string;
   readonly direct?: true;
   readonly listen?: string;
   readonly json?: true;
@@ -20,11 +31,25 @@ is attached again; an agent that was killed or ended waits again as soon as one 
 it or as \`usbferry agent\`, and a host that dials finds it within ten seconds. Detaching the device ends that, and so
 does \`usbferry detach --all\`. Where no DEV is named, others are waited for still, and by the next agent this one, too.
 
+With --auto the device is attached again whenever it is lost: unplugged, reset, flashed, its host or the agent started
+again, the network cut. One that comes back as another device, a bootloader say, is named with --also; whichever is
+there is attached, the first named first. It has the same port each time, so that names in /dev stay. It need not be
+plugged in yet: then the command says that it waits, and why, and ends with 0 all the same (--json: there is
+no "port", and "wish" has a "reason"). \`usbferry ports\` shows it; \`usbferry detach PORT\`, or its id, ends it. A usbferry host
+tells by itself what is plugged in; any other is asked for its list.
+
+--on-attach and --on-detach name a program with its arguments, which the agent runs without a shell, one at a time, for
+a minute at most. It has in its environment: USBFERRY_EVENT (attach, detach), _WISH, _HOST, _BUSID, _VID, _PID,
+_SERIAL (if the host tells it), _PORT, _DEVNODE (/dev/bus/usb/...) and _DEVNODES (/dev/ttyACM0 ...). For a shell name one:
+--on-attach "sh -c 'stty -F $USBFERRY_DEVNODES raw'"
+
 USB/IP lists no serial numbers: with vid:pid:serial each device with these numbers is imported, asked for its own
 and given back if it is another.
 
 It needs root and the kernel module vhci_hcd: sudo modprobe vhci-hcd
-Example: sudo usbferry attach tcp:192.0.2.7:3240 1-2`;
+Examples:
+  sudo usbferry attach tcp:192.0.2.7:3240 1-2
+  sudo usbferry attach tcp:192.0.2.7:3240 2341:8036 --auto --also 2341:0036`;
 
 export function addAttach(root: Command): void {
   root
@@ -32,7 +57,10 @@ export function addAttach(root: Command): void {
     .description("give a shared device to this kernel; returns when its device node exists")
     .argument("[ADDR]", "the host; with --listen there is none")
     .argument("[DEV]", "bus id, vid:pid, vid:pid:serial or nickname")
-    .option("--auto", "keep it attached across unplug, flash reset and host restart (not built yet)")
+    .option("--auto", "keep it attached across unplug, flash reset and host restart")
+    .option("--also <DEV>", "with --auto: what the same device may come back as, may be repeated", repeatable)
+    .option("--on-attach <COMMAND>", "with --auto: run it each time the device was attached")
+    .option("--on-detach <COMMAND>", "with --auto: run it each time the device is gone")
     .option("--direct", "hand the socket to the kernel: stock USB/IP, no live figures")
     .option("--listen <ADDR>", "wait for a host that dials in (`usbferry serve --connect`)")
     .option("--json", "one JSON document on standard output")
@@ -46,15 +74,58 @@ async function run(
   options: AttachOptions,
 ): Promise<void> {
   if (options.auto === true) {
-    throw optionNotBuilt(
-      "--auto",
-      "Attach it again when it was lost, or let the host dial: attach --listen.",
-    );
+    await keep(first, second, options);
+    return;
+  }
+  for (const name of ["also", "onAttach", "onDetach"] as const) {
+    if (options[name] === undefined) continue;
+    const option = `--${name.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw new WrongUsage(`${option} belongs to --auto: usbferry attach ADDR DEV --auto ${option} ...`);
   }
   const attached = await unlessCancelled(start(first, second, options));
   const { port, busid, sysfsName, node } = attached;
   if (options.json === true) printJson({ port, busid, sysfsName, node });
-  else process.stdout.write(`${busid} is ${node} (${sysfsName}) on port ${port}.\n`);
+  else process.stdout.write(attachedLine(attached));
+}
+
+async function keep(
+  address: string | undefined,
+  device: string | undefined,
+  { also = [], onAttach, onDetach, direct, listen, json }: AttachOptions,
+): Promise<void> {
+  if (listen !== undefined) {
+    throw new WrongUsage(
+      "attach --listen waits again by itself: leave out --auto, or name the host and leave out --listen.",
+    );
+  }
+  if (direct === true) {
+    throw optionNotBuilt(
+      "--direct together with --auto",
+      "Leave out --direct: what is kept attached goes through the agent.",
+    );
+  }
+  if (address === undefined || device === undefined) throw nothingNamed();
+  const request = { address, named: [device, ...also], onAttach, onDetach };
+  const { wish, device: attached } = await unlessCancelled(
+    keepAttached(AGENT_COMMAND, request, interruption.signal),
+  );
+  if (json === true) {
+    const { port, busid, sysfsName, node } = attached ?? {};
+    printJson({ ...(attached && { port, busid, sysfsName, node }), wish });
+    return;
+  }
+  if (attached !== undefined) process.stdout.write(attachedLine(attached));
+  process.stdout.write(`${wishLine(wish)} End it with: usbferry detach ${attached?.port ?? wish.id}\n`);
+}
+
+function attachedLine({ busid, node, sysfsName, port }: AttachedDevice): string {
+  return `${busid} is ${node} (${sysfsName}) on port ${port}.\n`;
+}
+
+function nothingNamed(): WrongUsage {
+  return new WrongUsage(
+    "name a host and a device: usbferry attach tcp:192.0.2.7:3240 1-2 (`usbferry list ADDR` shows them)",
+  );
 }
 
 function start(
@@ -72,11 +143,7 @@ function start(
     }
     return attachFromWaiting(AGENT_COMMAND, options.listen, first, signal);
   }
-  if (first === undefined || second === undefined) {
-    throw new WrongUsage(
-      "name a host and a device: usbferry attach tcp:192.0.2.7:3240 1-2 (`usbferry list ADDR` shows them)",
-    );
-  }
+  if (first === undefined || second === undefined) throw nothingNamed();
   return options.direct === true
     ? attachUnguarded(first, second, signal)
     : attach(AGENT_COMMAND, first, second, signal);

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { WrongUsage } from "../daemon/failure.ts";
-import { detachAll, detachPort } from "../daemon/ports.ts";
+import { detachAll, detachPort, endWish, type Freed } from "../daemon/ports.ts";
 import { unlessCancelled } from "./cancelled.ts";
 import { printJson } from "./json.ts";
 
@@ -12,29 +12,31 @@ interface DetachOptions {
 export function addDetach(root: Command): void {
   root
     .command("detach")
-    .description("take an attached device away from this kernel")
-    .argument("[PORT]", "as `usbferry ports` lists it")
-    .option("--all", "every port, and wait for no host any more")
+    .description("take an attached device away from this kernel, and do not attach it again")
+    .argument("[PORT|WISH]", "as `usbferry ports` lists it: 0, or w1 for what is kept attached and waits")
+    .option("--all", "every port; keep nothing attached and wait for no host any more")
     .option("--json", "one JSON document on standard output")
     .action(run);
 }
 
-async function run(port: string | undefined, options: DetachOptions): Promise<void> {
+async function run(target: string | undefined, options: DetachOptions): Promise<void> {
   if (options.all === true) {
-    if (port !== undefined) throw new WrongUsage("name a PORT or --all, not both.");
-    const ports = await unlessCancelled(detachAll());
-    tell(ports, options);
+    if (target !== undefined) throw new WrongUsage("name a PORT or --all, not both.");
+    tell(await unlessCancelled(detachAll()), options);
     return;
   }
-  if (port === undefined) throw new WrongUsage("name a PORT, as `usbferry ports` lists it, or --all.");
-  if (!/^\d{1,5}$/.test(port))
-    throw new WrongUsage(`"${port}" is no port: \`usbferry ports\` lists them by number.`);
-  await unlessCancelled(detachPort(Number(port)));
-  tell([Number(port)], options);
+  if (target === undefined) throw new WrongUsage("name a PORT, as `usbferry ports` lists it, or --all.");
+  if (/^w[1-9]\d{0,8}$/.test(target)) tell(await unlessCancelled(endWish(target)), options);
+  else if (/^\d{1,5}$/.test(target)) tell(await unlessCancelled(detachPort(Number(target))), options);
+  else throw new WrongUsage(`"${target}" is no port: \`usbferry ports\` lists them by number.`);
 }
 
-function tell(ports: readonly number[], { json }: DetachOptions): void {
-  if (json === true) printJson({ ports });
-  else if (ports.length === 0) process.stdout.write("Nothing was attached.\n");
-  else process.stdout.write(`Detached port ${ports.join(", ")}.\n`);
+function tell({ ports, wishes }: Freed, { json }: DetachOptions): void {
+  if (json === true) {
+    printJson({ ports, wishes });
+    return;
+  }
+  const detached = ports.length === 0 ? "" : `Detached port ${ports.join(", ")}. `;
+  const ended = wishes.length === 0 ? "" : `Ended ${wishes.join(", ")}: it is not attached again. `;
+  process.stdout.write(`${(detached + ended).trim() || "Nothing was attached."}\n`);
 }

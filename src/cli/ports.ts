@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type AttachedPort, attachedPorts } from "../daemon/ports.ts";
+import { type AttachedPort, attachedPorts, type Ports } from "../daemon/ports.ts";
 import { unlessCancelled } from "./cancelled.ts";
 import { printJson } from "./json.ts";
 import { printable } from "./printable.ts";
@@ -14,9 +14,9 @@ export function addPorts(root: Command): void {
 }
 
 async function run(options: { readonly json?: true }): Promise<void> {
-  const { ports, waiting } = await unlessCancelled(attachedPorts());
+  const { ports, waiting, wishes } = await unlessCancelled(attachedPorts());
   if (options.json === true) {
-    printJson({ ports, waiting });
+    printJson({ ports, waiting, wishes });
     return;
   }
   const head = ["PORT", "BUSID", "VID:PID", "DEVICE", "NODE", "SPEED", "HOST"];
@@ -24,6 +24,20 @@ async function run(options: { readonly json?: true }): Promise<void> {
   for (const { address, device } of waiting) {
     process.stdout.write(`Waiting on ${address} for a host that brings ${device ?? "devices"}.\n`);
   }
+  for (const wish of wishes) process.stdout.write(`${wishLine(wish)}\n`);
+}
+
+/** What is kept attached, in a line for people. */
+export function wishLine(wish: Ports["wishes"][number]): string {
+  const { id, address, devices, state, watching, port, ports, reason } = wish;
+  const what = `${id} keeps ${devices.join(" or ")} of ${address}`;
+  const polled =
+    watching === "polled" ? ", which tells nothing by itself and is asked from time to time" : "";
+  if (state === "attached") return `${what}${polled} on port ${port}.`;
+  const places = Object.values(ports);
+  const place = places.length === 0 ? "" : ` for port ${places.join(" or ")}`;
+  const why = printable(reason ?? "it is being attached").replace(/\.$/, "");
+  return `${what}${polled}: waiting${place}: ${why}.`;
 }
 
 function asRow(port: AttachedPort): readonly string[] {

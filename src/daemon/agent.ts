@@ -1,8 +1,12 @@
 import { printAddress } from "../links/address.ts";
 import type { Loop } from "../usb/loop.ts";
-import type { Vhci } from "../vhci/vhci.ts";
+import { driverNodes, untilBound } from "../vhci/driver-nodes.ts";
+import { untilLeft } from "../vhci/free-port.ts";
+import { hubOf, type PortChoice, type Vhci } from "../vhci/vhci.ts";
 import type { AgentDevice, AgentState } from "./agent-state.ts";
-import { AGENT_STOPPED, Attachment } from "./attachment.ts";
+import { Attachment } from "./attachment.ts";
+import { type AutoAnswer, AutoAttach, type AutoRequest } from "./auto/auto-attach.ts";
+import type { AttachTiming, Granted, KeptWish } from "./auto/kept-wish.ts";
 import { readDeviceChoice } from "./device-choice.ts";
 import type { EventLog } from "./event-log.ts";
 import { Failed, failureKind } from "./failure.ts";
@@ -12,14 +16,23 @@ import { type KernelPorts, kernelPorts } from "./kernel-ports.ts";
 import type { Log } from "./log.ts";
 import { dialPlace, listenPlace } from "./place.ts";
 import { RemoteSearch } from "./remote-search.ts";
-import { isWanted, KICKED, type SessionEnd } from "./session-end.ts";
-import type { Wish, WishList } from "./state/wishes.ts";
+import { AGENT_STOPPED, isWanted, KICKED, type SessionEnd } from "./session-end.ts";
+import type { AutoWish, Wish, WishList } from "./state/wishes.ts";
 import { WaitingGuest } from "./waiting-guest.ts";
 
 interface Kept {
   readonly attachment: Attachment;
   /** It was brought by a host that dialled in. */
-  readonly granted: GrantedWish | undefined;
+  readonly granted?: GrantedWish;
+  /** It is attached because of this wish. */
+  readonly wish?: KeptWish;
+}
+
+/** What was ended and freed by a detach. */
+export interface Detached {
+  readonly ports: readonly number[];
+  /** Ids of wishes that kept something attached. */
+  readonly wishes: readonly string[];
 }
 
 /** The resident guest side: keeps the relays of attached devices, and waits for hosts that dial in. */
@@ -33,6 +46,7 @@ export class Agent {
   readonly #kept = new Map<number, Kept>();
   readonly #wishes: WishList;
   readonly #granted = new Set<GrantedWish>();
+  readonly #auto: AutoAttach;
   #isEnding = false;
 
   constructor(vhci: Vhci, loop: Loop, log: Log, events: EventLog, wishes: WishList) {
@@ -41,17 +55,29 @@ export class Agent {
     this.#loop = loop;
     this.#log = log;
     this.#wishes = wishes;
+    this.#auto = new AutoAttach(
+      {
+        attach: (wish, ready, timing, signal) => this.#grantWish(wish, ready, timing, signal),
+        nodes: async ({ sysfsName }) => {
+          await untilBound(vhci, sysfsName);
+          return driverNodes(vhci, sysfsName);
+        },
+      },
+      loop,
+      log,
+      wishes,
+    );
   }
 
-  /** Nothing is attached and nobody is waited for. */
+  /** Nothing is attached or wished for, and nobody is waited for. */
   get isIdle(): boolean {
-    return this.#kept.size === 0 && this.#granted.size === 0;
+    return this.#kept.size === 0 && this.#granted.size === 0 && this.#auto.size === 0;
   }
 
   get state(): AgentState {
     const devices = Array.from(this.#kept.values(), describe).filter((device) => device !== undefined);
     const waiting = Array.from(this.#granted, ({ wish, guest }) => ({ ...wish, address: guest.listening }));
-    return { pid: process.pid, devices, waiting };
+    return { pid: process.pid, devices, waiting, wishes: this.#auto.states };
   }
 
   /** Ports in use, by whomever; throws a VhciError without the kernel's module. */
@@ -65,7 +91,25 @@ export class Agent {
     const choice = readDeviceChoice(device);
     this.#requireKernel();
     const ready = await new RemoteSearch(place, this.#loop, signal).import(choice);
-    return this.#give(ready, printAddress(place), undefined, signal);
+    const { device: given } = await this.#give(ready, printAddress(place), {}, signal, {
+      avoided: this.#auto.reserved(),
+    });
+    return given;
+  }
+
+  /** Keeps a device attached from now on; see AutoAttach. */
+  keep(request: AutoRequest, signal: AbortSignal): Promise<AutoAnswer> {
+    this.#requireKernel();
+    this.#requireRunning();
+    return this.#auto.make(request, signal);
+  }
+
+  /** Ends a wish by its id, and detaches its device; nothing if there is no such wish. */
+  async endWish(id: string): Promise<Detached | undefined> {
+    this.#requireRunning();
+    const port = this.#auto.states.find((state) => state.id === id)?.port;
+    if (!(await this.#auto.end(id))) return undefined;
+    return { ports: port === undefined ? [] : [port], wishes: [id] };
   }
 
   /**
@@ -73,6 +117,7 @@ export class Agent {
    * when a host brings one. What cannot be granted is told, and stays wished.
    */
   async takeUpWishes(): Promise<void> {
+    this.#auto.takeUp((wish, error) => this.#tellTakenUp(wish, error));
     await Promise.all(this.#wishes.list().map((wish) => this.#takeUp(wish)));
   }
 
@@ -100,16 +145,21 @@ export class Agent {
     }
   }
 
-  /** Detaches a port if it is one of ours, and tells whether it was. A device that dialled in is not taken again. */
-  async detach(port: number): Promise<boolean> {
+  /** Detaches a port if it is one of ours. A device that dialled in is not taken again, and a wish for it ends. */
+  async detach(port: number): Promise<Detached | undefined> {
     const kept = this.#kept.get(port);
-    if (kept === undefined) return false;
+    if (kept === undefined) return undefined;
     this.#requireRunning();
-    const { attachment, granted } = kept;
+    const { attachment, granted, wish } = kept;
+    if (wish !== undefined) {
+      await this.#auto.end(wish.wish.id);
+      await attachment.ended;
+      return { ports: [port], wishes: [wish.wish.id] };
+    }
     const isOver = granted?.guest.refuse(attachment.ready.remote.record.busid) === true;
     attachment.stop();
     await Promise.all([attachment.ended, isOver ? this.#forget(granted) : undefined]);
-    return true;
+    return { ports: [port], wishes: [] };
   }
 
   /** Cuts the session behind a port if it is one of ours, and tells whether it was. */
@@ -120,13 +170,14 @@ export class Agent {
     return attachment !== undefined;
   }
 
-  /** Detaches everything, waits for nobody any more, and tells the ports that were ours. */
-  async detachAll(): Promise<readonly number[]> {
+  /** Detaches everything, waits for nobody any more, and tells the ports and wishes that were ours. */
+  async detachAll(): Promise<Detached> {
     this.#requireRunning();
     for (const granted of this.#granted) granted.end();
     this.#granted.clear();
-    const [ports] = await Promise.all([this.#stopAll(), this.#wishes.clear()]);
-    return ports;
+    const wishes = this.#auto.states.map(({ id }) => id);
+    const [ports] = await Promise.all([this.#stopAll(), this.#auto.endAll(), this.#wishes.clear()]);
+    return { ports, wishes };
   }
 
   /** Waits for nobody and changes no wish any more: they are the next agent's, and so are the clients who ask. */
@@ -137,7 +188,7 @@ export class Agent {
 
   /** Detaches everything; after `endWaiting`. */
   async stop(): Promise<void> {
-    await this.#stopAll(AGENT_STOPPED);
+    await Promise.all([this.#auto.stop(), this.#stopAll(AGENT_STOPPED)]);
   }
 
   async #stopAll(end?: SessionEnd): Promise<readonly number[]> {
@@ -166,17 +217,39 @@ export class Agent {
       );
     } catch (error) {
       if (failureKind(error) === "defect") throw error;
-      const reason = (error as Error).message;
-      this.#log.warn({ code: "WISH_NOT_TAKEN_UP", ...wish }, `WISH_NOT_TAKEN_UP ${address}: ${reason}`);
-      this.events.publish("error", { code: "WISH_NOT_TAKEN_UP", peer: address, reason });
+      this.#tellNotTakenUp(wish, error as Error);
     }
+  }
+
+  #tellTakenUp({ id, address, devices }: AutoWish, error: Error | undefined): void {
+    if (error === undefined) {
+      this.#log.info(
+        { code: "WISH_TAKEN_UP", wish: id, address, devices },
+        `WISH_TAKEN_UP ${id}: ${devices.join(" or ")} of ${address} is kept attached`,
+      );
+    } else this.#tellNotTakenUp({ id, address }, error);
+  }
+
+  #tellNotTakenUp(
+    wish: { readonly id?: string; readonly address: string },
+    { message: reason }: Error,
+  ): void {
+    const { address } = wish;
+    this.#log.warn({ code: "WISH_NOT_TAKEN_UP", ...wish }, `WISH_NOT_TAKEN_UP ${address}: ${reason}`);
+    this.events.publish("error", { code: "WISH_NOT_TAKEN_UP", peer: address, reason });
   }
 
   async #grant(address: string, device: string | undefined, isPromised: boolean): Promise<GrantedWish> {
     const place = listenPlace(address, "guest");
     const choice = device === undefined ? undefined : readDeviceChoice(device);
     const welcome = async (ready: ReadyImport, peer: string): Promise<void> =>
-      granted.came(await this.#give(ready, peer, granted, new AbortController().signal));
+      granted.came(
+        (
+          await this.#give(ready, peer, { granted }, new AbortController().signal, {
+            avoided: this.#auto.reserved(),
+          })
+        ).device,
+      );
     const guest = await WaitingGuest.listen(place, choice, this.#loop, this.#log, this.events, welcome);
     const granted = new GrantedWish(guest, device, isPromised);
     if (this.#isEnding) guest.close();
@@ -200,26 +273,72 @@ export class Agent {
     await this.#wishes.remove(granted.wish.address);
   }
 
+  /** At its own port, for which it waits if the kernel has not freed it yet; the first port is its own. */
+  async #grantWish(
+    wish: KeptWish,
+    ready: ReadyImport,
+    timing: AttachTiming,
+    signal: AbortSignal,
+  ): Promise<Granted> {
+    const { address } = wish;
+    const { ports: preferred } = wish.wish;
+    const hub = hubOf(ready.device.speed);
+    const own = preferred[hub];
+    try {
+      if (own !== undefined && !this.#kept.has(own)) await untilLeft(this.#vhci, own);
+      this.#requireRunning();
+    } catch (error) {
+      ready.remote.close(AGENT_STOPPED);
+      throw error;
+    }
+    const choice = { preferred, avoided: this.#auto.reserved(wish) };
+    const granted = await this.#give(ready, address, { wish }, signal, choice, timing);
+    const { port, busid } = granted.device;
+    const { id, busid: lastBusid } = wish.wish;
+    if (own === undefined || busid !== lastBusid) {
+      void this.#auto.remember(wish, { ...preferred, [hub]: own ?? port }, busid);
+    }
+    if (own !== undefined && own !== port) {
+      this.#log.warn(
+        { code: "PORT_TAKEN", wish: id, port, own },
+        `PORT_TAKEN port ${own}, where wish ${id} has its device, is in use by another one: this time it is port ${port}, and ` +
+          "names in /dev may differ. `usbferry ports` shows who has it.",
+      );
+    }
+    return granted;
+  }
+
   async #give(
     ready: ReadyImport,
     address: string,
-    granted: GrantedWish | undefined,
+    by: Omit<Kept, "attachment">,
     signal: AbortSignal,
-  ): Promise<AgentDevice> {
-    const attachment = await Attachment.start(address, ready, this.#vhci, this.#loop, this.#log);
-    this.#kept.set(attachment.port, { attachment, granted });
+    choice: PortChoice,
+    timing?: AttachTiming,
+  ): Promise<Granted> {
+    const attachment = await Attachment.start(address, ready, this.#vhci, this.#loop, this.#log, choice);
+    const givenMs = this.#loop.now();
+    const kept = { attachment, ...by };
+    this.#kept.set(attachment.port, kept);
     void attachment.ended.then((end) => this.#ended(attachment, end));
     await attachment.untilUsable(this.#vhci, signal);
-    const device = describe({ attachment, granted });
+    const device = describe(kept);
     if (device === undefined)
       throw new Failed("the device was lost as soon as it was attached. Attach it again.");
     const { busid } = device;
     this.#log.info(
-      { code: "ATTACHED", peer: ready.remote.peer, busid, port: device.port },
+      {
+        code: "ATTACHED",
+        peer: ready.remote.peer,
+        busid,
+        port: device.port,
+        ...(by.wish && { wish: by.wish.wish.id }),
+        ...(timing && steps(timing, givenMs, this.#loop.now())),
+      },
       `${busid} of ${address} is ${device.node} on port ${device.port}`,
     );
     this.events.publish("attached", { device: { busid }, peer: address, port: device.port });
-    return device;
+    return { device, attachment };
   }
 
   #ended({ port, address, ready, kernel }: Attachment, { code, reason }: SessionEnd): void {
@@ -231,9 +350,21 @@ export class Agent {
   }
 }
 
-function describe({ attachment, granted }: Kept): AgentDevice | undefined {
+/** Where the time went between the host's word and the device node. */
+function steps({ toldMs, dialledMs, importedMs }: AttachTiming, givenMs: number, thereMs: number): object {
+  const times = {
+    dialMs: dialledMs - toldMs,
+    importMs: importedMs - dialledMs,
+    giveMs: givenMs - importedMs,
+  };
+  const all = { ...times, kernelMs: thereMs - givenMs };
+  return Object.fromEntries(Object.entries(all).map(([step, ms]) => [step, Math.round(ms * 10) / 10]));
+}
+
+function describe({ attachment, granted, wish }: Kept): AgentDevice | undefined {
   const { port, address, kernel, ready } = attachment;
   if (kernel === undefined) return undefined;
   const { busid } = ready.remote.record;
-  return { port, address, busid, ...kernel, dialledIn: granted !== undefined };
+  const id = wish === undefined ? {} : { wish: wish.wish.id };
+  return { port, address, busid, ...kernel, dialledIn: granted !== undefined, ...id };
 }

@@ -4,6 +4,8 @@ import { untilThere } from "../vhci/kernel-device.ts";
 import { Vhci } from "../vhci/vhci.ts";
 import { askOrStartAgent } from "./agent-client.ts";
 import type { AgentDevice } from "./agent-state.ts";
+import type { AutoAnswer } from "./auto/auto-attach.ts";
+import { commandWords } from "./auto/command-words.ts";
 import { readDeviceChoice } from "./device-choice.ts";
 import { attachDirectly } from "./direct-attach.ts";
 import { Refused } from "./host-conversation.ts";
@@ -39,6 +41,38 @@ export async function attach(
     { method: "POST", path: "/v1/attachments", body: { address, device } },
     signal,
   );
+}
+
+/** A device that shall be kept attached. */
+export interface KeepRequest {
+  readonly address: string;
+  /** What the one device may be named by, the first one first; nicknames among them. */
+  readonly named: readonly string[];
+  readonly onAttach?: string | undefined;
+  readonly onDetach?: string | undefined;
+}
+
+/**
+ * Has the agent keep a device attached from now on; resolves when its node exists, or it is known why that has to wait.
+ * Rejects as `attach`.
+ */
+export async function keepAttached(
+  agent: readonly string[],
+  { address, named, onAttach, onDetach }: KeepRequest,
+  signal: AbortSignal,
+): Promise<AutoAnswer> {
+  dialPlace(address);
+  const folder = new StateFolder();
+  const devices = await Promise.all(named.map((name) => deviceNamed(name, folder)));
+  for (const device of devices) readDeviceChoice(device);
+  const body = {
+    address,
+    devices,
+    ...(onAttach !== undefined && { onAttach: commandWords(onAttach) }),
+    ...(onDetach !== undefined && { onDetach: commandWords(onDetach) }),
+  };
+  requireKernel();
+  return askOrStartAgent(agent, { method: "POST", path: "/v1/wishes", body }, signal);
 }
 
 /** Listens for hosts that dial in; resolves when the first device is attached. The agent goes on to listen. */

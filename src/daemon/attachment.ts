@@ -1,7 +1,7 @@
 import type { Loop } from "../usb/loop.ts";
 import { type KernelDevice, untilThere } from "../vhci/kernel-device.ts";
 import { KernelRelay, type RelayEnd } from "../vhci/kernel-relay.ts";
-import type { Vhci } from "../vhci/vhci.ts";
+import type { PortChoice, Vhci } from "../vhci/vhci.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { Failed } from "./failure.ts";
 import type { ReadyImport } from "./host-conversation.ts";
@@ -9,8 +9,6 @@ import type { Log } from "./log.ts";
 import { endByProtocol, isWanted, type SessionEnd } from "./session-end.ts";
 
 const DETACHED: SessionEnd = { code: "OK", reason: "it was detached" };
-/** The agent ends, and what it kept with it. */
-export const AGENT_STOPPED: SessionEnd = { code: "STOPPED", reason: "the agent stopped" };
 
 /** An imported device that this machine's kernel has, behind the guard. */
 export class Attachment {
@@ -47,6 +45,7 @@ export class Attachment {
     vhci: Vhci,
     loop: Loop,
     log: Log,
+    choice?: PortChoice,
   ): Promise<Attachment> {
     const { remote, device } = ready;
     const startMs = loop.now();
@@ -57,7 +56,7 @@ export class Attachment {
     const relay = new KernelRelay(device, vhci, loop, over);
     let port: number;
     try {
-      port = await relay.attach();
+      port = await relay.attach(choice);
     } catch (error) {
       remote.close(DETACHED);
       throw error;

@@ -4,13 +4,10 @@ import type { Link } from "../links/link.ts";
 import type { LinkAddress } from "../links/listen.ts";
 import type { Cancellable, Loop } from "../usb/loop.ts";
 import type { Exports } from "../usbip/exports.ts";
+import { BackOff } from "./back-off.ts";
 import { failureKind } from "./failure.ts";
 import type { Host } from "./host.ts";
 import type { Log } from "./log.ts";
-
-/** The first wait after a dial that led to nothing; each further one is twice as long. */
-const FIRST_MS = 250;
-const LONGEST_MS = 10_000;
 
 /** A device that is kept for so long has arrived; one that is given back sooner was asked, or could not be used. */
 const KEPT_MS = 2_000;
@@ -20,7 +17,7 @@ const LOOK_MS = 500;
 
 /**
  * Dials a waiting guest, again and again: one connection for each device that is free. The guest speaks first on
- * it, as on any other. Hosts that were restarted together do not dial in step: half of each wait is random.
+ * it, as on any other.
  */
 export class Dialler {
   readonly #place: LinkAddress;
@@ -28,8 +25,7 @@ export class Dialler {
   readonly #exports: Exports;
   readonly #loop: Loop;
   readonly #log: Log;
-  readonly #random: () => number;
-  #failures = 0;
+  readonly #waits: BackOff;
   /** Imports without a wait between them: a guest that gives everything back at once must not keep us busy. */
   #inRow = 0;
   #timer: Cancellable | undefined;
@@ -38,20 +34,13 @@ export class Dialler {
   #dialling = false;
   #stopped = false;
 
-  constructor(
-    place: LinkAddress,
-    host: Host,
-    exports: Exports,
-    loop: Loop,
-    log: Log,
-    random: () => number = Math.random,
-  ) {
+  constructor(place: LinkAddress, host: Host, exports: Exports, loop: Loop, log: Log, random?: () => number) {
     this.#place = place;
     this.#host = host;
     this.#exports = exports;
     this.#loop = loop;
     this.#log = log;
-    this.#random = random;
+    this.#waits = new BackOff(random);
   }
 
   start(): void {
@@ -115,7 +104,7 @@ export class Dialler {
       finished: () => {
         // Lost after it had worked: the guest may be back at once. Refused: it wants none of what is free.
         if (importedMs === undefined) this.#dialling = false;
-        else if (this.#loop.now() - importedMs >= KEPT_MS) this.#failures = 0;
+        else if (this.#loop.now() - importedMs >= KEPT_MS) this.#waits.reset();
         this.#backOff();
       },
     });
@@ -125,9 +114,7 @@ export class Dialler {
   }
 
   #backOff(): void {
-    const longestMs = Math.min(FIRST_MS * 2 ** Math.min(this.#failures, 16), LONGEST_MS);
-    this.#failures++;
-    this.#next(longestMs * (0.5 + this.#random() / 2));
+    this.#next(this.#waits.nextMs());
   }
 
   #tellOnce(reason: string): void {

@@ -3,6 +3,7 @@ import type { DistantDevice, ExportedDevice, Exports } from "../usbip/exports.ts
 import { deviceIdentity } from "./device-description.ts";
 import type { EventLog } from "./event-log.ts";
 import { type DeviceFacts, deviceFacts } from "./rules/facts.ts";
+import { Watchers } from "./watchers.ts";
 
 /** A device that this host offers, with what rules know of it. */
 export interface SharedDevice extends ExportedDevice {
@@ -24,6 +25,7 @@ export class ExportTable implements Exports {
   readonly #withdrawn = new Map<Entry, () => void>();
   #added = 0;
   readonly #events: EventLog | undefined;
+  readonly #watchers = new Watchers();
 
   /** Tells the events what comes and goes. */
   constructor(events?: EventLog) {
@@ -79,30 +81,37 @@ export class ExportTable implements Exports {
     const entry: Entry = shared;
     entry.attached = attached;
     const freed = attached ? undefined : this.#withdrawn.get(entry);
-    if (freed === undefined) return;
-    this.#withdrawn.delete(entry);
-    // A real device may have a successor there.
-    if (this.#entries.get(entry.busid) === entry) this.#entries.delete(entry.busid);
-    freed();
+    if (freed !== undefined) {
+      this.#withdrawn.delete(entry);
+      // A real device may have a successor there.
+      if (this.#entries.get(entry.busid) === entry) this.#entries.delete(entry.busid);
+      freed();
+    }
+    this.#watchers.tell();
+  }
+
+  watch(changed: () => void): () => void {
+    return this.#watchers.add(changed);
   }
 
   #offer(place: HardwarePlace, device: Entry["device"], serial: string | undefined): SharedDevice {
     const { busid } = place;
-    const entry: Entry = { ...place, device, attached: false, facts: deviceFacts(busid, device, serial) };
+    const facts = deviceFacts(busid, device, serial);
+    const entry: Entry = { ...place, device, attached: false, serial, facts };
     this.#entries.set(busid, entry);
     this.#events?.publish("added", { device: deviceIdentity(busid, device) });
+    this.#watchers.tell();
     return entry;
   }
 
   #leave(entry: Entry): Promise<void> {
     const { busid, device } = entry;
     this.#events?.publish("removed", { device: deviceIdentity(busid, device) });
-    if (entry.attached) {
-      return new Promise((resolve) => {
-        this.#withdrawn.set(entry, resolve);
-      });
-    }
-    this.#entries.delete(busid);
-    return Promise.resolve();
+    const left = entry.attached
+      ? new Promise<void>((resolve) => void this.#withdrawn.set(entry, resolve))
+      : Promise.resolve();
+    if (!entry.attached) this.#entries.delete(busid);
+    this.#watchers.tell();
+    return left;
   }
 }

@@ -122,7 +122,7 @@ export class Host implements SessionOwner {
     if (full !== undefined) {
       link.destroy();
       this.#refusals.refused(full, this.#loop.now());
-      this.restless();
+      this.#patrolLater();
       return false;
     }
     // Only who was dialled is followed.
@@ -142,24 +142,8 @@ export class Host implements SessionOwner {
     this.#withoutDevice.add(session);
     if (watcher !== undefined) this.#watchers.set(session, watcher);
     session.start();
-    this.restless();
+    this.#patrolLater();
     return true;
-  }
-
-  /** A host whose guests are idle sleeps. */
-  restless(): void {
-    if (this.#patrolling) return;
-    this.#patrolling = true;
-    this.#loop.after(PATROL_MS, () => {
-      this.#patrolling = false;
-      let isSettled = true;
-      for (const session of this.#sessions.keys()) {
-        session.patrol();
-        isSettled &&= session.isSettled;
-      }
-      this.#refusals.patrol(this.#loop.now());
-      if (!isSettled || this.#refusals.pending) this.restless();
-    });
   }
 
   imported(session: Session, { busid, device }: ExportedDevice, counters: TransferCounters): void {
@@ -170,6 +154,10 @@ export class Host implements SessionOwner {
 
   refused(session: Session, busid: string, { code, message }: ImportRefusal): void {
     this.#sessions.get(session)!.refused(busid, code, message);
+  }
+
+  restless(): void {
+    this.#patrolLater();
   }
 
   finished(session: Session, end: SessionEnd): void {
@@ -208,5 +196,17 @@ export class Host implements SessionOwner {
   #closeListeners(): void {
     for (const listener of this.#listeners.values()) listener.close();
     this.#listeners.clear();
+  }
+
+  #patrolLater(): void {
+    if (this.#patrolling) return;
+    this.#patrolling = true;
+    this.#loop.after(PATROL_MS, () => {
+      this.#patrolling = false;
+      let isRestless = false;
+      for (const session of this.#sessions.keys()) isRestless = session.patrol() || isRestless;
+      this.#refusals.patrol(this.#loop.now());
+      if (isRestless || this.#refusals.pending) this.#patrolLater();
+    });
   }
 }

@@ -1,5 +1,5 @@
 import { kernelDevice } from "../vhci/kernel-device.ts";
-import { PortState, type PortStatus } from "../vhci/port-status.ts";
+import { isInUse, PortState, type PortStatus } from "../vhci/port-status.ts";
 import type { Vhci } from "../vhci/vhci.ts";
 import type { AgentState } from "./agent-state.ts";
 
@@ -15,11 +15,14 @@ export interface KernelPort {
   /** Known for ours alone. */
   readonly address?: string;
   readonly busid?: string;
+  /** The id of the wish that keeps it attached. */
+  readonly wish?: string;
 }
 
 export interface KernelPorts {
   readonly ports: readonly KernelPort[];
   readonly waiting: AgentState["waiting"];
+  readonly wishes: AgentState["wishes"];
 }
 
 const SPEEDS: readonly string[] = ["unknown", "low", "full", "high", "wireless", "super", "super-plus"];
@@ -29,18 +32,14 @@ export function kernelPorts(vhci: Vhci, agent: AgentState | undefined): KernelPo
   const ports = vhci
     .ports()
     .filter(isInUse)
-    .map((status) => describe(status, agent));
-  return { ports, waiting: agent?.waiting ?? [] };
+    .map((status) => describe(vhci, status, agent));
+  return { ports, waiting: agent?.waiting ?? [], wishes: agent?.wishes ?? [] };
 }
 
-export function isInUse({ state }: PortStatus): boolean {
-  return state === PortState.NOT_ADDRESSED || state === PortState.USED || state === PortState.ERROR;
-}
-
-function describe(status: PortStatus, agent: AgentState | undefined): KernelPort {
+function describe(vhci: Vhci, status: PortStatus, agent: AgentState | undefined): KernelPort {
   const { port, sysfsName } = status;
   const ours = agent?.devices.find((device) => device.port === port);
-  const device = sysfsName === undefined ? undefined : kernelDevice(sysfsName);
+  const device = sysfsName === undefined ? undefined : kernelDevice(vhci, sysfsName);
   return {
     port,
     state: device !== undefined ? "attached" : status.state === PortState.ERROR ? "error" : "attaching",
@@ -48,5 +47,6 @@ function describe(status: PortStatus, agent: AgentState | undefined): KernelPort
     ...device,
     by: ours === undefined ? "other" : "agent",
     ...(ours !== undefined && { address: ours.address, busid: ours.busid }),
+    ...(ours?.wish !== undefined && { wish: ours.wish }),
   };
 }

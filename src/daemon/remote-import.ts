@@ -23,6 +23,7 @@ export class RemoteImport {
   readonly #imported: ImportedDevice | ProtocolError;
   #end: SessionEnd | undefined;
   #over = false;
+  #patrolling = false;
   #resolve!: (end: SessionEnd) => void;
 
   constructor(record: DeviceRecordValue, link: Link, loop: Loop) {
@@ -35,10 +36,12 @@ export class RemoteImport {
       this.#resolve = resolve;
     });
     this.#imported = ImportedDevice.of(record, loop, {
-      write: (chunks, written) => this.#stall.write(chunks, written),
+      write: (chunks, written) => {
+        if (!this.#patrolling) this.#wake();
+        this.#stall.write(chunks, written);
+      },
       end: (error) => this.#cut(error),
     });
-    this.#patrol();
   }
 
   /** The device, if what the host said of it can be. */
@@ -68,13 +71,21 @@ export class RemoteImport {
     this.close(endByProtocol(error));
   }
 
+  #wake(): void {
+    this.#patrolling = true;
+    this.#stall.rested(this.#loop.now());
+    this.#patrol();
+  }
+
+  /** As long as the host has something to take. */
   #patrol(): void {
     this.#loop.after(PATROL_MS, () => {
       if (this.#over) return;
       if (this.#stall.isStalled(this.#loop.now())) {
         this.#cut(new ProtocolError("PEER_NOT_READING", this.#stall.reason));
       }
-      this.#patrol();
+      this.#patrolling = this.#link.unsent > 0;
+      if (this.#patrolling) this.#patrol();
     });
   }
 }

@@ -123,7 +123,7 @@ export class Serving implements HostControl {
     logs.level({ ...file?.configuration.log, ...request.log });
     const trace = request.trace === undefined ? undefined : new TraceFile(request.trace);
     let serving: Serving | undefined;
-    const kept = await openStates(folder, logs.room("daemon"), () => serving?.reconsider());
+    const kept = await openStates(folder, logs.room("daemon"), () => serving?.rules.changedElsewhere());
     serving = new Serving(request, file, logs, folder, kept, trace);
     try {
       serving.#control = await serving.#openControl(file);

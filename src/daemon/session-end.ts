@@ -27,6 +27,8 @@ export interface SessionEnd {
 }
 
 export const STOPPED: SessionEnd = { code: "STOPPED", reason: "this host stopped" };
+/** The agent ends, and what it kept with it. */
+export const AGENT_STOPPED: SessionEnd = { code: "STOPPED", reason: "the agent stopped" };
 export const KICKED: SessionEnd = {
   code: "KICKED",
   reason: "it was cut by `usbferry kick` or the control API",

@@ -10,6 +10,7 @@ import { Host } from "./host.ts";
 import { HOST_LIMITS, type HostLimits } from "./host-limits.ts";
 
 const DEVLIST = Uint8Array.from([0x01, 0x11, 0x80, 0x05, 0, 0, 0, 0]);
+const EVENTS = Uint8Array.from([0x01, 0x11, 0x8e, 0x01, 0, 0, 0, 0, 0, 0, 0, 1]);
 const IMPORT_REPLY_SIZE = 320;
 
 function importRequest(busid: string): Uint8Array {
@@ -314,6 +315,32 @@ test("a flood of connections leaves one line a second, and every one of them is 
     refusals[1]!.message,
     /^TOO_MANY_CONNECTIONS: \d+ closed at once, because 2 connections are open/,
   );
+});
+
+test("a session that has its device and nothing to send is not looked at, until it has", () => {
+  const bench = new Bench();
+  const client = bench.attach();
+  bench.loop.advance(500);
+  assert.equal(bench.loop.timers, 0);
+  bench.loop.advance(60_000);
+  bench.zero.unplug();
+  bench.loop.advance(2_000);
+  assert.equal(client.ended, 1);
+});
+
+test("a peer of events is kept, and cut 8 s after it has stopped reading", () => {
+  const bench = new Bench();
+  const client = bench.connect();
+  client.send(EVENTS);
+  const reading = bench.connect().read();
+  reading.send(EVENTS);
+  bench.loop.advance(7_000);
+  assert.equal(client.ended, 0);
+  bench.loop.advance(1_500);
+  assert.deepEqual(bench.codes, ["PEER_NOT_READING"]);
+  bench.loop.advance(50_000);
+  assert.equal(reading.ended, 0);
+  assert.equal(bench.loop.timers, 1, "for the next sign of life");
 });
 
 test("a quiet host has no timer running", () => {

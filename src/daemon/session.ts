@@ -18,10 +18,10 @@ export interface SessionOwner {
   imported(session: Session, exported: ExportedDevice, counters: TransferCounters): void;
   /** The peer asked for a device and did not get it. */
   refused(session: Session, busid: string, refusal: ImportRefusal): void;
+  /** It wants `patrol` to be called, until it says otherwise. */
+  restless(session: Session): void;
   /** The session is over and its device free again. Called once. */
   finished(session: Session, end: SessionEnd): void;
-  /** `patrol` is to be called again and again, until the session `isSettled`. */
-  restless(): void;
 }
 
 /** What one client is offered, and what becomes of the device that it asked for last. */
@@ -36,7 +36,7 @@ export interface SessionExports extends Exports {
   giveBack(): void;
 }
 
-/** How often `patrol` is to be called, as long as a session is not settled. */
+/** How often `patrol` is to be called for a session that is restless. */
 export const PATROL_MS = 250;
 
 /**
@@ -65,6 +65,7 @@ export class Session {
   #lingerMs: number | undefined;
   readonly #stall: StallWatch;
   #carried: CarriedSession | undefined;
+  #isRestless = true;
 
   constructor(
     link: Link,
@@ -84,9 +85,12 @@ export class Session {
     this.#owner = owner;
     this.#trace = trace;
     this.#acceptedMs = acceptedMs;
-    this.#stall = new StallWatch(link, limits.stallMs, loop.now(), () => owner.restless());
+    this.#stall = new StallWatch(link, limits.stallMs, loop.now());
     const output: ServerOutput = {
-      write: (chunks, written) => this.#stall.write(chunks, written),
+      write: (chunks, written) => {
+        if (!this.#isRestless) this.#wake();
+        this.#stall.write(chunks, written);
+      },
       end: (cause) => this.#ended(cause),
       imported: (exported, counters) => this.#imported(exported, counters),
       handOver: (exported, request) => this.#handOver(exported, request),
@@ -104,14 +108,27 @@ export class Session {
     if (request !== undefined) this.#receive(request);
   }
 
-  /** No clock has to be looked at for it: the peer has a device and has taken all that it was sent. */
-  get isSettled(): boolean {
-    if (this.#carried !== undefined) return true;
-    return this.#hasDevice && this.#lingerMs === undefined && this.#link.unsent === 0;
+  /** Looks at the clock; false if there is nothing to look for before the session is restless again. */
+  patrol(): boolean {
+    this.#look();
+    this.#isRestless = !this.#isAtRest;
+    return this.#isRestless;
   }
 
-  /** Looks at the clock; to be called several times a second. */
-  patrol(): void {
+  /** What happens next has a callback of its own. */
+  get #isAtRest(): boolean {
+    if (this.#carried !== undefined) return true;
+    const isSettled = this.#hasDevice || this.#server.phase === "events";
+    return isSettled && this.#lingerMs === undefined && this.#link.unsent === 0;
+  }
+
+  #wake(): void {
+    this.#isRestless = true;
+    this.#stall.rested(this.#loop.now());
+    this.#owner.restless(this);
+  }
+
+  #look(): void {
     if (this.#carried !== undefined) return;
     const nowMs = this.#loop.now();
     if (this.#stall.isStalled(nowMs)) {
@@ -164,6 +181,7 @@ export class Session {
         // A peer that lists again and again is sent away too: it holds a place without a device.
         if (isOld || nowMs - (this.#answeredMs ?? nowMs) >= this.#limits.anotherMs) this.#close();
         break;
+      case "events":
       case "urbs":
       case "over":
         break;
@@ -232,8 +250,8 @@ export class Session {
 
   #close(): void {
     this.#lingerMs ??= this.#loop.now();
+    if (!this.#isRestless) this.#wake();
     this.#link.end();
-    this.#owner.restless();
   }
 
   #gone(cause: LinkError | undefined): void {

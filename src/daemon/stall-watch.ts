@@ -4,35 +4,32 @@ import type { Link } from "../links/link.ts";
 export class StallWatch {
   readonly #link: Link;
   readonly #stallMs: number;
-  readonly #waits: () => void;
   #given = 0;
   #taken = 0;
   /** When the peer was last seen to take something, or had nothing to take. */
   #progressMs: number;
-  /** Bytes wait since the clock was looked at last. */
-  #isFresh = false;
 
-  /** `waits` runs when the peer has something to take: `isStalled` is to be asked until it has. */
-  constructor(link: Link, stallMs: number, nowMs: number, waits: () => void = () => {}) {
+  constructor(link: Link, stallMs: number, nowMs: number) {
     this.#link = link;
     this.#stallMs = stallMs;
     this.#progressMs = nowMs;
-    this.#waits = waits;
+  }
+
+  /** The peer had nothing to take until now. */
+  rested(nowMs: number): void {
+    this.#progressMs = nowMs;
   }
 
   write(chunks: readonly Uint8Array[], written: () => void): void {
-    if (this.#link.unsent === 0) this.#isFresh = true;
     for (const chunk of chunks) this.#given += chunk.length;
     this.#link.write(chunks, written);
-    if (this.#link.unsent > 0) this.#waits();
   }
 
   /** To be asked several times a second. */
   isStalled(nowMs: number): boolean {
     const { unsent } = this.#link;
     const taken = this.#given - unsent;
-    if (unsent === 0 || taken !== this.#taken || this.#isFresh) {
-      this.#isFresh = false;
+    if (unsent === 0 || taken !== this.#taken) {
       this.#taken = taken;
       this.#progressMs = nowMs;
     }

@@ -15,6 +15,8 @@ export interface ExportedDevice {
   readonly device: UsbDevice | DistantDevice;
   /** True while a session has it: such a device is left out of the list, as the kernel's own server does. */
   readonly attached: boolean;
+  /** Of its string descriptor, where this host knows it without asking. */
+  readonly serial?: string | undefined;
 }
 
 /** A device that a peer may not have, and why, for those who watch the host. */
@@ -26,4 +28,9 @@ export interface DeniedDevice {
 export interface Exports {
   devices(): Iterable<ExportedDevice>;
   find(busid: string): ExportedDevice | DeniedDevice | undefined;
+  /**
+   * Calls back inside whatever changes what `devices` answers, or whether one is attached; the answer ends it.
+   * Without it a peer has to ask again and again.
+   */
+  watch?(changed: () => void): () => void;
 }

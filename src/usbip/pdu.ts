@@ -14,6 +14,9 @@ export const OpCode = {
   OP_REP_DEVLIST: 0x0005,
   OP_REQ_IMPORT: 0x8003,
   OP_REP_IMPORT: 0x0003,
+  /** Ours: docs/protocols/usbip-events.md. */
+  OP_REQ_EVENTS: 0x8e01,
+  OP_REP_EVENTS: 0x0e01,
 } as const;
 
 /** `status` of a reply (usbip_common.h of the Linux tools). */

@@ -4,6 +4,8 @@ import type { Loop } from "../usb/loop.ts";
 import type { Urb } from "../usb/urb.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { describeDevice, encodeListed } from "./device-record.ts";
+import { EVENTS_VERSION } from "./event-pdu.ts";
+import { EventPush } from "./event-push.ts";
 import type { ExportedDevice, Exports } from "./exports.ts";
 import { type HandshakeRequest, readRequest } from "./handshake.ts";
 import { DeviceRecord, DevlistReply, OpCode, OpCommon, OpStatus, USBIP_VERSION } from "./pdu.ts";
@@ -54,9 +56,12 @@ const EARLY_BYTES = 64 << 10;
 /** Answers to requests that may wait for the peer to read them. */
 const UNREAD_ANSWERS = 1 << 20;
 
+/** What the peer owes, see `UsbipServer.phase`. */
+export type ServerPhase = "request" | "another" | "events" | "urbs" | "over";
+
 /**
- * Server side of one USB/IP connection: requests of the handshake first, URBs of one device after a
- * successful import. Fed bytes, it asks for bytes to be written; it does no I/O and owns no timer.
+ * Server side of one USB/IP connection: requests of the handshake first, then URBs of one device after a
+ * successful import, or events. Fed bytes, it asks for bytes to be written; it does no I/O.
  */
 export class UsbipServer {
   readonly #exports: Exports;
@@ -64,7 +69,7 @@ export class UsbipServer {
   readonly #output: ServerOutput;
   readonly #limits: SessionLimits;
   readonly #trace: SessionTrace | undefined;
-  #phase: "request" | "another" | "urbs" | "over" = "request";
+  #phase: ServerPhase = "request";
   /** The device has been asked to open and has not answered. */
   #opening = false;
   /** Bytes that are not a whole request yet, or came while the device is being opened. */
@@ -73,6 +78,7 @@ export class UsbipServer {
   #unreadAnswers = 0;
   #imported: UsbDevice | undefined;
   #session: UrbSession | undefined;
+  #push: EventPush | undefined;
   #afterOpening: (() => void) | undefined;
 
   constructor(
@@ -91,9 +97,9 @@ export class UsbipServer {
 
   /**
    * What the peer owes: `request` the first request, `another` a further one behind an answered one (the
-   * connection may be closed without harm), `urbs` nothing, `over` nothing ever.
+   * connection may be closed without harm), `events` and `urbs` nothing, `over` nothing ever.
    */
-  get phase(): "request" | "another" | "urbs" | "over" {
+  get phase(): ServerPhase {
     return this.#phase;
   }
 
@@ -102,6 +108,12 @@ export class UsbipServer {
     if (this.#phase === "over") return;
     if (this.#session !== undefined) {
       this.#session.receive(bytes);
+      return;
+    }
+    if (this.#push !== undefined) {
+      this.#end(
+        new ProtocolError("BAD_COMMAND", "a peer that was given events has nothing more to ask here"),
+      );
       return;
     }
     this.#unread = joined(this.#unread, bytes);
@@ -116,6 +128,7 @@ export class UsbipServer {
       return;
     }
     this.#session?.stop();
+    this.#push?.stop();
     const device = this.#imported;
     this.#imported = undefined;
     if (device === undefined) closed();
@@ -161,6 +174,9 @@ export class UsbipServer {
       case "import":
         this.#import(request.busid, asked);
         break;
+      case "events":
+        this.#pushEvents(request.version);
+        break;
     }
   }
 
@@ -176,6 +192,19 @@ export class UsbipServer {
       DevlistReply.encode({ ndev: listed.length }),
       ...listed,
     ]);
+  }
+
+  #pushEvents(version: number): void {
+    const push = new EventPush(this.#exports, this.#loop, (chunks, written) =>
+      this.#output.write(chunks, written),
+    );
+    if (version !== EVENTS_VERSION || !push.start()) {
+      this.#send([encodeOp(OpCode.OP_REP_EVENTS, OpStatus.ST_NA)]);
+      return;
+    }
+    this.#push = push;
+    this.#phase = "events";
+    if (this.#unread.length > 0) this.receive(new Uint8Array(0));
   }
 
   #import(busid: string, asked: Uint8Array): void {
@@ -265,6 +294,7 @@ export class UsbipServer {
   #end(cause: EndCause): void {
     this.#phase = "over";
     this.#session?.stop();
+    this.#push?.stop();
     this.#output.end(cause);
   }
 }

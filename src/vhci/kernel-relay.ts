@@ -9,7 +9,7 @@ import type { Urb } from "../usb/urb.ts";
 import { SESSION_LIMITS } from "../usbip/session-limits.ts";
 import { UrbSession } from "../usbip/urb-session.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
-import type { Vhci } from "./vhci.ts";
+import type { PortChoice, Vhci } from "./vhci.ts";
 import { VhciError } from "./vhci-error.ts";
 
 /** Why a device is no longer attached: the kernel let go of it, it was unplugged, or `stop` was called. */
@@ -41,13 +41,13 @@ export class KernelRelay implements UsbHost {
   }
 
   /** Opens the device and gives it to the kernel; resolves with its port. Rejects with what stands in the way. */
-  async attach(): Promise<number> {
+  async attach(choice?: PortChoice): Promise<number> {
     const refused = await new Promise<OpenError | undefined>((resolve) => {
       this.#device.open(this, this.#loop, resolve);
     });
     if (refused !== undefined) throw new VhciError("REFUSED", `cannot attach: ${refused.message}`);
     try {
-      return this.#connect();
+      return this.#connect(choice);
     } catch (error) {
       await new Promise<void>((resolve) => this.#device.close(resolve));
       throw error;
@@ -68,7 +68,7 @@ export class KernelRelay implements UsbHost {
     else this.#session.unplugged();
   }
 
-  #connect(): number {
+  #connect(choice: PortChoice | undefined): number {
     const { descriptors, speed, configuration } = this.#device;
     if (this.#end !== undefined) throw new VhciError("REFUSED", "cannot attach: the device was unplugged.");
     const map = EndpointMap.of(descriptors, speed, configuration);
@@ -81,7 +81,7 @@ export class KernelRelay implements UsbHost {
     const devid = this.#vhci.unusedDevid();
     let port: number;
     try {
-      port = this.#vhci.attach(kernels, devid, speed);
+      port = this.#vhci.attach(kernels, devid, speed, choice);
     } catch (error) {
       closeSync(ours);
       throw error;

@@ -16,6 +16,10 @@ export interface PortStatus {
 /** enum usbip_device_status, the client's part */
 export const PortState = { FREE: 4, NOT_ADDRESSED: 5, USED: 6, ERROR: 7 } as const;
 
+export function isInUse({ state }: PortStatus): boolean {
+  return state === PortState.NOT_ADDRESSED || state === PortState.USED || state === PortState.ERROR;
+}
+
 /**
  * Reads one `status` file by its words: the widths of the columns differ between kernels, and in the rows of a
  * controller that is not ready.

@@ -7,13 +7,35 @@ import { VhciError } from "./vhci-error.ts";
 
 const SYSFS = "/sys/devices/platform/vhci_hcd.0";
 
+/** Where a kernel shows the devices that it has. */
+export interface KernelFolders {
+  readonly sysfs: string;
+  readonly dev: string;
+}
+
+const FOLDERS: KernelFolders = { sysfs: "/sys/bus/usb/devices", dev: "/dev" };
+
 type WriteFile = (path: string, text: string) => void;
+
+/** Which of the free ports to take. */
+export interface PortChoice {
+  /** This one if it is free, for each hub. */
+  readonly preferred?: { readonly hs?: number; readonly ss?: number };
+  /** These only where there is no other. */
+  readonly avoided?: ReadonlySet<number>;
+}
+
+/** The hub that has a device of this speed. */
+export function hubOf(speed: Speed): "hs" | "ss" {
+  return speed >= Speed.super ? "ss" : "hs";
+}
 
 /**
  * The USB/IP client of this machine's kernel, by its files in sysfs. Only the first controller has them; they
  * speak for all.
  */
 export class Vhci {
+  readonly folders: KernelFolders;
   readonly #folder: string;
   readonly #write: WriteFile;
   /** Which status file has which port: the kernel never moves one. */
@@ -21,7 +43,8 @@ export class Vhci {
   #lastDevid = LAST_DEVID;
 
   /** `write` answers as the kernel does: it throws what the file refuses. */
-  constructor(folder = SYSFS, write: WriteFile = writeFileSync) {
+  constructor(folder = SYSFS, write: WriteFile = writeFileSync, folders = FOLDERS) {
+    this.folders = folders;
     this.#folder = folder;
     this.#write = write;
   }
@@ -61,14 +84,18 @@ export class Vhci {
    * Gives a stream socket to the kernel and tells on which port. The kernel keeps a reference of its own:
    * close the descriptor afterwards. Throws a VhciError.
    */
-  attach(fd: number, devid: number, speed: Speed): number {
-    const hub = speed >= Speed.super ? "ss" : "hs";
+  attach(fd: number, devid: number, speed: Speed, choice: PortChoice = {}): number {
+    const hub = hubOf(speed);
     const passed = new Set<number>();
     for (;;) {
       // The kernel takes the hub from the speed, and from the number only the place in it: they must agree.
-      const free = this.ports().find(
+      const all = this.ports().filter(
         (port) => port.hub === hub && port.state === PortState.FREE && !passed.has(port.port),
       );
+      const free =
+        all.find(({ port }) => port === choice.preferred?.[hub]) ??
+        all.find(({ port }) => choice.avoided?.has(port) !== true) ??
+        all[0];
       if (free === undefined) throw this.obstacle() ?? this.#noFreePort(hub);
       try {
         this.#write(join(this.#folder, "attach"), `${free.port} ${fd} ${devid} ${speedCodeOf(speed)}`);
@@ -82,6 +109,11 @@ export class Vhci {
         passed.add(free.port);
       }
     }
+  }
+
+  /** Attached by a usbferry of this machine, not by another program. */
+  static isOurs({ devid }: PortStatus): boolean {
+    return devid >= FIRST_DEVID && devid <= LAST_DEVID;
   }
 
   /** Takes away what is on a port; the kernel does so in the background. Throws a VhciError. */

@@ -147,7 +147,7 @@ test("detaching everything ends every wish, and tells who waits", async (context
     json(place, "/v1/ports", "DELETE"),
     assert.rejects(waiting, /the waiting at tcp:127\.0\.0\.1:\d+ was ended/),
   ]);
-  assert.deepEqual([reply, wishes.list(), agent.isIdle], [{ ports: [] }, [], true]);
+  assert.deepEqual([reply, wishes.list(), agent.isIdle], [{ ports: [], wishes: [] }, [], true]);
 });
 
 test("failures have the kind that the command has", async (context) => {

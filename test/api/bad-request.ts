@@ -106,6 +106,16 @@ export function* badCalls(
       const body = JSON.stringify({ ...sample, [name]: wrong });
       yield withBody(`${name} is ${JSON.stringify(wrong).slice(0, 20)}`, body, 400);
     }
+    if (Array.isArray(sample[name])) {
+      for (const items of [[], Array.from({ length: 1_000 }, () => "x"), [1], [null], [[]]]) {
+        if (judge.fault(schema, { ...sample, [name]: items }) === undefined) continue;
+        yield withBody(
+          `${name} has ${items.length} items`,
+          JSON.stringify({ ...sample, [name]: items }),
+          400,
+        );
+      }
+    }
     for (const text of STRANGE) {
       yield withBody(`${name} is ${text.slice(0, 20)}`, JSON.stringify({ ...sample, [name]: text }));
     }

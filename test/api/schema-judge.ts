@@ -8,6 +8,8 @@ export interface Schema {
   readonly required?: readonly string[];
   readonly additionalProperties?: boolean;
   readonly items?: Schema;
+  readonly minItems?: number;
+  readonly maxItems?: number;
   readonly pattern?: string;
   readonly minLength?: number;
   readonly maxLength?: number;
@@ -46,6 +48,8 @@ const KNOWN: ReadonlySet<string> = new Set([
   "required",
   "additionalProperties",
   "items",
+  "minItems",
+  "maxItems",
   "pattern",
   "minLength",
   "maxLength",
@@ -90,6 +94,8 @@ export class SchemaJudge {
         return this.#objectFault(schema, value, at);
       case "array":
         if (!Array.isArray(value)) return `${at}: no array`;
+        if (value.length < (schema.minItems ?? 0) || value.length > (schema.maxItems ?? Infinity))
+          return `${at}: has ${value.length} items`;
         return value
           .map((item, i) => this.fault(schema.items!, item, `${at}/${i}`))
           .find((f) => f !== undefined);

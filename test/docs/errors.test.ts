@@ -37,6 +37,14 @@ const OTHERS = [
   "STORE_FAILED",
   "WISH_TAKEN_UP",
   "WISH_NOT_TAKEN_UP",
+  "HOST_WATCHED",
+  "EVENTS_NOT_PUSHED",
+  "HOST_UNREACHABLE",
+  "PORT_TAKEN",
+  "HOOK_RAN",
+  "HOOK_OUTPUT",
+  "HOOK_FAILED",
+  "HOOK_SKIPPED",
 ];
 
 test("every code that a log line, an event or the control API can carry is a heading of docs/errors.md", () => {

@@ -10,13 +10,14 @@ export interface HandshakeRules {
 }
 
 const NO_DEVICE = 4;
+const OP_EVENTS = 0x8e01;
 const RECORD = 312;
 
 /** The requests before the URB phase, and the answers they must get, in order. */
 export class HandshakeOracle {
   readonly #rules: HandshakeRules;
-  /** Answers that are owed: the bus id of an import, or nothing for a list. */
-  readonly #owed: (string | undefined)[] = [];
+  /** Answers that are owed: to a list, to events, or the bus id of an import. */
+  readonly #owed: ("a list" | "events" | { readonly busid: string })[] = [];
   faults: readonly string[] = [];
   /** The request that opens the URB phase was sent. */
   imported = false;
@@ -32,17 +33,22 @@ export class HandshakeOracle {
   /** Reads one request; gives its size, or nothing while it is not whole or wrong. */
   send(bytes: Uint8Array): number | undefined {
     if (bytes.length >= 2 && (bytes[0] !== 0x01 || bytes[1] !== 0x11)) this.faults = ["BAD_VERSION"];
-    else if (bytes.length >= 4 && (bytes[2] !== 0x80 || ![3, 5].includes(bytes[3]!)))
+    else if (bytes.length >= 4 && ![0x8003, 0x8005, OP_EVENTS].includes((bytes[2]! << 8) | bytes[3]!))
       this.faults = ["BAD_COMMAND"];
     else if (bytes.length >= 8 && word(bytes, 4) !== 0) this.faults = ["BAD_FIELD"];
     if (this.faults.length > 0 || bytes.length < 8) return undefined;
     if (bytes[3] === 5) {
-      this.#owed.push(undefined);
+      this.#owed.push("a list");
       return 8;
+    }
+    if (bytes[3] === (OP_EVENTS & 0xff)) {
+      if (bytes.length < 12) return undefined;
+      this.#owed.push("events");
+      return 12;
     }
     if (bytes.length < OP_IMPORT) return undefined;
     const busid = Buffer.from(bytes.subarray(8, OP_IMPORT)).toString("latin1").split("\0", 1)[0]!;
-    this.#owed.push(busid);
+    this.#owed.push({ busid });
     this.imported = this.#rules.imports.get(busid) === 0;
     return OP_IMPORT;
   }
@@ -52,8 +58,9 @@ export class HandshakeOracle {
     let rest = bytes;
     while (rest.length > 0 && this.#owed.length > 0) {
       requireSame(rest.length >= 8, true, "a whole reply in one write");
-      const busid = this.#owed.shift();
-      rest = busid === undefined ? this.#list(rest) : this.#import(rest, busid);
+      const owed = this.#owed.shift()!;
+      if (owed === "a list") rest = this.#list(rest);
+      else rest = owed === "events" ? this.#noEvents(rest) : this.#import(rest, owed.busid);
     }
     return rest;
   }
@@ -66,6 +73,13 @@ export class HandshakeOracle {
     requireSame(bytes.length >= 8 + RECORD, true, "a whole record in one write");
     requireSame(busidOf(bytes, 8), busid, "busid of the record");
     return bytes.subarray(8 + RECORD);
+  }
+
+  /** These exports tell nobody of changes. */
+  #noEvents(bytes: Uint8Array): Uint8Array {
+    requireSame(word(bytes, 0), 0x01110e01, "OP_REP_EVENTS");
+    requireSame(word(bytes, 4), 1, "status of events that are refused");
+    return bytes.subarray(8);
   }
 
   #list(bytes: Uint8Array): Uint8Array {

@@ -5,20 +5,24 @@ import { annotatedHex } from "../support/annotated-hex.ts";
 import { joined, mutateBytes, putField } from "./mutation.ts";
 import type { Random } from "./random.ts";
 import { cut, requireSame, type Target } from "./target.ts";
+import { word } from "./usbip-message.ts";
 
 const DEVLIST = annotatedHex("0111 8005 00000000");
 const IMPORT = joined([annotatedHex("0111 8003 00000000 312d32"), new Uint8Array(29)]);
 const LONG_IMPORT = joined([annotatedHex("0111 8003 00000000"), new Uint8Array(32).fill(0x61)]);
 
-const REQUESTS = [DEVLIST, IMPORT, LONG_IMPORT, joined([DEVLIST, IMPORT])];
+const EVENTS = annotatedHex("0111 8e01 00000000 00000001");
+
+const REQUESTS = [DEVLIST, IMPORT, LONG_IMPORT, joined([DEVLIST, IMPORT]), EVENTS];
 
 function requestCode(bytes: Uint8Array): string | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (bytes.length >= 2 && view.getUint16(0) !== 0x0111) return "BAD_VERSION";
-  if (bytes.length >= 4 && ![0x8003, 0x8005].includes(view.getUint16(2))) return "BAD_COMMAND";
+  if (bytes.length >= 4 && ![0x8003, 0x8005, 0x8e01].includes(view.getUint16(2))) return "BAD_COMMAND";
   if (bytes.length < 8) return undefined;
   if (view.getUint32(4) !== 0) return "BAD_FIELD";
   if (view.getUint16(2) === 0x8005) return "devlist";
+  if (view.getUint16(2) === 0x8e01) return bytes.length < 12 ? undefined : "events";
   return bytes.length < 40 ? undefined : "import";
 }
 
@@ -39,7 +43,8 @@ export const requestTarget: Target = {
       return "error";
     }
     requireSame(request.kind, expected, "answer");
-    requireSame(request.size, request.kind === "devlist" ? 8 : 40, "size");
+    requireSame(request.size, { devlist: 8, import: 40, events: 12 }[request.kind], "size");
+    if (request.kind === "events") requireSame(request.version, word(bytes, 8), "version");
     if (request.kind === "import") {
       const field = Buffer.from(bytes.subarray(8, 40)).toString("latin1");
       requireSame(request.busid, field.split("\0", 1)[0], "busid");

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { DEVLIST, importOf, submit, unlink } from "./usbip-message.ts";
+import { DEVLIST, EVENTS, importOf, submit, unlink } from "./usbip-message.ts";
 
 /** The messages of a client, in order. The URB phase begins behind the first import of "1-2". */
 export type Session = readonly Uint8Array[];
@@ -23,6 +23,7 @@ const IMPORT = importOf("1-2");
 /** Sessions by hand, for what a kernel does seldom or never. Endpoints are those of `ScriptedDevice`. */
 const BY_HAND: readonly Session[] = [
   [DEVLIST],
+  [EVENTS, DEVLIST, EVENTS, IMPORT, submit({ seqnum: 1, ep: 1, in: true, length: 64 })],
   [DEVLIST, importOf("9-9"), importOf("1-3"), importOf("1-4"), DEVLIST, IMPORT],
   // Bulk: full, short, empty, too much, a negative count, a stall.
   [

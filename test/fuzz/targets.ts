@@ -11,6 +11,13 @@ import {
 } from "../../src/usb/descriptors.ts";
 import { Setup } from "../../src/usb/setup.ts";
 import {
+  EventDevice,
+  EventHeader,
+  EventRemoved,
+  EventsReply,
+  EventsRequest,
+} from "../../src/usbip/event-pdu.ts";
+import {
   CmdSubmit,
   CmdUnlink,
   DeviceRecord,
@@ -25,6 +32,8 @@ import {
 } from "../../src/usbip/pdu.ts";
 import { commandTarget } from "./command-target.ts";
 import { configurationTarget, descriptorsTarget } from "./descriptor-target.ts";
+import { eventPushTarget } from "./event-push-target.ts";
+import { eventsTarget } from "./events-target.ts";
 import { gadgetTarget } from "./gadget-target.ts";
 import { listTarget, requestTarget } from "./handshake-target.ts";
 import { serverTarget } from "./server-target.ts";
@@ -47,6 +56,11 @@ export const TARGETS: readonly Target[] = [
     CmdUnlink,
     RetUnlink,
     IsoPacket,
+    EventsRequest,
+    EventsReply,
+    EventHeader,
+    EventDevice,
+    EventRemoved,
   ].map((struct) => new StructTarget(struct, "big")),
   ...[
     Setup,
@@ -64,6 +78,8 @@ export const TARGETS: readonly Target[] = [
   descriptorsTarget,
   requestTarget,
   listTarget,
+  eventsTarget,
+  eventPushTarget,
   addressTarget,
   gadgetSpecTarget,
   ueventTarget,

@@ -99,6 +99,8 @@ export function importOf(busid: string): Uint8Array {
 
 export const DEVLIST: Uint8Array = Uint8Array.of(0x01, 0x11, 0x80, 0x05, 0, 0, 0, 0);
 
+export const EVENTS: Uint8Array = Uint8Array.of(0x01, 0x11, 0x8e, 0x01, 0, 0, 0, 0, 0, 0, 0, 1);
+
 /** Sizes of the parts behind the header of a CMD_SUBMIT, if it is one that must be taken. */
 export function partsOf(header: Uint8Array, at: number): { payload: number; packets: number } {
   const isOut = word(header, at + AT.direction) === 0;
@@ -132,7 +134,7 @@ export function messageStarts(stream: Uint8Array): number[] {
     if (!isImported) {
       const isImport = stream[at + 3] === 3;
       isImported = isImport && Buffer.compare(stream.subarray(at + 8, at + 12), BUSID) === 0;
-      at += isImport ? OP_IMPORT : DEVLIST.length;
+      at += isImport ? OP_IMPORT : stream[at + 3] === 1 ? EVENTS.length : DEVLIST.length;
     } else if (stream.length - at < HEADER) {
       break;
     } else {

@@ -89,7 +89,7 @@ test("what an agent was asked to wait for outlives kill -9 and SIGTERM, until it
   }
 
   const last = await agents.start();
-  assert.deepEqual(await json(agents, "/v1/ports", "DELETE"), { ports: [] });
+  assert.deepEqual(await json(agents, "/v1/ports", "DELETE"), { ports: [], wishes: [] });
   assert.deepEqual([await agents.waiting(), agents.kept()], [[], []]);
   await last.end("SIGKILL");
 });

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Agent } from "../agent.ts";
+import type { Agent, Detached } from "../agent.ts";
 import { VERSION } from "../version.ts";
 import type { ApiLimits } from "./api-limits.ts";
 import type { Routes } from "./app.ts";
@@ -14,6 +14,9 @@ import {
   PortPath,
   Ports,
   WaitRequest,
+  WishAnswer,
+  WishPath,
+  WishRequest,
 } from "./documents.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -101,6 +104,44 @@ export function addAgentRoutes(routes: Routes, agent: Agent, { operations }: Api
       return unlessGone(request.raw, reply.raw, (signal) => agent.wait(address, device, signal));
     },
   );
+  routes.post(
+    "/v1/wishes",
+    {
+      schema: {
+        tags,
+        operationId: "keep",
+        summary: "Keep a device of a host attached from now on",
+        description:
+          "Answers when its device node exists, or when it is known that it has to wait, and why: the wish is kept either way, " +
+          "also by the agent after this one. A client that goes away before takes it back. The same request again, for " +
+          "the same host and first device, puts its other devices and commands in the place of those before.",
+        body: WishRequest,
+        response: answers(WishAnswer, "It is kept."),
+      },
+    },
+    (request, reply) => unlessGone(request.raw, reply.raw, (signal) => agent.keep(request.body, signal)),
+  );
+  routes.delete(
+    "/v1/wishes/:id",
+    {
+      schema: {
+        tags,
+        operationId: "endWish",
+        summary: "End a wish, and detach its device",
+        params: WishPath,
+        response: answers(FreedPorts, "It is forgotten."),
+      },
+    },
+    async (request) => {
+      const { id } = request.params;
+      const ended = await agent.endWish(id);
+      if (ended !== undefined) return ended;
+      throw new Refusal(
+        "NOT_FOUND",
+        `there is no wish ${id}. \`usbferry ports\` shows what is kept attached.`,
+      );
+    },
+  );
   routes.delete(
     "/v1/ports",
     {
@@ -111,7 +152,7 @@ export function addAgentRoutes(routes: Routes, agent: Agent, { operations }: Api
         response: answers(FreedPorts, "They are free again."),
       },
     },
-    async () => ({ ports: await agent.detachAll() }),
+    () => agent.detachAll(),
   );
   routes.delete(
     "/v1/ports/:port",
@@ -119,12 +160,12 @@ export function addAgentRoutes(routes: Routes, agent: Agent, { operations }: Api
       schema: {
         tags,
         operationId: "detach",
-        summary: "Detach a port; a device that dialled in is not taken again",
+        summary: "Detach a port; a device that dialled in is not taken again, and a wish for it ends",
         params: PortPath,
         response: answers(FreedPorts, "It is free again."),
       },
     },
-    async (request) => ({ ports: [await freed(request.params.port, (port) => agent.detach(port))] }),
+    (request) => freed(request.params.port, (port) => agent.detach(port)),
   );
   routes.post(
     "/v1/ports/:port/kick",
@@ -132,13 +173,16 @@ export function addAgentRoutes(routes: Routes, agent: Agent, { operations }: Api
       schema: {
         tags,
         operationId: "kickPort",
-        summary: "Cut the session behind a port; a device that dialled in may come back",
+        summary: "Cut the session behind a port; a device that dialled in or is wished for comes back",
         params: PortPath,
         body: Nothing,
         response: answers(FreedPorts, "It is free again."),
       },
     },
-    async (request) => ({ ports: [await freed(request.params.port, (port) => agent.kick(port))] }),
+    (request) =>
+      freed(request.params.port, async (port) =>
+        (await agent.kick(port)) ? { ports: [port], wishes: [] } : undefined,
+      ),
   );
 }
 
@@ -147,13 +191,12 @@ export function agentDocument(agent: Agent): Given<typeof AgentState.static> {
   return { role: "agent", version: VERSION, since, sequence: events.last, ...state };
 }
 
-async function freed(text: string, free: (port: number) => Promise<boolean>): Promise<number> {
+async function freed(text: string, free: (port: number) => Promise<Detached | undefined>): Promise<Detached> {
   const port = Number(text);
-  if (!(await free(port))) {
-    throw new Refusal(
-      "NOT_FOUND",
-      `the agent keeps nothing on port ${port}. \`usbferry ports\` shows what is attached, also by others.`,
-    );
-  }
-  return port;
+  const detached = await free(port);
+  if (detached !== undefined) return detached;
+  throw new Refusal(
+    "NOT_FOUND",
+    `the agent keeps nothing on port ${port}. \`usbferry ports\` shows what is attached, also by others.`,
+  );
 }

@@ -1,7 +1,10 @@
 import { type TProperties, type TSchema, Type } from "@sinclair/typebox";
 import { TransferStatus } from "../../usb/urb.ts";
+import { COMMAND_WORDS_MAX } from "../auto/command-words.ts";
+import type { Watching } from "../auto/host-watch.ts";
 import { EVENT_KINDS } from "../device-event.ts";
 import { HARDWARE_STATES, type HardwareState } from "../hardware/hardware-state.ts";
+import { DEVICES_MAX } from "../state/wishes.ts";
 
 /**
  * The JSON documents of the control API. A titled one becomes a component of the OpenAPI document under its title.
@@ -208,6 +211,7 @@ export const AttachedDevice = document("AttachedDevice", {
   sysfsName: Type.String({ examples: ["1-1"] }),
   node: Type.String({ examples: ["/dev/bus/usb/001/002"] }),
   dialledIn: Type.Boolean({ description: "it came over a connection that the host has made" }),
+  wish: Type.Optional(Type.String({ description: "the id of the wish that keeps it attached" })),
 });
 
 export const Waiting = document("Waiting", {
@@ -215,11 +219,50 @@ export const Waiting = document("Waiting", {
   device: Type.Optional(Type.String()),
 });
 
+const Command = Type.Array(Type.String({ maxLength: 4096 }), {
+  minItems: 1,
+  maxItems: COMMAND_WORDS_MAX,
+  description: "a program and its arguments; no shell reads them",
+  examples: [["/usr/local/bin/flash", "--fast"]],
+});
+const WishId = Type.String({ examples: ["w1"] });
+
+export const Wish = document(
+  "Wish",
+  {
+    id: WishId,
+    address: Type.String({ description: "the host" }),
+    devices: Type.Array(Type.String(), { description: "what the one device may be named by" }),
+    ports: Type.Object(
+      { hs: Type.Optional(Count), ss: Type.Optional(Count) },
+      { description: "its ports, by the hub", additionalProperties: false },
+    ),
+    busid: Type.Optional(Type.String({ description: "of the device that was attached last" })),
+    onAttach: Type.Optional(Command),
+    onDetach: Type.Optional(Command),
+    state: oneOf("waiting", "attaching", "attached"),
+    watching: Type.Unsafe<Watching>({
+      ...oneOf("asking", "pushed", "polled", "unreachable"),
+      description:
+        "how the devices of the host are known: it tells them itself, or has to be asked again and again",
+    }),
+    port: Type.Optional(Type.Integer({ minimum: 0, description: "where its device is attached" })),
+    reason: Type.Optional(Type.String({ description: "why it waits, for a person" })),
+  },
+  { description: "A device that is kept attached." },
+);
+
+export const WishAnswer = document("WishAnswer", {
+  wish: Wish,
+  device: Type.Optional(AttachedDevice),
+});
+
 export const AgentState = document("AgentState", {
   role: Type.Literal("agent"),
   ...running,
   devices: Type.Array(AttachedDevice),
   waiting: Type.Array(Waiting),
+  wishes: Type.Array(Wish),
 });
 
 export const Port = document("Port", {
@@ -231,12 +274,18 @@ export const Port = document("Port", {
   by: oneOf("agent", "other"),
   address: Type.Optional(Type.String()),
   busid: Type.Optional(BusId),
+  wish: Type.Optional(Type.String({ description: "the id of the wish that keeps it attached" })),
 });
 
-export const Ports = document("Ports", { ports: Type.Array(Port), waiting: Type.Array(Waiting) });
+export const Ports = document("Ports", {
+  ports: Type.Array(Port),
+  waiting: Type.Array(Waiting),
+  wishes: Type.Array(Wish),
+});
 
 export const FreedPorts = document("FreedPorts", {
   ports: Type.Array(Count, { description: "that the agent has freed" }),
+  wishes: Type.Array(WishId, { description: "that have ended with that" }),
 });
 
 /** What a client names: checked further where it is read. */
@@ -247,6 +296,17 @@ export const AttachRequest = document("AttachRequest", { address: AddressText, d
 export const WaitRequest = document("WaitRequest", {
   address: AddressText,
   device: Type.Optional(DeviceText),
+});
+export const WishRequest = document("WishRequest", {
+  address: AddressText,
+  devices: Type.Array(DeviceText, {
+    minItems: 1,
+    maxItems: DEVICES_MAX,
+    description:
+      "what the one device may be named by, for example as application and as bootloader; the first one first",
+  }),
+  onAttach: Type.Optional(Command),
+  onDetach: Type.Optional(Command),
 });
 export const PlugRequest = document("PlugRequest", {
   gadget: Type.String({ minLength: 1, maxLength: 4096, examples: ["zero,speed=super"] }),
@@ -274,6 +334,7 @@ export const SessionPath = plain({
 });
 export const RulePath = plain({ id: Type.String({ pattern: "^[rc][0-9]{1,9}$", examples: ["r1"] }) });
 export const BusIdPath = plain({ busid: Type.String({ minLength: 1, maxLength: 64, examples: ["zero"] }) });
+export const WishPath = plain({ id: Type.String({ pattern: "^w[0-9]{1,9}$", examples: ["w1"] }) });
 export const PortPath = plain({ port: Type.String({ pattern: "^[0-9]{1,5}$", examples: ["0"] }) });
 
 const KIND = `(${EVENT_KINDS.join("|")})`;

@@ -40,7 +40,7 @@ const wrong: readonly (readonly [text: string, message: RegExp])[] = [
   ["\n\nlisten:\n  - [tcp]", /line 4, key "listen\[0\]": expected an address/],
   [
     "gadget: [zero]",
-    /line 1, key "gadget": there is no such key; the keys here are listen, connect, gadgets, rules/,
+    /line 1, key "gadget": there is no such key; the keys here are listen, connect, gadgets, devices, rules/,
   ],
   ["log: loud", /line 1, key "log": expected levels by room/],
   ["log:\n  usbip: loud", /line 2, key "log\.usbip": expected one of debug, info, warn, off, found "loud"/],

@@ -67,25 +67,15 @@ export class CarriedSessions implements SessionOwner {
     this.#tell({ what: "refused", session: this.#numbers.get(session)!, refusal });
   }
 
+  restless(): void {
+    this.#patrolLater();
+  }
+
   finished(session: Session, end: SessionEnd): void {
     const number = this.#numbers.get(session)!;
     this.#numbers.delete(session);
     this.#sessions.delete(number);
     this.#tell({ what: "finished", session: number, end });
-  }
-
-  restless(): void {
-    if (this.#patrolling) return;
-    this.#patrolling = true;
-    this.#loop.after(PATROL_MS, () => {
-      this.#patrolling = false;
-      let isSettled = true;
-      for (const session of this.#sessions.values()) {
-        session.patrol();
-        isSettled &&= session.isSettled;
-      }
-      if (!isSettled) this.restless();
-    });
   }
 
   #carry(
@@ -112,7 +102,18 @@ export class CarriedSessions implements SessionOwner {
     this.#sessions.set(number, session);
     this.#numbers.set(session, number);
     session.start(request);
-    this.restless();
+    this.#patrolLater();
+  }
+
+  #patrolLater(): void {
+    if (this.#patrolling) return;
+    this.#patrolling = true;
+    this.#loop.after(PATROL_MS, () => {
+      this.#patrolling = false;
+      let isRestless = false;
+      for (const session of this.#sessions.values()) isRestless = session.patrol() || isRestless;
+      if (isRestless) this.#patrolLater();
+    });
   }
 
   /**

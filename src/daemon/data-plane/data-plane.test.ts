@@ -301,6 +301,7 @@ test("a peer that vanishes leaves a free device and a line that says so", onLinu
   await plane.until("its end", () => plane.codes.length === 2);
   assert.deepEqual(plane.codes, ["IMPORTED", "LINK_LOST"]);
   assert.match(plane.lines[1]!, /the peer c(ut|losed) the connection \((ECONNRESET|EPIPE)\)/);
+  await plane.until("a free device", () => !plane.exports.find("zero")!.attached);
   await (await plane.connect()).import("zero");
   await plane.stop();
 });

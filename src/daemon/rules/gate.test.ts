@@ -103,6 +103,20 @@ class Client {
     return this.#ask(request).readUInt32BE(4);
   }
 
+  /** The bytes that came meanwhile. */
+  take(): Buffer {
+    this.#loop.settle();
+    const bytes = this.#received;
+    this.#received = Buffer.alloc(0);
+    return bytes;
+  }
+
+  /** The bytes of OP_REP_EVENTS and the snapshot behind it. */
+  events(): Buffer {
+    this.#ask(Buffer.from("01118e010000000000000001", "hex"));
+    return this.take();
+  }
+
   close(): void {
     this.#link.end();
     this.#loop.settle();
@@ -128,6 +142,46 @@ test("without a rule this machine sees and has all, and nobody else anything", (
   assert.equal(stranger.import("disk"), ST_NA);
   assert.equal(stranger.import("nonsense"), ST_NODEV);
   assert.equal(bench.connect(HERE).import("disk"), ST_OK);
+});
+
+/** Kinds of the events in these bytes, with the bus id that each names. */
+function eventsIn(bytes: Buffer): string[] {
+  const events: string[] = [];
+  for (let at = 0; at < bytes.length; at += 8 + bytes.readUInt16BE(at + 2)) {
+    const [kind, length] = [bytes.readUInt16BE(at), bytes.readUInt16BE(at + 2)];
+    const name = bytes.toString("latin1", at + 8 + (length > 32 ? 256 : 0)).split("\0", 1)[0]!;
+    events.push(length === 0 ? `${kind}` : `${kind} ${name}`);
+  }
+  return events;
+}
+
+test("a client hears of devices that it may have, and of rules that change what those are", async () => {
+  const bench = new Bench();
+  const kept = await bench.rules.add("allow client=192.168.7.0/24 serial=S?");
+  const client = bench.connect(LAN);
+  const answer = client.events();
+  assert.equal(answer.toString("hex", 0, 12), "01110e01000000000001000a");
+  assert.deepEqual(eventsIn(answer.subarray(12)), ["1 disk", "2"]);
+  const added = await bench.rules.add("allow client=192.168.7.20");
+  assert.deepEqual(eventsIn(client.take()), ["3 keyboard"]);
+  await bench.rules.remove(added.id);
+  await bench.rules.remove(kept.id);
+  assert.deepEqual(eventsIn(client.take()), ["5 disk", "5 keyboard"]);
+  bench.exports.add("mouse", createGadget({ kind: "mouse", speed: 1 }));
+  assert.deepEqual(eventsIn(client.take()), [], "it may not have it");
+  assert.equal(client.ended, false);
+});
+
+test("a client hears when somebody takes a device and gives it back", () => {
+  const bench = new Bench();
+  const watching = bench.connect(HERE);
+  watching.events();
+  const other = bench.connect("unix:/run/x");
+  const stateAt = 8 + 312;
+  assert.equal(other.import("disk"), ST_OK);
+  assert.equal(watching.take()[stateAt], 1);
+  other.close();
+  assert.equal(watching.take()[stateAt], 0);
 });
 
 test("a client sees and has what rules allow it, and a refusal names the rule", async () => {

@@ -14,6 +14,8 @@ import type { IdentifiedRule } from "./rule-book.ts";
 /** Who may have what, at the time of the question. */
 export interface RuleSource {
   decide(device: DeviceFacts, client: ClientFacts): Verdict<IdentifiedRule>;
+  /** Calls back when it may decide otherwise from now on; the answer ends it. Without it that never happens. */
+  watch?(changed: () => void): () => void;
 }
 
 /** The default alone. */
@@ -88,6 +90,13 @@ export class Admission implements SessionExports {
     }
     this.#refuse(shared, verdict);
     return { denied: `it is denied ${reasonOf(verdict)}` };
+  }
+
+  watch(changed: () => void): () => void {
+    const forget = [this.#exports.watch(changed), this.#rules.watch?.(changed)];
+    return () => {
+      for (const end of forget) end?.();
+    };
   }
 
   take(): void {

@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Failed, WrongUsage } from "../failure.ts";
 import type { ChangeableState, StateKind } from "../state/state-store.ts";
+import { Watchers } from "../watchers.ts";
 import { autoBind, decide, mayAdmit, type Verdict } from "./decision.ts";
 import type { ClientFacts, DeviceFacts, LinkKind } from "./facts.ts";
 import { parseRule, printRule, type Rule, RuleError } from "./rule.ts";
@@ -84,19 +85,29 @@ export class RuleBook implements Policy {
   #read: RulesState | undefined;
   /** Both, in the order in which they are asked; made anew when one has changed. */
   #all: readonly IdentifiedRule[] | undefined;
-  readonly #changed: () => void;
+  readonly #watchers = new Watchers();
 
   /** `changed` runs when other rules hold than before. */
   constructor(store: ChangeableState<RulesState>, changed: () => void = () => {}) {
     this.#store = store;
-    this.#changed = changed;
+    this.#watchers.add(changed);
+  }
+
+  /** The same, for as long as it is not ended by the answer. */
+  watch(changed: () => void): () => void {
+    return this.#watchers.add(changed);
+  }
+
+  /** Another process has changed those of the state. */
+  changedElsewhere(): void {
+    this.#watchers.tell();
   }
 
   /** Replaces the rules of the configuration. */
   configure(rules: readonly Rule[]): void {
     this.#configured = rules.map((rule, i) => ({ ...rule, id: `c${i + 1}` }));
     this.#all = undefined;
-    this.#changed();
+    this.#watchers.tell();
   }
 
   decide(device: DeviceFacts, client: ClientFacts): Verdict<IdentifiedRule> {
@@ -141,7 +152,7 @@ export class RuleBook implements Policy {
       const at = placeOf(position ?? state.rules.length + 1, state.rules.length + 1);
       return { ...state, next: state.next + 1, rules: state.rules.toSpliced(at, 0, added) };
     });
-    this.#changed();
+    this.#watchers.tell();
     return { ...added, source: "state" };
   }
 
@@ -153,7 +164,7 @@ export class RuleBook implements Policy {
       removed = state.rules[at]!;
       return { ...state, rules: state.rules.toSpliced(at, 1) };
     });
-    this.#changed();
+    this.#watchers.tell();
     return { ...removed, source: "state" };
   }
 
@@ -166,7 +177,7 @@ export class RuleBook implements Policy {
       const to = placeOf(position, state.rules.length);
       return { ...state, rules: state.rules.toSpliced(at, 1).toSpliced(to, 0, moved) };
     });
-    this.#changed();
+    this.#watchers.tell();
     return { ...moved, source: "state" };
   }
 

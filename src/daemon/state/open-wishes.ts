@@ -27,10 +27,22 @@ export async function openWishes(folder: StateFolder, log: Log): Promise<OpenWis
 
 /** Where no agent runs that could. */
 export async function forgetWishes(folder: StateFolder): Promise<void> {
-  if ((await folder.read(WISHES)).wishes.length === 0) return;
+  const { wishes, auto = [] } = await folder.read(WISHES);
+  if (wishes.length + auto.length > 0) await change(folder, (list) => list.clear());
+}
+
+/** The same for one of them; tells whether there was such a one. */
+export async function forgetAutoWish(folder: StateFolder, id: string): Promise<boolean> {
+  const { auto = [] } = await folder.read(WISHES);
+  if (!auto.some((wish) => wish.id === id)) return false;
+  await change(folder, (list) => list.removeAuto(id));
+  return true;
+}
+
+async function change(folder: StateFolder, edit: (wishes: WishList) => Promise<void>): Promise<void> {
   const { store, close } = await folder.open(WISHES);
   try {
-    await new WishList(store).clear();
+    await edit(new WishList(store));
   } finally {
     await close();
   }

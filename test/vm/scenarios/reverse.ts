@@ -71,7 +71,11 @@ export function reverse(address: string): Scenario {
         assert.equal(second.busid, "zero-2");
         await assertUsable(guest, second.node);
         await detachByCall(guest, second.port);
-        assert.deepEqual(await portsByCall(guest), { ports: [], waiting: [] }, "there was one to wait for");
+        assert.deepEqual(
+          await portsByCall(guest),
+          { ports: [], waiting: [], wishes: [] },
+          "there was one to wait for",
+        );
 
         const { port } = await waitByCall(guest, address);
         await untilAttached(guest, 2);
