@@ -373,6 +373,7 @@ test("200 peers at once: each gets its device, or the one there is once", {
   await Promise.all(clients.map((client) => client.ended()));
   await plane.until("200 ends", () => plane.codes.filter((code) => code === "OK").length >= 200);
   await plane.until("closed descriptors", () => openDescriptors() <= before);
+  await plane.until("a free device", () => !plane.exports.find("zero")!.attached);
 
   const rivals = await Promise.all(names.map(() => plane.connect()));
   for (const rival of rivals) rival.socket.write(importOf("zero"));
