@@ -6,6 +6,7 @@ import {
   attachUnguarded,
   keepAttached,
 } from "../daemon/attach.ts";
+import { driverNotes } from "../daemon/driver-notes.ts";
 import { WrongUsage } from "../daemon/failure.ts";
 import { AGENT_COMMAND } from "./agent-command.ts";
 import { interruption, unlessCancelled } from "./cancelled.ts";
@@ -83,16 +84,24 @@ async function run(
     throw new WrongUsage(`${option} belongs to --auto: usbferry attach ADDR DEV --auto ${option} ...`);
   }
   const attached = await unlessCancelled(start(first, second, options));
+  await tell(attached, {}, options);
+}
+
+/** What is attached, what belongs to it, and what a user will miss. */
+async function tell(attached: AttachedDevice, more: object, { json }: AttachOptions): Promise<void> {
   const { port, busid, sysfsName, node } = attached;
-  if (options.json === true) printJson({ port, busid, sysfsName, node });
-  else process.stdout.write(attachedLine(attached));
+  if (json !== true) process.stdout.write(attachedLine(attached));
+  const notes = await unlessCancelled(driverNotes(sysfsName));
+  if (json === true) printJson({ port, busid, sysfsName, node, notes, ...more });
+  else for (const note of notes) process.stderr.write(`usbferry: note: ${note}\n`);
 }
 
 async function keep(
   address: string | undefined,
   device: string | undefined,
-  { also = [], onAttach, onDetach, direct, listen, json }: AttachOptions,
+  options: AttachOptions,
 ): Promise<void> {
+  const { also = [], onAttach, onDetach, direct, listen, json } = options;
   if (listen !== undefined) {
     throw new WrongUsage(
       "attach --listen waits again by itself: leave out --auto, or name the host and leave out --listen.",
@@ -109,12 +118,9 @@ async function keep(
   const { wish, device: attached } = await unlessCancelled(
     keepAttached(AGENT_COMMAND, request, interruption.signal),
   );
-  if (json === true) {
-    const { port, busid, sysfsName, node } = attached ?? {};
-    printJson({ ...(attached && { port, busid, sysfsName, node }), wish });
-    return;
-  }
-  if (attached !== undefined) process.stdout.write(attachedLine(attached));
+  if (attached !== undefined) await tell(attached, { wish }, options);
+  else if (json === true) printJson({ wish });
+  if (json === true) return;
   process.stdout.write(`${wishLine(wish)} End it with: usbferry detach ${attached?.port ?? wish.id}\n`);
 }
 

@@ -12,6 +12,8 @@ import type { StateFolder } from "./state/state-folder.ts";
 /** An agent with nothing to keep ends; it starts in half a second when it is wanted again. */
 const IDLE_MS = 30_000;
 const IDLE_LOOK_MS = 1_000;
+/** One that keeps something sleeps. */
+const BUSY_LOOK_MS = 60_000;
 
 export interface AgentRequest {
   readonly places: readonly ControlPlace[];
@@ -74,8 +76,9 @@ export class AgentServer {
   async untilIdle(signal: AbortSignal): Promise<void> {
     let idleMs = 0;
     while (!signal.aborted && idleMs < IDLE_MS) {
+      const lookMs = this.#agent.isIdle ? IDLE_LOOK_MS : BUSY_LOOK_MS;
       // oxlint-disable-next-line no-await-in-loop -- a look at the clock
-      await sleep(IDLE_LOOK_MS, undefined, { signal }).catch(() => {});
+      await sleep(lookMs, undefined, { signal }).catch(() => {});
       const isIdle = this.#agent.isIdle && this.#control.connections === 0;
       idleMs = isIdle ? idleMs + IDLE_LOOK_MS : 0;
     }

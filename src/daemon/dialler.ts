@@ -12,7 +12,7 @@ import type { Log } from "./log.ts";
 /** A device that is kept for so long has arrived; one that is given back sooner was asked, or could not be used. */
 const KEPT_MS = 2_000;
 
-/** How soon a device that has become free is noticed. */
+/** How soon a device that has become free is brought. */
 const LOOK_MS = 500;
 
 /**
@@ -29,6 +29,7 @@ export class Dialler {
   /** Imports without a wait between them: a guest that gives everything back at once must not keep us busy. */
   #inRow = 0;
   #timer: Cancellable | undefined;
+  #unwatch: (() => void) | undefined;
   #told = false;
   /** A connection is being made, or has no device yet. */
   #dialling = false;
@@ -51,6 +52,7 @@ export class Dialler {
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
+    this.#unwatch?.();
   }
 
   #next(delayMs: number): void {
@@ -62,8 +64,19 @@ export class Dialler {
           this.#timer = undefined;
           if (delayMs > 0) this.#inRow = 0;
           if (this.#hasFree()) void this.#dial();
-          else this.#next(LOOK_MS);
+          else this.#waitForFree();
         });
+  }
+
+  #waitForFree(): void {
+    this.#unwatch?.();
+    this.#unwatch = this.#exports.watch?.(() => {
+      if (!this.#hasFree()) return;
+      this.#unwatch?.();
+      this.#unwatch = undefined;
+      this.#next(LOOK_MS);
+    });
+    if (this.#unwatch === undefined) this.#next(LOOK_MS);
   }
 
   #hasFree(): boolean {

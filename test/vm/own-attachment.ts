@@ -1,4 +1,6 @@
+import type { AgentState } from "../../src/daemon/agent-state.ts";
 import type { AttachedDevice } from "../../src/daemon/attach.ts";
+import type { AutoAnswer } from "../../src/daemon/auto/auto-attach.ts";
 import type { Ports } from "../../src/daemon/ports.ts";
 import type { Attachment, AttachWay } from "./attachment.ts";
 import type { Guest } from "./guest.ts";
@@ -62,6 +64,29 @@ export async function waitByCall(guest: Guest, address: string, device?: string)
   )) as AttachedDevice;
 }
 
+/** `usbferry attach --auto`, called likewise: `named` are the faces of one device. */
+export async function keepByCall(
+  guest: Guest,
+  address: string,
+  named: readonly string[],
+  hook: string,
+): Promise<AutoAnswer> {
+  const args = [[...USBFERRY, "agent"], address, named, hook];
+  return (await guest.call("test/vm/guest/own-attach.js", "keep", args, COMMAND_MS)) as AutoAnswer;
+}
+
+/** `usbferry agent` as a service manager starts it. */
+export async function startAgent(guest: Guest): Promise<void> {
+  await guest.shell(`${USBFERRY.join(" ")} agent >/dev/null 2>>/run/usbferry/agent.log </dev/null &`);
+  await guest.waitFor("the agent", async () => (await agentState(guest)) !== undefined, COMMAND_MS);
+}
+
+export async function agentState(guest: Guest): Promise<AgentState | undefined> {
+  return ((await guest.call("test/vm/guest/own-attach.js", "agentState", [])) ?? undefined) as
+    | AgentState
+    | undefined;
+}
+
 export async function detachByCall(guest: Guest, port: number): Promise<void> {
   await guest.call("src/daemon/ports.js", "detachPort", [port]);
 }
@@ -97,6 +122,6 @@ export async function sessionEnds(guest: Guest, count: number): Promise<{ code: 
 }
 
 /** Leaves the guest without an agent. */
-export async function endAgent(guest: Guest): Promise<void> {
-  await guest.call("test/vm/guest/own-attach.js", "endAgent", []);
+export async function endAgent(guest: Guest, signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
+  await guest.call("test/vm/guest/own-attach.js", "endAgent", [signal]);
 }

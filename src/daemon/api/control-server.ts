@@ -24,6 +24,8 @@ export interface ControlOptions {
 }
 
 const LOOK_MS = 1_000;
+/** Node looks for requests that are late as long as it listens, also when nobody is there: no sooner than a sign of life. */
+const LATE_LOOK_MS = 5_000;
 
 /** Carries the control API: sockets, the guard before it, and what clients may cost. */
 export class ControlServer {
@@ -92,7 +94,7 @@ export class ControlServer {
       headersTimeout: requestMs,
       requestTimeout: requestMs,
       keepAliveTimeout: idleMs,
-      connectionsCheckingInterval: LOOK_MS,
+      connectionsCheckingInterval: LATE_LOOK_MS,
     });
     server.maxConnections = connections;
     server.maxHeadersCount = 64;
@@ -139,7 +141,12 @@ export class ControlServer {
 
   #connected(socket: Socket): void {
     this.#sockets.set(socket, { takenBytes: 0, progressMs: performance.now() });
-    socket.once("close", () => this.#sockets.delete(socket));
+    socket.once("close", () => {
+      this.#sockets.delete(socket);
+      if (this.#sockets.size > 0) return;
+      clearInterval(this.#patrol);
+      this.#patrol = undefined;
+    });
     this.#patrol ??= setInterval(() => this.#cutStalled(), LOOK_MS).unref();
   }
 

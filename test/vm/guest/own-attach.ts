@@ -7,7 +7,9 @@ import {
   attach,
   attachFromWaiting,
   attachUnguarded,
+  keepAttached,
 } from "../../../src/daemon/attach.ts";
+import type { AutoAnswer } from "../../../src/daemon/auto/auto-attach.ts";
 
 /** An `attach` whose arguments can travel as JSON. */
 export function attachGuarded(
@@ -40,4 +42,20 @@ export async function endAgent(signal: NodeJS.Signals = "SIGTERM"): Promise<numb
   process.kill(pid, signal);
   for (let tries = 0; tries < 500 && existsSync(`/proc/${pid}`); tries++) await sleep(20);
   return pid;
+}
+
+/** The same for `attach --auto`. */
+export function keep(
+  agent: readonly string[],
+  address: string,
+  named: readonly string[],
+  hook: string,
+): Promise<AutoAnswer> {
+  const request = { address, named, onAttach: hook, onDetach: hook };
+  return keepAttached(agent, request, new AbortController().signal);
+}
+
+/** What the agent says of itself. */
+export async function agentState(): Promise<AgentState | undefined> {
+  return askAgent<AgentState>({ method: "GET", path: "/v1/state" });
 }

@@ -7,10 +7,10 @@ const GADGET = "/sys/kernel/config/usb_gadget/disk";
 const IMAGE = "/tmp/disk.img";
 const MIB = 4;
 const ADDRESS = "tcp:127.0.0.1:3240";
-const DEVICE = "0525:a4a5:the kernel's own";
+export const DEVICE_NUMBERS = "0525:a4a5:the kernel's own";
 
 /** A disk of the guest's kernel, on its emulated controller, shared by the stock tools. */
-const EXPORT = `
+export const EXPORT = `
   grep -q configfs /proc/mounts || mount -t configfs configfs /sys/kernel/config
   dd if=/dev/urandom of=${IMAGE} bs=1M count=${MIB} 2>/dev/null
   mkdir ${GADGET} && cd ${GADGET}
@@ -26,35 +26,39 @@ const EXPORT = `
   until usbip bind -b $busid >/dev/null 2>&1; do usleep 100000; done
   echo $busid`;
 
-const CLEAN_UP = `
+export const CLEAN_UP = `
   kill $(pidof usbipd)
   usbip unbind -b $1 >/dev/null 2>&1
   cd ${GADGET}; echo > UDC
   rm configs/c.1/mass_storage.0; rmdir configs/c.1 functions/mass_storage.0 strings/0x409 ${GADGET}
   rm ${IMAGE}`;
 
+export const KERNEL_EXPORT_MODULES = [
+  "dummy_hcd",
+  "libcomposite",
+  "usb_f_mass_storage",
+  "usbip-host",
+  "usb-storage",
+  "sd_mod",
+];
+
+export const KERNEL_EXPORT_LINES = [
+  ...ATTACH_LINES,
+  { pattern: /usbip-host .*: usbip-host: register new device/, reason: "usbip-host warns of each bind" },
+  { pattern: /usbip-host .*: recv a header, 0/, reason: "usbip-host says so of each client that closes" },
+  { pattern: /usb-storage|scsi|sd /, reason: "usb-storage speaks of each disk" },
+];
+
 /** The kernel's own server at the other end: not our engine against itself. */
 export const kernelExport: Scenario = {
   name: "a disk of the kernel's own usbip-host is found by its serial number and read whole, guarded",
-  expected: [
-    ...ATTACH_LINES,
-    { pattern: /usbip-host .*: usbip-host: register new device/, reason: "usbip-host warns of each bind" },
-    { pattern: /usbip-host .*: recv a header, 0/, reason: "usbip-host says so of each client that closes" },
-    { pattern: /usb-storage|scsi|sd /, reason: "usb-storage speaks of each disk" },
-  ],
+  expected: KERNEL_EXPORT_LINES,
   timeoutMs: 120_000,
   async run(guest) {
-    await guest.loadModule(
-      "dummy_hcd",
-      "libcomposite",
-      "usb_f_mass_storage",
-      "usbip-host",
-      "usb-storage",
-      "sd_mod",
-    );
+    await guest.loadModule(...KERNEL_EXPORT_MODULES);
     const busid = (await guest.shell(EXPORT)).trim();
     try {
-      const { port, sysfsName } = await attachByCall(guest, ADDRESS, DEVICE);
+      const { port, sysfsName } = await attachByCall(guest, ADDRESS, DEVICE_NUMBERS);
       const block = `ls -d /sys/bus/usb/devices/${sysfsName}/*:*/host*/target*/*/block/*`;
       await guest.waitFor("the disk", block);
       const disk = `/dev/$(basename $(${block}))`;
@@ -65,7 +69,7 @@ export const kernelExport: Scenario = {
       assert.equal(read, written);
       await detachByCall(guest, port);
       // Asked, given back, reset by the kernel and taken again.
-      const direct = await attachDirectByCall(guest, ADDRESS, DEVICE);
+      const direct = await attachDirectByCall(guest, ADDRESS, DEVICE_NUMBERS);
       assert.equal(direct.busid, busid);
       await detachByCall(guest, direct.port);
     } finally {
