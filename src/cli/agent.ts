@@ -9,8 +9,8 @@ import { repeatable } from "./repeatable.ts";
 
 const HELP = `
 \`usbferry attach\` starts it by itself. It ends when nothing was attached or waited for in 30 seconds; ending it
-detaches what it keeps. Where hosts are waited for (\`usbferry attach --listen\`) is kept on disk: the next agent waits
-there again, until \`usbferry detach\` ends it. Its socket is /run/usbferry/agent.sock, for other users than root in $XDG_RUNTIME_DIR, or what
+detaches what it keeps. Where hosts are waited for (\`usbferry attach --listen\`) and what is kept attached (\`--auto\`) is
+on disk: the next agent goes on with it, until \`usbferry detach\` ends it. Its socket is /run/usbferry/agent.sock, for other users than root in $XDG_RUNTIME_DIR, or what
 USBFERRY_AGENT names; the log of an agent that was started by itself is agent.log beside it.`;
 
 export function addAgent(root: Command): void {
