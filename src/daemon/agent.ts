@@ -227,11 +227,11 @@ export class Agent {
         { code: "WISH_TAKEN_UP", wish: id, address, devices },
         `WISH_TAKEN_UP ${id}: ${devices.join(" or ")} of ${address} is kept attached`,
       );
-    } else this.#tellNotTakenUp({ id, address }, error);
+    } else this.#tellNotTakenUp({ wish: id, address }, error);
   }
 
   #tellNotTakenUp(
-    wish: { readonly id?: string; readonly address: string },
+    wish: { readonly wish?: string; readonly address: string },
     { message: reason }: Error,
   ): void {
     const { address } = wish;

@@ -49,6 +49,20 @@ test("attaches to the first free port of the hub for the speed, over all control
   assert.deepEqual([vhci.attach(22, 7, Speed.superPlus), written()], [3, "3 22 7 6"]);
 });
 
+test("attaches to the port that is asked for if it is free, and to those of others only where there is no other", () => {
+  const status = HEAD + free("hs", 0) + free("hs", 1) + free("hs", 2) + free("ss", 3) + free("ss", 4);
+  const vhci = new Vhci(sysfs({ status }));
+  const preferred = { hs: 2, ss: 4 };
+  assert.equal(vhci.attach(21, 1, Speed.high, { preferred }), 2);
+  assert.equal(vhci.attach(21, 1, Speed.super, { preferred }), 4);
+  assert.equal(vhci.attach(21, 1, Speed.high, { preferred: { hs: 7, ss: 3 } }), 0);
+  assert.equal(vhci.attach(21, 1, Speed.high, { avoided: new Set([0, 2]) }), 1);
+  assert.equal(vhci.attach(21, 1, Speed.high, { avoided: new Set([0, 1, 2]) }), 0);
+  assert.equal(vhci.attach(21, 1, Speed.high, { preferred: { hs: 1 }, avoided: new Set([1]) }), 1);
+  const taken = new Vhci(sysfs({ status: HEAD + free("hs", 0) + used("hs", 1) }));
+  assert.equal(taken.attach(21, 1, Speed.high, { preferred: { hs: 1 } }), 0);
+});
+
 test("reads every controller, in the order of the ports", () => {
   const files: Record<string, string> = { status: HEAD + free("hs", 0), nports: "24" };
   for (let i = 1; i < 12; i++) files[`status.${i}`] = HEAD + free("hs", 2 * i) + free("ss", 2 * i + 1);

@@ -43,6 +43,10 @@ class Agents {
     return (JSON.parse(readFileSync(this.file, "utf8")) as { wishes: object[] }).wishes;
   }
 
+  keptAttached(): readonly object[] {
+    return (JSON.parse(readFileSync(this.file, "utf8")) as { auto?: object[] }).auto ?? [];
+  }
+
   /** `usbferry agent`, once it answers. */
   async start(): Promise<RunningUsbferry> {
     const control = join(this.folder, "control.sock");
@@ -92,6 +96,65 @@ test("what an agent was asked to wait for outlives kill -9 and SIGTERM, until it
   assert.deepEqual(await json(agents, "/v1/ports", "DELETE"), { ports: [], wishes: [] });
   assert.deepEqual([await agents.waiting(), agents.kept()], [[], []]);
   await last.end("SIGKILL");
+});
+
+test("what is to be kept attached is durable before it is acknowledged, until it is ended", async (context) => {
+  const agents = new Agents(context);
+  const first = spawn(process.execPath, [WISHING_AGENT, agents.folder, agents.socketPath], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  context.after(() => first.kill("SIGKILL"));
+  await once(first.stdout, "data");
+  const address = `unix:${agents.folder}/no-host.sock`;
+  const body = { address, devices: ["2341:8036", "2341:0036"], onAttach: ["/bin/true", "a b"] };
+  const { wish, device } = (await json(agents, "/v1/wishes", "POST", body)) as {
+    wish: { id: string; state: string; watching: string; reason: string };
+    device?: object;
+  };
+  assert.deepEqual([wish.id, wish.state, wish.watching, device], ["w1", "waiting", "unreachable", undefined]);
+  assert.match(wish.reason, /cannot reach/);
+  first.kill("SIGKILL");
+  await once(first, "exit");
+  const kept = { id: "w1", ports: {}, ...body };
+  assert.deepEqual(agents.keptAttached(), [kept]);
+
+  const second = await agents.start();
+  const { wishes } = (await json(agents, "/v1/state")) as { wishes: { id: string; devices: string[] }[] };
+  assert.deepEqual(
+    wishes.map(({ id, devices }) => [id, devices]),
+    [["w1", body.devices]],
+  );
+  await second.end("SIGTERM");
+  assert.deepEqual(agents.keptAttached(), [kept]);
+  assert.match(second.stderr, /WISH_TAKEN_UP w1: 2341:8036 or 2341:0036 of unix:/);
+
+  // Without an agent, too, and no id is given twice.
+  const environment = { USBFERRY_AGENT: agents.socketPath, USBFERRY_STATE: agents.folder };
+  assert.match(usbferry(["detach", "w1"], environment).stdout, /^Ended w1: it is not attached again\.\n$/);
+  assert.equal(usbferry(["detach", "w1"], environment).code, 1);
+  assert.deepEqual(agents.keptAttached(), []);
+  assert.equal((JSON.parse(readFileSync(agents.file, "utf8")) as { next: number }).next, 2);
+});
+
+test("a wish of --auto that can be none is told, and keeps no other from being taken up", async (context) => {
+  const agents = new Agents(context);
+  const wrong = { id: "w1", address: "nonsense", devices: ["1-2"], ports: {} };
+  const right = {
+    id: "w2",
+    address: `unix:${agents.folder}/no-host.sock`,
+    devices: ["1-2"],
+    ports: { hs: 3 },
+  };
+  writeFileSync(agents.file, JSON.stringify({ version: 1, wishes: [], next: 3, auto: [wrong, right] }));
+  const agent = await agents.start();
+  const { wishes } = (await json(agents, "/v1/state")) as { wishes: { id: string }[] };
+  assert.deepEqual(
+    wishes.map(({ id }) => id),
+    ["w2"],
+  );
+  const { stderr } = await agent.end("SIGTERM");
+  assert.match(stderr, /WISH_NOT_TAKEN_UP nonsense: .*nonsense.* is no address/);
+  assert.deepEqual(agents.keptAttached(), [wrong, right]);
 });
 
 test("an agent that was started again takes what a host brings", async (context) => {
