@@ -37,6 +37,7 @@ const OTHERS = [
   "STORE_FAILED",
   "WISH_TAKEN_UP",
   "WISH_NOT_TAKEN_UP",
+  "USBFS_MEMORY",
 ];
 
 test("every code that a log line, an event or the control API can carry is a heading of docs/errors.md", () => {
