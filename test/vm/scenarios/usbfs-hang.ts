@@ -86,7 +86,13 @@ const HANG_MS = 5_000;
 
 export const usbfsHang: Scenario = {
   name: "a device whose SET_INTERFACE or reset hangs does not delay another one of the same process",
-  expected: ATTACH_LINES,
+  expected: [
+    ...ATTACH_LINES,
+    {
+      pattern: /usb .*: device descriptor read\/\d+, error -110/,
+      reason: "the reset that hangs, given up and tried again",
+    },
+  ],
   timeoutMs: 180_000,
   async run(guest) {
     const mute = new MuteZero();
