@@ -1,14 +1,9 @@
 import { scenarios } from "./scenario.ts";
-import { conformance } from "./scenarios/usbfs.ts";
+import { surpriseRemovals, usbfsConformance } from "./scenarios/usbfs.ts";
+import { usbfsDrivers } from "./scenarios/usbfs-drivers.ts";
+import { usbfsHang } from "./scenarios/usbfs-hang.ts";
 
-scenarios(
-  "6.12",
-  [
-    conformance("zero", "high"),
-    conformance("zero", "full"),
-    conformance("zero", "super"),
-    conformance("keyboard", "low"),
-    conformance("serial", "high"),
-  ],
-  { modules: ["vhci-hcd"] },
-);
+scenarios("6.12", [usbfsConformance("zero", "high"), usbfsDrivers, surpriseRemovals(20), usbfsHang], {
+  modules: ["vhci-hcd"],
+  controllers: ["uhci", "ehci", "xhci"],
+});

@@ -1,4 +1,5 @@
 import { SystemError } from "../../linux/system-error.ts";
+import { DeviceDescriptor } from "../../usb/descriptors.ts";
 import type { OpenError } from "../../usb/device.ts";
 import type { HardwareDevice } from "../hardware-device.ts";
 
@@ -25,9 +26,9 @@ export function openRefusal(device: HardwareDevice, call: string, errno: number)
       return {
         reason: "denied",
         message:
-          `${name}: this user may not open ${device.node}. Run usbferry as root, or give the user the device with a udev ` +
-          `rule: SUBSYSTEM=="usb", ATTR{busnum}=="${device.busnum}", ATTR{devnum}=="${device.devnum}", MODE="0660", ` +
-          `GROUP="plugdev"`,
+          `${name}: this user may not open ${device.node}. Run usbferry as root, or give the device to this user with a ` +
+          `udev rule: SUBSYSTEM=="usb", ATTR{idVendor}=="${hex(DeviceDescriptor.idVendor(device.descriptors, 0))}", ` +
+          `ATTR{idProduct}=="${hex(DeviceDescriptor.idProduct(device.descriptors, 0))}", MODE="0660", TAG+="uaccess"`,
       };
     case EBUSY:
       return {
@@ -48,4 +49,13 @@ export function goneRefusal(device: HardwareDevice): OpenError {
 
 export function busyRefusal(device: HardwareDevice): OpenError {
   return { reason: "busy", message: `${nameOf(device)} is in use; detach it where it is attached first` };
+}
+
+export function takenRefusal(device: HardwareDevice, driver: string): OpenError {
+  const advice = driver === "usbip-host" ? `\`usbip unbind -b ${device.busid}\`` : "unbind that driver first";
+  return { reason: "busy", message: `${nameOf(device)}: the driver ${driver} has all of it; ${advice}` };
+}
+
+function hex(id: number): string {
+  return id.toString(16).padStart(4, "0");
 }

@@ -1,3 +1,5 @@
+import { readlinkSync } from "node:fs";
+import { basename, join } from "node:path";
 import { libc } from "../../linux/libc.ts";
 import { SystemError } from "../../linux/system-error.ts";
 import { parseDescriptors } from "../../usb/descriptor-walk.ts";
@@ -11,7 +13,7 @@ import { DeviceCalls } from "./device-calls.ts";
 import type { ClaimKeeper } from "./driver-claim.ts";
 import { KernelUrbs } from "./kernel-urb.ts";
 import { OpenDevice } from "./open-device.ts";
-import { busyRefusal, goneRefusal, nameOf } from "./open-refusal.ts";
+import { busyRefusal, goneRefusal, nameOf, takenRefusal } from "./open-refusal.ts";
 
 export interface UsbfsOptions {
   /** Without one, drivers do not get back what a process that was killed had taken. */
@@ -19,6 +21,9 @@ export interface UsbfsOptions {
   /** A limit of this machine was met that a person can raise. Told once for each time the device is open. */
   readonly warn?: (code: "USBFS_MEMORY", message: string) => void;
 }
+
+/** The driver that every device has which is not given away as a whole. */
+const USUAL_DRIVER = "usb";
 
 /**
  * A real device, through Linux's usbfs (/dev/bus/usb). While it is open all its interfaces are ours; `close` gives them
@@ -110,6 +115,8 @@ export class UsbfsDevice implements UsbDevice {
 
   #prepare(host: UsbHost, loop: Loop): OpenDevice | OpenError {
     const name = nameOf(this.#hardware);
+    const driver = driverOf(this.#hardware);
+    if (driver !== undefined) return takenRefusal(this.#hardware, driver);
     const c = libc();
     if (c instanceof SystemError) return failed(name, c);
     const descriptors = parseDescriptors(this.#hardware.descriptors);
@@ -122,6 +129,16 @@ export class UsbfsDevice implements UsbDevice {
       return failed(name, urbs);
     }
     return new OpenDevice(this.#hardware, descriptors, host, loop, c, urbs, calls, this.#options);
+  }
+}
+
+/** Who has all of it at this moment: usbip-host, say. It has no interfaces then that could be taken from it. */
+function driverOf({ path }: HardwareDevice): string | undefined {
+  try {
+    const driver = basename(readlinkSync(join(path, "driver")));
+    return driver === USUAL_DRIVER ? undefined : driver;
+  } catch {
+    return undefined;
   }
 }
 

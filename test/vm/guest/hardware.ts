@@ -58,3 +58,10 @@ export function readInterfaces(path: string): HardwareDevice["interfaces"] {
 function digits(number: number): string {
   return String(number).padStart(3, "0");
 }
+
+/** Drivers of its interfaces, in the order of their numbers; "" where there is none. */
+export function driversOf(busid: string): string[] {
+  return Array.from(readHardware(busid).interfaces)
+    .toSorted((a, b) => a.number - b.number)
+    .map(({ driver = "" }) => driver);
+}
