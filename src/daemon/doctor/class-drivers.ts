@@ -55,7 +55,9 @@ export class ClassDrivers implements Check {
     const what = `${named(device)} is attached, and no driver uses its ${words} interface.`;
     const listed = this.#kernel.modulesFor(side.modalias);
     const usual = CLASS_DRIVERS.get(side.bInterfaceClass);
-    const candidates = listed.length > 0 ? listed : usual === undefined ? [] : [usual.module];
+    // Several may say that they serve it, such as usb_storage and uas: the usual one comes first.
+    const isUsual = usual !== undefined && (listed.length === 0 || listed.includes(usual.module));
+    const candidates = isUsual ? [usual.module, ...listed] : listed;
     const loaded = candidates.find((module) => this.#kernel.isLoaded(module));
     if (loaded !== undefined) return problem("DRIVER_REFUSED", this.#refused(what, side, loaded));
     const file = candidates.find((module) => this.#kernel.modulePlace(module) === "file");

@@ -21,7 +21,14 @@ interface Daemon {
 
 /** The usbferry programs of this machine, asked once however many checks want to know. */
 export class Daemons {
+  readonly #host: ControlPlace | undefined;
+  readonly #agent: ControlPlace;
   #asked: readonly Daemon[] | undefined;
+
+  constructor(host = serveControl(), agent: ControlPlace = { kind: "unix", path: agentSocket() }) {
+    this.#host = host;
+    this.#agent = agent;
+  }
 
   /** What the host of this user tells; nothing where none does. */
   async host(): Promise<Given<typeof HostState.static> | undefined> {
@@ -39,10 +46,10 @@ export class Daemons {
   }
 
   #ask(): readonly Daemon[] {
-    const host = serveControl();
-    const agent = { kind: "unix", path: agentSocket() } as const;
-    const daemons: Daemon[] = [{ name: "agent", place: agent, state: ask(agent, "agent") }];
-    if (host !== undefined) daemons.unshift({ name: "host", place: host, state: ask(host, "serve") });
+    const daemons: Daemon[] = [{ name: "agent", place: this.#agent, state: ask(this.#agent, "agent") }];
+    if (this.#host !== undefined) {
+      daemons.unshift({ name: "host", place: this.#host, state: ask(this.#host, "serve") });
+    }
     // Each check that wants to know awaits them; until then a refusal is nobody's surprise.
     for (const { state } of daemons) state.catch(() => {});
     return daemons;
@@ -57,9 +64,12 @@ function ask(place: ControlPlace, role: "serve" | "agent"): Promise<State | unde
 export class DaemonsCheck implements Check {
   readonly name = "usbferry programs";
   readonly #daemons: Daemons;
+  readonly #hasFolder: boolean;
 
-  constructor(daemons: Daemons) {
+  /** `hasFolder`: this user has a place for control sockets. */
+  constructor(daemons: Daemons, hasFolder = runtimeFolder() !== undefined) {
     this.#daemons = daemons;
+    this.#hasFolder = hasFolder;
   }
 
   async run(): Promise<readonly Finding[]> {
@@ -76,7 +86,7 @@ export class DaemonsCheck implements Check {
         findings.push(failing(daemon, error as Error));
       }
     }
-    if (runtimeFolder() === undefined) findings.push(noRuntimeFolder());
+    if (!this.#hasFolder) findings.push(noRuntimeFolder());
     if (findings.length > 0) return findings;
     return [
       running.length === 0

@@ -47,13 +47,13 @@ export class NameHop implements Check {
       (this.#root.text("etc/resolv.conf") ?? "").matchAll(/^nameserver\s+(\S+)/gm),
       (match) => match[1],
     );
-    const asked =
+    const why =
       servers.length === 0
-        ? "None is named in /etc/resolv.conf"
-        : `Asked were ${servers.join(", ")} of /etc/resolv.conf`;
+        ? "No name server stands in /etc/resolv.conf."
+        : `Asked were ${servers.join(", ")} of /etc/resolv.conf: out of reach, or no longer to be asked since a VPN or the network has changed.`;
     return problem("NAME_SERVER_SILENT", {
       what: `The name ${host} could not be looked up (${how}).`,
-      why: `${asked}: none is reachable, or a VPN or container has changed which may be asked.`,
+      why,
       next: ["Use the numeric address of the host.", "Or write the name and its address into /etc/hosts."],
     });
   }

@@ -34,7 +34,7 @@ export class Usbfs implements Check {
         : "No driver of a USB controller is loaded: a virtual machine without one, or a small kernel. Simulated devices (gadgets) can be shared all the same.",
       next: isAbsent
         ? ["Boot a kernel with USB; kernels for clouds have none."]
-        : ["Give the virtual machine a USB controller, or: sudo modprobe xhci_pci"],
+        : ["Give the virtual machine a USB controller, and load its driver:", "sudo modprobe xhci_pci"],
     });
   }
 
