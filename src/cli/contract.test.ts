@@ -17,8 +17,6 @@ const notBuilt: readonly string[] = [
   "controller list --control /run/c.sock",
   "controller plug --control /run/c.sock zero",
   "controller unplug --control /run/c.sock zero",
-  "doctor",
-  "doctor tcp:box:3240",
   "top",
   "capture 1-2",
   "capture 1-2 -o out.pcapng",
@@ -64,6 +62,8 @@ const wrong: readonly (readonly [line: string, reason: RegExp])[] = [
   ["serve --device nonsense", /"nonsense" is neither a bus id/],
   ["capture", /missing required argument 'DEV'/],
   ["kick", /missing required argument/],
+  ["doctor tcp:1 tcp:2", /too many arguments/],
+  ["doctor --side client", /argument 'client' is invalid\. Allowed choices are guest, host, both/],
   ["kick zero", /"zero" is neither a PORT, .* nor a SESSION/],
   ["list tcp:1 --control /x", /name a host \(ADDR\) or the control socket of one that runs here, not both/],
   ["state --control nonsense", /"nonsense" is no place for the control API/],
@@ -167,6 +167,16 @@ test("a kernel that takes no devices is told with the next step", { skip: hasVhc
   }
 });
 
+test("doctor tells a person what stands in the way, why and what to do next, without colours", () => {
+  const { code, stdout, stderr } = usbferry(["doctor", "tcp:127.0.0.1:1"]);
+  assert.deepEqual([code, stderr], [1, ""]);
+  assert.match(
+    stdout,
+    /^The way to tcp:127\.0\.0\.1:1\n {2}ok {7}address: .*\n {2}ok {7}route: .*\n {2}PROBLEM {2}connection: tcp:127\.0\.0\.1:1 refuses .*\n {11}why: {2}.*\n {11}next: .*\n/m,
+  );
+  assert.match(stdout, /\n\n\d+ problems? stands? in the way\.\n$/);
+});
+
 test("--version is that of the package", () => {
   const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
   assert.deepEqual(usbferry(["--version"]), { code: 0, stdout: `${version}\n`, stderr: "" });
@@ -195,6 +205,7 @@ for (const command of [
   "policy",
   "nickname",
   "agent",
+  "doctor",
   "gadget list",
 ]) {
   test(`usbferry ${command} --help works`, () => {

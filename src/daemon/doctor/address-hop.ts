@@ -1,0 +1,46 @@
+import { isIP } from "node:net";
+import { AddressError, parseAddress } from "../../links/address.ts";
+import { isLinkAddress } from "../../links/listen.ts";
+import type { Check } from "./check.ts";
+import { type Finding, ok, problem } from "./finding.ts";
+import type { Journey } from "./journey.ts";
+
+/** Whether the address says something that can be dialled. */
+export class AddressHop implements Check {
+  readonly name = "address";
+  readonly #journey: Journey;
+
+  constructor(journey: Journey) {
+    this.#journey = journey;
+  }
+
+  run(): readonly Finding[] {
+    const { text } = this.#journey;
+    const address = parseAddress(text);
+    if (address instanceof AddressError) {
+      return [
+        problem("ADDRESS_WRONG", {
+          what: `What is written in place of an address cannot be dialled.`,
+          why: address.message,
+          next: ["Write tcp:HOST:3240 for a host in the network, unix:PATH for one on this machine."],
+        }),
+      ];
+    }
+    if (address.protocol === "wslusb" || !isLinkAddress(address)) {
+      return [
+        problem("ADDRESS_NOT_BUILT", {
+          what: `Addresses such as "${text}" cannot be dialled by this version of usbferry.`,
+          why: "The kind is known and not built yet.",
+          next: [
+            "Use tcp:HOST:PORT or unix:PATH, through a tunnel if need be: ssh -L 3240:127.0.0.1:3240 HOST",
+          ],
+        }),
+      ];
+    }
+    this.#journey.address = address;
+    // A name is for the next hop.
+    const isNumeric = address.kind !== "tcp" || isIP(address.host.replace(/%.*$/, "")) !== 0;
+    this.#journey.places = isNumeric ? [address] : [];
+    return [ok("ADDRESS_UNDERSTOOD", `${text} is understood.`)];
+  }
+}

@@ -1,0 +1,174 @@
+import { printAddress } from "../../links/address.ts";
+import { dial } from "../../links/dial.ts";
+import { LINK_LIMITS } from "../../links/link.ts";
+import { LinkError } from "../../links/link-error.ts";
+import type { LinkAddress } from "../../links/listen.ts";
+import { closes } from "./answer-hop.ts";
+import type { Check } from "./check.ts";
+import { type Finding, ok, problem } from "./finding.ts";
+import type { Journey } from "./journey.ts";
+import { listenersOn } from "./listeners.ts";
+import { describePath } from "./network-path.ts";
+import { forbidden } from "./socket-file-hop.ts";
+import type { Surroundings } from "./surroundings.ts";
+import type { SystemRoot } from "./system-root.ts";
+
+/** For all places together. */
+const DIAL_MS = 4_000;
+
+interface Failure {
+  readonly place: LinkAddress;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Whether somebody takes the connection. */
+export class ConnectionHop implements Check {
+  readonly name = "connection";
+  readonly #journey: Journey;
+  readonly #root: SystemRoot;
+  readonly #surroundings: Surroundings;
+
+  constructor(journey: Journey, root: SystemRoot, system: Surroundings) {
+    this.#journey = journey;
+    this.#root = root;
+    this.#surroundings = system;
+  }
+
+  async run(): Promise<readonly Finding[]> {
+    const { places } = this.#journey;
+    const failures: Failure[] = [];
+    for (const place of places) {
+      try {
+        const limits = { ...LINK_LIMITS, dialMs: DIAL_MS / places.length };
+        const startMs = performance.now();
+        // oxlint-disable-next-line no-await-in-loop -- the next address only matters where this one fails
+        this.#journey.link = await dial(place, limits);
+        this.#journey.reached = place;
+        const ms = (performance.now() - startMs).toFixed(1);
+        return [ok("CONNECTED", `${printAddress(place)} takes the connection, after ${ms} ms.`)];
+      } catch (error) {
+        if (!(error instanceof LinkError)) throw error;
+        failures.push({ place, code: error.code, message: error.message });
+      }
+    }
+    // Of several addresses of a name the one whose machine has spoken says most.
+    const telling = failures.find(({ code }) => code === "ECONNREFUSED") ?? failures[0];
+    return telling === undefined ? [] : [this.#failed(telling)];
+  }
+
+  #failed({ place, code, message }: Failure): Finding {
+    const subject = printAddress(place);
+    if (place.kind === "unix") return unixFailure(place.path, code, message);
+    switch (code) {
+      case "ECONNRESET":
+        return closes(subject, code);
+      case "ECONNREFUSED":
+        return this.#refused(place.host, place.port, subject);
+      case "ETIMEDOUT":
+        return this.#timedOut(place.port, subject);
+      case "EHOSTUNREACH":
+      case "ENETUNREACH":
+        return problem("HOST_UNREACHABLE", {
+          what: `${subject} cannot be reached (${code}).`,
+          why: `${this.#way()} Nobody answers for that address on its network: the machine is off or asleep, has another address, or a firewall says so in its place.`,
+          next: [
+            "Is it on, and is this its address? On it, `hostname -I` tells.",
+            `ping ${place.host}`,
+            ...this.#onWsl(place.port),
+          ],
+        });
+      default:
+        return failed(subject, code, message);
+    }
+  }
+
+  #refused(host: string, port: number, subject: string): Finding {
+    const elsewhere = listenersOn(this.#root, port);
+    const isHere = host === "::1" || host.startsWith("127.") || this.#journey.path?.source === host;
+    const found =
+      isHere && elsewhere.length > 0
+        ? `On this machine a program does listen on port ${port}, at ${elsewhere.join(", ")} only.`
+        : `Nothing listens on port ${port} ${isHere ? "of this machine" : "there"}, or a firewall refuses in its place.`;
+    const loopback = isHere
+      ? ""
+      : " A host of usbferry listens on its own loopback interface unless it is told otherwise.";
+    return problem("CONNECTION_REFUSED", {
+      what: `${subject} refuses the connection (ECONNREFUSED).`,
+      why: `${found}${loopback}`,
+      next: isHere
+        ? [
+            "Start a host: usbferry serve --gadget zero",
+            `See who listens: ss -ltnp 'sport = :${port}'`,
+            ...this.#onWsl(port),
+          ]
+        : [
+            `On the host, let others in and listen to them: usbferry policy add allow client=NETWORK, then usbferry serve --listen tcp:0.0.0.0:${port} ...`,
+            "With the stock tools: sudo modprobe usbip-host; sudo usbipd -D. On Windows: is the service usbipd running?",
+            `See there who listens: ss -ltn 'sport = :${port}'`,
+            ...this.#onWsl(port),
+          ],
+    });
+  }
+
+  #timedOut(port: number, subject: string): Finding {
+    const { path } = this.#journey;
+    const vpn = path?.isVpn === true ? ` It is a tunnel, and may carry nothing but its own network.` : "";
+    return problem("CONNECTION_TIMED_OUT", {
+      what: `${subject} does not answer within ${DIAL_MS / 1_000} s (ETIMEDOUT).`,
+      why: `${this.#way()}${vpn} Packets are lost in silence: a firewall drops them, here, on the way or on the host, or the machine is off.`,
+      next: [
+        ...(path?.isVpn === true
+          ? ["Leave the VPN and try again, or let its settings except the host's network (split tunnel)."]
+          : []),
+        `Open TCP port ${port} in the firewall of the host: sudo ufw allow ${port}/tcp, or sudo firewall-cmd --add-port=${port}/tcp`,
+        ...this.#onWsl(port),
+        `Or go through what is open already: ssh -L ${port}:127.0.0.1:${port} HOST, then usbferry doctor tcp:${port}`,
+      ],
+    });
+  }
+
+  #way(): string {
+    const { path } = this.#journey;
+    return path === undefined ? "" : `It is sent out through ${describePath(path)}.`;
+  }
+
+  #onWsl(port: number): readonly string[] {
+    if (!this.#surroundings.isWsl2) return [];
+    return [
+      "On WSL2 127.0.0.1 is this virtual machine, unless networkingMode=mirrored stands in .wslconfig; else Windows is at the default gateway: ip route show default",
+      `Windows' firewall must let the port in, in PowerShell as administrator: New-NetFirewallRule -DisplayName USB/IP -Direction Inbound -Protocol TCP -LocalPort ${port} -Action Allow`,
+      "With networkingMode=mirrored the Hyper-V firewall has a say, too: Get-NetFirewallHyperVRule",
+    ];
+  }
+}
+
+function unixFailure(path: string, code: string, message: string): Finding {
+  switch (code) {
+    case "ECONNREFUSED":
+      return problem("CONNECTION_REFUSED", {
+        what: `Nobody listens at ${path} (ECONNREFUSED).`,
+        why: "The host that made the socket has ended and left the file behind.",
+        next: [`Start it again: usbferry serve --listen unix:${path} ...`],
+      });
+    case "EACCES":
+    case "EPERM":
+      return forbidden(path);
+    case "ENOENT":
+      return problem("SOCKET_FILE_MISSING", {
+        what: `${path} leads nowhere.`,
+        why: "It is a link to a socket that is not there.",
+        next: [`See where it leads: ls -l ${path}`],
+      });
+    default:
+      return failed(`unix:${path}`, code, message);
+  }
+}
+
+function failed(subject: string, code: string, message: string): Finding {
+  return problem("CONNECTION_FAILED", {
+    what: `No connection to ${subject} (${code}).`,
+    why: message,
+    next: ["Check the address, and the firewalls of both machines."],
+  });
+}

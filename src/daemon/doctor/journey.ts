@@ -1,0 +1,17 @@
+import type { Address } from "../../links/address.ts";
+import type { Link } from "../../links/link.ts";
+import type { LinkAddress } from "../../links/listen.ts";
+import type { NetworkPath } from "./network-path.ts";
+
+/** What the hops on the way to a host have found out; each fills in what the next one needs. */
+export interface Journey {
+  /** As it was typed. */
+  readonly text: string;
+  address?: Address;
+  /** Where to dial: one place, or one for each address of a name. */
+  places: readonly LinkAddress[];
+  path?: NetworkPath;
+  /** The place that answered, and the connection. */
+  reached?: LinkAddress;
+  link?: Link;
+}

@@ -1,0 +1,54 @@
+import { lstatSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Check } from "./check.ts";
+import { type Finding, ok, problem } from "./finding.ts";
+import type { Journey } from "./journey.ts";
+
+/** Whether the file of a unix socket is there and may be used. */
+export class SocketFileHop implements Check {
+  readonly name = "socket file";
+  readonly #journey: Journey;
+
+  constructor(journey: Journey) {
+    this.#journey = journey;
+  }
+
+  run(): readonly Finding[] {
+    const { address } = this.#journey;
+    if (address?.kind !== "unix") return [];
+    const { path } = address;
+    try {
+      const status = lstatSync(path);
+      if (status.isSocket() || status.isSymbolicLink()) return [ok("SOCKET_FILE_THERE", `${path} is there.`)];
+      return [
+        problem("SOCKET_FILE_NO_SOCKET", {
+          what: `${path} is not a socket.`,
+          why: "The address names another file.",
+          next: ["Check the path: the host prints it when it starts."],
+        }),
+      ];
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      return [code === "EACCES" ? forbidden(path) : missing(path)];
+    }
+  }
+}
+
+function missing(path: string): Finding {
+  return problem("SOCKET_FILE_MISSING", {
+    what: `There is no ${path}.`,
+    why: "The host does not run, or listens elsewhere. In a container the folder has to be given to it.",
+    next: [
+      `Start the host there: usbferry serve --listen unix:${path} ...`,
+      `See what is there: ls -l ${dirname(path)}`,
+    ],
+  });
+}
+
+export function forbidden(path: string): Finding {
+  return problem("SOCKET_FILE_NO_PERMISSION", {
+    what: `This user may not use ${path} (EACCES).`,
+    why: "A host's socket is its owner's and its group's, and its folder may be closed to others.",
+    next: [`See whose it is: ls -l ${path}`, "Join that group, or use sudo."],
+  });
+}
