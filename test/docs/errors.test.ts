@@ -45,7 +45,6 @@ const OTHERS = [
   "HOOK_OUTPUT",
   "HOOK_FAILED",
   "HOOK_SKIPPED",
-  "USBFS_MEMORY",
 ];
 
 test("every code that a log line, an event or the control API can carry is a heading of docs/errors.md", () => {
