@@ -20,6 +20,7 @@ export class GuestHost {
   readonly #process: GuestProcess;
   readonly log: string[];
   readonly pid: number;
+  #isEnded = false;
 
   private constructor(guest: Guest, process: GuestProcess, log: string[], pid: number) {
     this.#guest = guest;
@@ -37,7 +38,10 @@ export class GuestHost {
     return new GuestHost(guest, process, log, Number(log[0]));
   }
 
+  /** Does nothing where it has ended. */
   async end(signal: NodeJS.Signals): Promise<void> {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
     await this.#process.kill(signal);
     await this.#process.exit;
   }

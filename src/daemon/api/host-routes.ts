@@ -31,7 +31,10 @@ export function addHostRoutes(routes: Routes, host: HostControl): void {
         response: answers(Type.Array(Device), "Real devices, shared or not, and gadgets."),
       },
     },
-    () => devicesOf(host),
+    async () => {
+      await host.hardware.look();
+      return devicesOf(host);
+    },
   );
   routes.get(
     "/v1/sessions",
@@ -117,6 +120,7 @@ export function addHostRoutes(routes: Routes, host: HostControl): void {
 }
 
 export async function hostState(host: HostControl): Promise<Given<typeof HostState.static>> {
+  await host.hardware.look();
   return {
     role: "host",
     version: VERSION,

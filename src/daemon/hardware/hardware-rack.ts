@@ -107,6 +107,11 @@ export class HardwareRack implements Binding, WatchListener {
     await Promise.all(Array.from(this.#plugged.values(), (plugged) => this.#consider(plugged)));
   }
 
+  /** Sees what the kernel does not tell of, before somebody asks: which programs have a device. */
+  async look(): Promise<void> {
+    await this.#watch?.look();
+  }
+
   has(busid: string): boolean {
     return this.#plugged.has(busid);
   }
@@ -141,6 +146,7 @@ export class HardwareRack implements Binding, WatchListener {
 
   async bind(text: string, force: boolean): Promise<Bound> {
     const { binds, roots } = this.#around;
+    await this.look();
     const bound = await bindDevice(binds, this.#devices(), roots, text, force);
     await this.reconsider();
     return bound;

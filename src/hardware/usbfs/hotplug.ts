@@ -12,17 +12,21 @@ export interface WatchListener extends HardwareListener {
 
 /** How long the first look waits for a device whose lock is held; it comes later then, as one that is plugged in. */
 const FIRST_LOOK_MS = 3_000;
+/** The same for whoever asks. */
+const LOOK_MS = 1_000;
 
 /** Follows the devices of this machine by the events of its kernel. */
 export class HardwareWatch {
   readonly #socket: UeventSocket;
   readonly #table: HardwareTable;
+  readonly #loop: Loop;
   readonly #listener: WatchListener;
   #watching: Cancellable | undefined;
 
   private constructor(socket: UeventSocket, table: HardwareTable, loop: Loop, listener: WatchListener) {
     this.#socket = socket;
     this.#table = table;
+    this.#loop = loop;
     this.#listener = listener;
     this.#watching = loop.watch(socket.fd, "readable", () => this.#hear());
   }
@@ -38,17 +42,17 @@ export class HardwareWatch {
     if (socket instanceof SystemError) return socket;
     const table = new HardwareTable(roots, loop, listener);
     const watching = new HardwareWatch(socket, table, loop, listener);
-    let timer: Cancellable | undefined;
-    const limit = new Promise<void>((resolve) => {
-      timer = loop.after(FIRST_LOOK_MS, resolve);
-    });
-    await Promise.race([table.lookAtAll(), limit]);
-    timer?.cancel();
+    await watching.#lookFor(FIRST_LOOK_MS);
     return watching;
   }
 
   get devices(): readonly HardwareDevice[] {
     return this.#table.devices;
+  }
+
+  /** Looks at every device once more: the kernel does not tell that a program has taken one through usbfs, or let it go. */
+  look(): Promise<void> {
+    return this.#lookFor(LOOK_MS);
   }
 
   close(): void {
@@ -57,6 +61,16 @@ export class HardwareWatch {
     this.#watching.cancel();
     this.#watching = undefined;
     this.#socket.close();
+  }
+
+  /** What takes longer is told when it is known. */
+  async #lookFor(mostMs: number): Promise<void> {
+    let timer: Cancellable | undefined;
+    const limit = new Promise<void>((resolve) => {
+      timer = this.#loop.after(mostMs, resolve);
+    });
+    await Promise.race([this.#table.lookAtAll(), limit]);
+    timer?.cancel();
   }
 
   #hear(): void {

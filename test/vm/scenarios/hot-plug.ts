@@ -5,7 +5,15 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ATTACH_LINES, LINK_LOST_LINES } from "../attachment.ts";
 import { blockDevice } from "../disk.ts";
-import { insert, KEYBOARD, type Place, type PluggedDevice, plug, stick } from "../emulated-device.ts";
+import {
+  type EmulatedDevice,
+  insert,
+  KEYBOARD,
+  type Place,
+  type PluggedDevice,
+  plug,
+  stick,
+} from "../emulated-device.ts";
 import type { Guest } from "../guest.ts";
 import { bind, command, driverOf, GuestHost, listed, unbind, unbindAll } from "../guest-host.ts";
 import { attachByCall, endAgent } from "../own-attachment.ts";
@@ -31,10 +39,49 @@ const PORT: Place = { controller: "xhci", port: 1 };
 const OTHER_PORT: Place = { controller: "xhci", port: 2 };
 const BYTES = 1 << 20;
 
-async function plugStick(guest: Guest, place: Place, serial: string): Promise<PluggedDevice> {
-  const image = join(guest.folder, `stick-${serial}`);
-  await writeFile(image, randomBytes(BYTES));
-  return plug(guest, await stick(guest, image, serial), place);
+/** What a scenario has on its desk; it is cleared whatever becomes of the scenario. */
+class Desk {
+  readonly guest: Guest;
+  readonly #pulls: (() => Promise<void>)[] = [];
+  readonly #hosts: GuestHost[] = [];
+
+  private constructor(guest: Guest) {
+    this.guest = guest;
+  }
+
+  static async with(guest: Guest, work: (desk: Desk) => Promise<void>): Promise<void> {
+    const desk = new Desk(guest);
+    try {
+      await work(desk);
+    } finally {
+      for (const host of desk.#hosts) await host.end("SIGTERM");
+      await unbindAll(guest);
+      for (const pull of desk.#pulls.splice(0)) await pull();
+      await endAgent(guest);
+    }
+  }
+
+  async plug(device: EmulatedDevice, place: Place): Promise<PluggedDevice> {
+    const { busid, pull } = await plug(this.guest, device, place);
+    const once = async (): Promise<void> => {
+      this.#pulls.splice(this.#pulls.indexOf(once), 1);
+      await pull();
+    };
+    this.#pulls.push(once);
+    return { busid, pull: once };
+  }
+
+  async stick(place: Place, serial: string): Promise<PluggedDevice> {
+    const image = join(this.guest.folder, `stick-${serial}`);
+    await writeFile(image, randomBytes(BYTES));
+    return this.plug(await stick(this.guest, image, serial), place);
+  }
+
+  async host(...args: readonly string[]): Promise<GuestHost> {
+    const host = await GuestHost.start(this.guest, ...args);
+    this.#hosts.push(host);
+    return host;
+  }
 }
 
 /** Has the guest's own kernel take a device of its host; answers where it is there. */
@@ -55,107 +102,104 @@ const comingAndGoing: Scenario = {
   name: "a device is bound, taken, pulled, and shared again wherever it is plugged in, also after a restart",
   expected: HOT_PLUG_LINES,
   timeoutMs: 240_000,
-  async run(guest) {
-    const first = await GuestHost.start(guest);
-    const device = await plugStick(guest, PORT, "S1");
-    const { busid } = device;
-    await first.until(busid, "in-use usb-storage");
-    await bind(guest, busid);
-    await first.until(busid, "free usb-storage");
-    const here = await attachHere(guest, first, busid);
-    await first.until(busid, "attached usbfs");
-    assert.match((await first.list()).devices[here]!, /^imported/);
-    assert.equal(
-      await guest.shell(`cat /sys/bus/usb/devices/${here}/serial`),
-      await guest.shell(`cat /sys/bus/usb/devices/${busid}/serial`),
-    );
+  run: (guest) =>
+    Desk.with(guest, async (desk) => {
+      const first = await desk.host();
+      const device = await desk.stick(PORT, "S1");
+      const { busid } = device;
+      await first.until(busid, "in-use usb-storage");
+      await bind(guest, busid);
+      await first.until(busid, "free usb-storage");
+      const here = await attachHere(guest, first, busid);
+      await first.until(busid, "attached usbfs");
+      assert.match((await first.list()).devices[here]!, /^imported/);
+      assert.equal(
+        await guest.shell(`cat /sys/bus/usb/devices/${here}/serial`),
+        await guest.shell(`cat /sys/bus/usb/devices/${busid}/serial`),
+      );
 
-    await device.pull();
-    await untilGone(guest, here);
-    await guest.waitFor("the end of the session", () =>
-      first.log.some((line) => line.includes('"UNPLUGGED"')),
-    );
-    assert.deepEqual(await first.list(), { devices: {}, absent: ["46f4:0001:S1"] });
+      await device.pull();
+      await untilGone(guest, here);
+      await guest.waitFor("the end of the session", () =>
+        first.log.some((line) => line.includes('"UNPLUGGED"')),
+      );
+      await guest.waitFor(
+        "nothing is listed",
+        async () => Object.keys((await first.list()).devices).length === 0,
+      );
+      assert.deepEqual((await first.list()).absent, ["46f4:0001:S1"]);
 
-    const again = await plugStick(guest, OTHER_PORT, "S1");
-    await first.until(again.busid, "free usb-storage");
-    assert.notEqual(again.busid, busid);
-    await first.end("SIGTERM");
-    const second = await GuestHost.start(guest);
-    assert.match(second.log.join("\n"), new RegExp(`^Sharing ${again.busid} on`, "m"));
-    await unbind(guest, "46f4:0001:S1");
-    await second.until(again.busid, "in-use usb-storage");
-    await second.end("SIGTERM");
-    await again.pull();
-    await endAgent(guest);
-  },
+      const again = await desk.stick(OTHER_PORT, "S1");
+      assert.notEqual(again.busid, busid);
+      await first.until(again.busid, "free usb-storage");
+      await first.end("SIGTERM");
+      const second = await desk.host();
+      assert.match(second.log.join("\n"), new RegExp(`^Sharing ${again.busid} on`, "m"));
+      await unbind(guest, "46f4:0001:S1");
+      await second.until(again.busid, "in-use usb-storage");
+    }),
 };
 
 const driversBack: Scenario = {
   name: "drivers have their device back after unbind, SIGTERM, and SIGKILL with a restart",
   expected: HOT_PLUG_LINES,
   timeoutMs: 300_000,
-  async run(guest) {
-    const device = await plugStick(guest, PORT, "S2");
-    const { busid } = device;
-    await bind(guest, busid);
-    let host = await GuestHost.start(guest);
-    for (const way of ["unbind", "SIGTERM", "SIGKILL"] as const) {
+  run: (guest) =>
+    Desk.with(guest, async (desk) => {
+      const { busid } = await desk.stick(PORT, "S2");
       await bind(guest, busid);
-      const here = await attachHere(guest, host, busid);
-      assert.equal(await driverOf(guest, busid), "usbfs");
-      if (way === "unbind") {
-        await unbind(guest, busid);
-        // It is back when the command is done, not some time later.
-        assert.equal(await driverOf(guest, busid), "usb-storage");
-      } else {
-        await host.end(way);
-        if (way === "SIGTERM") assert.equal(await driverOf(guest, busid), "usb-storage");
-        else await guest.waitFor("nobody has it", async () => (await driverOf(guest, busid)) === "");
-        host = await GuestHost.start(guest);
-        await untilDriver(guest, busid, "usb-storage");
+      let host = await desk.host();
+      for (const way of ["unbind", "SIGTERM", "SIGKILL"] as const) {
+        await bind(guest, busid);
+        const here = await attachHere(guest, host, busid);
+        assert.equal(await driverOf(guest, busid), "usbfs");
+        if (way === "unbind") {
+          await unbind(guest, busid);
+          // It is back when the command is done, not some time later.
+          assert.equal(await driverOf(guest, busid), "usb-storage");
+        } else {
+          await host.end(way);
+          if (way === "SIGTERM") assert.equal(await driverOf(guest, busid), "usb-storage");
+          else await guest.waitFor("nobody has it", async () => (await driverOf(guest, busid)) === "");
+          host = await desk.host();
+          await untilDriver(guest, busid, "usb-storage");
+        }
+        await untilGone(guest, here);
       }
-      await untilGone(guest, here);
-    }
-    await host.end("SIGTERM");
-    await unbindAll(guest);
-    await device.pull();
-    await endAgent(guest);
-  },
+    }),
 };
 
 const force: Scenario = {
   name: "the last keyboard and a mounted disk are bound with --force only, and devices that are alike with a warning",
   expected: HOT_PLUG_LINES,
   timeoutMs: 240_000,
-  async run(guest) {
-    await guest.loadModule("usbhid", "hid-generic");
-    const keyboard = await plug(guest, KEYBOARD, PORT);
-    const disk = await plugStick(guest, OTHER_PORT, "twin");
-    await untilDriver(guest, keyboard.busid, "usbhid");
-    const block = await blockDevice(guest, disk.busid);
-    await guest.shell(
-      `mkfs.ext4 -q ${block} && mkdir -p /tmp/mounted && mount -t ext4 ${block} /tmp/mounted`,
-    );
-    await assert.rejects(bind(guest, keyboard.busid), /is the last keyboard of this machine/);
-    await assert.rejects(bind(guest, disk.busid), /holds a mounted file system \(\/tmp\/mounted\)/);
-    await guest.shell("umount /tmp/mounted");
-    const second = await plug(guest, KEYBOARD, { controller: "xhci", port: 3 });
-    await untilDriver(guest, second.busid, "usbhid");
-    const twin = await plugStick(guest, { controller: "xhci", port: 4 }, "twin");
-    await bind(guest, keyboard.busid);
-    const bound = await command(guest, "bind", disk.busid);
-    assert.equal(bound.code, 0);
-    assert.match(bound.stdout, new RegExp(`^${disk.busid} \\(46f4:0001 at ${disk.busid}\\) is shared`));
-    assert.match(bound.stderr, new RegExp(`warning: ${disk.busid} and ${twin.busid} are alike`));
-    const { devices } = await listed(guest);
-    assert.deepEqual(
-      [disk, twin, keyboard, second].map(({ busid }) => devices[busid]),
-      ["free usb-storage", "in-use usb-storage", "free usbhid", "in-use usbhid"],
-    );
-    await unbindAll(guest);
-    for (const device of [keyboard, disk, second, twin]) await device.pull();
-  },
+  run: (guest) =>
+    Desk.with(guest, async (desk) => {
+      const keyboard = await desk.plug(KEYBOARD, PORT);
+      const disk = await desk.stick(OTHER_PORT, "twin");
+      await untilDriver(guest, keyboard.busid, "usbhid");
+      const block = await blockDevice(guest, disk.busid);
+      await guest.shell(
+        `mkfs.ext4 -q ${block} && mkdir -p /tmp/mounted && mount -t ext4 ${block} /tmp/mounted`,
+      );
+      await assert.rejects(bind(guest, keyboard.busid), /is the last keyboard of this machine/);
+      await assert.rejects(bind(guest, disk.busid), /holds a mounted file system \(\/tmp\/mounted\)/);
+      await guest.shell("umount /tmp/mounted");
+      const second = await desk.plug(KEYBOARD, { controller: "xhci", port: 3 });
+      await untilDriver(guest, second.busid, "usbhid");
+      const twin = await desk.stick({ controller: "xhci", port: 4 }, "twin");
+      await untilDriver(guest, twin.busid, "usb-storage");
+      await bind(guest, keyboard.busid);
+      const bound = await command(guest, "bind", disk.busid);
+      assert.equal(bound.code, 0);
+      assert.match(bound.stdout, new RegExp(`^${disk.busid} \\(46f4:0001 at ${disk.busid}\\) is shared`));
+      assert.match(bound.stderr, new RegExp(`warning: ${disk.busid} and ${twin.busid} are alike`));
+      const { devices } = await listed(guest);
+      assert.deepEqual(
+        [disk, twin, keyboard, second].map(({ busid }) => devices[busid]),
+        ["free usb-storage", "in-use usb-storage", "free usbhid", "in-use usbhid"],
+      );
+    }),
 };
 
 const nothingLost = (times: number): Scenario => ({
@@ -163,7 +207,6 @@ const nothingLost = (times: number): Scenario => ({
   expected: HOT_PLUG_LINES,
   timeoutMs: 60_000 + times * 5_000,
   async run(guest) {
-    await guest.loadModule("usbhid", "hid-generic");
     for (let time = 0; time < times; time++) {
       // Each time at another moment of the start, before it and behind it, too.
       const inserting = sleep((time * 7) % 60).then(() => insert(guest, KEYBOARD, PORT));
@@ -204,27 +247,23 @@ const idleMinute: Scenario = {
   name: "a host whose device is attached and idle sleeps for a minute",
   expected: HOT_PLUG_LINES,
   timeoutMs: 180_000,
-  async run(guest) {
-    await guest.loadModule("usbhid", "hid-generic");
-    const device = await plug(guest, KEYBOARD, PORT);
-    await bind(guest, device.busid, true);
-    const host = await GuestHost.start(guest);
-    const here = await attachHere(guest, host, device.busid);
-    await untilDriver(guest, here, "usbhid");
-    const wakeUps = async (): Promise<number> =>
-      (await guest.call("test/vm/guest/hardware-calls.js", "wakeUps", [host.pid])) as number;
-    // What is left of the start: collections, a last patrol.
-    await sleep(10_000);
-    const before = await wakeUps();
-    await sleep(IDLE_SECONDS * 1_000);
-    const woken = (await wakeUps()) - before;
-    console.log(`${guest.kernel}: ${woken} wake-ups of all threads in an idle minute`);
-    assert(woken <= WAKE_UPS_MAX, `${woken} wake-ups in a minute`);
-    await host.end("SIGTERM");
-    await unbindAll(guest);
-    await device.pull();
-    await endAgent(guest);
-  },
+  run: (guest) =>
+    Desk.with(guest, async (desk) => {
+      const device = await desk.plug(KEYBOARD, PORT);
+      await bind(guest, device.busid, true);
+      const host = await desk.host("--gadget", "zero");
+      const here = await attachHere(guest, host, device.busid);
+      await untilDriver(guest, here, "usbhid");
+      const wakeUps = async (): Promise<number> =>
+        (await guest.call("test/vm/guest/hardware-calls.js", "wakeUps", [host.pid])) as number;
+      // What is left of the start: collections, a last patrol.
+      await sleep(10_000);
+      const before = await wakeUps();
+      await sleep(IDLE_SECONDS * 1_000);
+      const woken = (await wakeUps()) - before;
+      console.log(`${guest.kernel}: ${woken} wake-ups of all threads in an idle minute`);
+      assert(woken <= WAKE_UPS_MAX, `${woken} wake-ups in a minute`);
+    }),
 };
 
 /** What each kernel judges. */
