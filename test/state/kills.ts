@@ -40,7 +40,7 @@ export async function killManyTimes(context: TestContext, rounds: number): Promi
     );
     assert.deepEqual(
       readdirSync(folder.path).toSorted(),
-      round === 0 ? ["rules.lock"] : ["rules.json", "rules.lock"],
+      ["binds.lock", "claims.lock", ...(round === 0 ? [] : ["rules.json"]), "rules.lock"],
     );
     if (round === 0) await mover.begin();
     if (round === rounds) break;
