@@ -258,9 +258,7 @@ export class HardwareRack implements Binding, WatchListener {
   /** Shares it, or not. What is asked for meanwhile is considered once more. */
   #consider(plugged: Plugged): Promise<void> {
     plugged.isStale = true;
-    plugged.considering ??= this.#considerAll(plugged).finally(() => {
-      plugged.considering = undefined;
-    });
+    plugged.considering ??= this.#considerAll(plugged);
     return plugged.considering;
   }
 
@@ -270,6 +268,8 @@ export class HardwareRack implements Binding, WatchListener {
       // oxlint-disable-next-line no-await-in-loop -- once more if it has changed meanwhile
       await this.#considerOnce(plugged);
     }
+    // At once: what is asked for behind the loop begins another one.
+    plugged.considering = undefined;
   }
 
   async #considerOnce(plugged: Plugged): Promise<void> {
@@ -279,7 +279,6 @@ export class HardwareRack implements Binding, WatchListener {
       wish?.isForced === false && plugged.shared === undefined
         ? await this.#lossOf(plugged.device)
         : undefined;
-    if (plugged.leaving !== undefined && wish !== undefined) await plugged.leaving;
     if (this.#plugged.get(busid) !== plugged) return;
     if (obstacle !== undefined && obstacle !== plugged.obstacle) {
       this.#around.log.warn({ code: "NOT_SHARED", busid }, `NOT_SHARED ${obstacle}`);
@@ -287,7 +286,8 @@ export class HardwareRack implements Binding, WatchListener {
     plugged.obstacle = obstacle;
     plugged.because = wish?.because ?? "";
     const isShared = plugged.shared !== undefined;
-    const isWanted = wish !== undefined && obstacle === undefined;
+    // As long as a session has it from before, it is considered again when that is over.
+    const isWanted = wish !== undefined && obstacle === undefined && plugged.leaving === undefined;
     if (isWanted && !isShared) this.#share(plugged);
     else if (!isWanted && isShared) this.#withdraw(plugged);
     const state = hardwareState(plugged.device, shareOf(plugged));
@@ -332,6 +332,7 @@ export class HardwareRack implements Binding, WatchListener {
     const leaving = exports.unplug(shared).finally(() => {
       this.#leaving.delete(leaving);
       if (plugged.leaving === leaving) plugged.leaving = undefined;
+      void this.#consider(plugged);
     });
     plugged.leaving = leaving;
     this.#leaving.add(leaving);
