@@ -38,10 +38,12 @@ export async function killManyTimes(context: TestContext, rounds: number): Promi
       { rules: listRules(state) },
       `round ${round}: it lists the file`,
     );
-    assert.deepEqual(
-      readdirSync(folder.path).toSorted(),
-      ["binds.lock", "claims.lock", ...(round === 0 ? [] : ["rules.json"]), "rules.lock"],
-    );
+    assert.deepEqual(readdirSync(folder.path).toSorted(), [
+      "binds.lock",
+      "claims.lock",
+      ...(round === 0 ? [] : ["rules.json"]),
+      "rules.lock",
+    ]);
     if (round === 0) await mover.begin();
     if (round === rounds) break;
 
