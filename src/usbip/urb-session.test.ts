@@ -388,13 +388,13 @@ class OnePiece implements BufferPool {
 test("a large read comes into memory of the device, which has it back when the answer has left", () => {
   const memory = new OnePiece();
   const { wire, device } = imported(undefined, true, memory);
-  const read = (seqnum: number) => submit({ seqnum, in: true, length: 16 << 10 });
+  const [third, fourth] = [3, 4].map((seqnum) => submit({ seqnum, in: true, length: 16 << 10 }));
   wire.send(
     submit({ seqnum: 1, payload: new Uint8Array(20_000) }),
     submit({ seqnum: 2, in: true, length: 512 }),
   );
   assert(!memory.isTaken, "neither writes nor small reads take it");
-  wire.send(read(3), read(4));
+  wire.send(third!, fourth!);
   const [, , first, second] = device.held;
   assert.equal(first!.buffer, memory.piece);
   assert.notEqual(second!.buffer, memory.piece, "there is no second one");
