@@ -3,12 +3,18 @@ import { test } from "node:test";
 import { annotatedHex } from "../../test/support/annotated-hex.ts";
 import { HeldDevice } from "../../test/support/held-device.ts";
 import { IMPORT, ServedWire, submit, unlink } from "../../test/support/usbip-wire-client.ts";
+import type { BufferPool } from "../usb/device.ts";
 import { PacketWord, TransferStatus, TransferType } from "../usb/urb.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import type { SessionLimits } from "./session-limits.ts";
 
-function imported(limits?: SessionLimits, takesLentData = false): { wire: ServedWire; device: HeldDevice } {
+function imported(
+  limits?: SessionLimits,
+  takesLentData = false,
+  memory?: BufferPool,
+): { wire: ServedWire; device: HeldDevice } {
   const device = new HeldDevice(takesLentData);
+  device.memory = memory;
   const exported = { busid: "1-2", path: "/held", busnum: 1, devnum: 2, device, attached: false };
   const wire = new ServedWire({ devices: () => [exported], find: () => exported }, limits);
   wire.send(IMPORT);
@@ -360,6 +366,47 @@ test("a device that takes lent data gets it where it arrived, and finds it again
   assert.deepEqual(urb!.buffer.subarray(urb!.offset, urb!.offset + urb!.length), DATA);
   device.finish(urb!);
   assert.equal(wire.received(), retSubmit(7, 0, 4));
+});
+
+/** Memory for one large read. */
+class OnePiece implements BufferPool {
+  readonly piece = new Uint8Array(32 << 10);
+  isTaken = false;
+
+  take(length: number): Uint8Array | undefined {
+    if (this.isTaken || length < 16 << 10 || length > this.piece.length) return undefined;
+    this.isTaken = true;
+    return this.piece;
+  }
+
+  give(buffer: Uint8Array): void {
+    assert.equal(buffer, this.piece);
+    this.isTaken = false;
+  }
+}
+
+test("a large read comes into memory of the device, which has it back when the answer has left", () => {
+  const memory = new OnePiece();
+  const { wire, device } = imported(undefined, true, memory);
+  const [third, fourth] = [3, 4].map((seqnum) => submit({ seqnum, in: true, length: 16 << 10 }));
+  wire.send(
+    submit({ seqnum: 1, payload: new Uint8Array(20_000) }),
+    submit({ seqnum: 2, in: true, length: 512 }),
+  );
+  assert(!memory.isTaken, "neither writes nor small reads take it");
+  wire.send(third!, fourth!);
+  const [, , first, second] = device.held;
+  assert.equal(first!.buffer, memory.piece);
+  assert.notEqual(second!.buffer, memory.piece, "there is no second one");
+  wire.reading = false;
+  device.finish(first!, TransferStatus.ok, DATA);
+  device.finish(second!, TransferStatus.ok, DATA);
+  assert.equal(wire.received(), retSubmit(3, 0, 4, -1, "c0ffee01") + retSubmit(4, 0, 4, -1, "c0ffee01"));
+  // The device is open again, for somebody else, while the answer is still on its way.
+  device.memory = new OnePiece();
+  assert(memory.isTaken);
+  wire.read();
+  assert(!memory.isTaken);
 });
 
 test("a payload in pieces is put together", () => {

@@ -1,4 +1,4 @@
-import type { OpenError, UsbDevice, UsbHost } from "../../src/usb/device.ts";
+import type { BufferPool, OpenError, UsbDevice, UsbHost } from "../../src/usb/device.ts";
 import type { Loop } from "../../src/usb/loop.ts";
 import { Speed } from "../../src/usb/speed.ts";
 import { isIn, TransferStatus, type Urb } from "../../src/usb/urb.ts";
@@ -29,6 +29,7 @@ export class HeldDevice implements UsbDevice {
   /** OUT data of every transfer, as it was at its `submit`. */
   readonly payloads: Uint8Array[] = [];
   readonly takesLentData: boolean;
+  memory: BufferPool | undefined;
   refusal: OpenError | undefined;
   /** Ends of resets that were asked for. */
   readonly resets: ((status: TransferStatus) => void)[] = [];

@@ -72,8 +72,9 @@ export class SimulatedUsbfs {
     const length = struct.getInt32(24, true); // buffer_length
     const count = struct.getUint8(0) === 0 ? struct.getInt32(36, true) : 0; // type, number_of_packets
     const packets = this.#view(address + 56, Math.max(1, 12 * count));
-    const memory = this.#view(Number(struct.getBigUint64(16, true)), Math.max(1, length)); // buffer
-    const own = new Uint8Array(memory.buffer);
+    const buffer = Number(struct.getBigUint64(16, true)); // buffer
+    // Without bytes there may be no memory either.
+    const own = length === 0 ? new Uint8Array(0) : new Uint8Array(this.#view(buffer, length).buffer);
     this.submitted.push({
       type: struct.getUint8(0),
       endpoint: struct.getUint8(1),

@@ -25,7 +25,8 @@ export function bytesOfPackets({ packets }: Urb, first: number, count: number): 
 
 /** Whether every packet lies inside the transfer and is one that the kernel takes. */
 export function arePacketsSound({ packets, packetCount, length }: Urb): boolean {
-  if (packetCount < 1 || packetCount * PACKET_WORDS > packets.length) return false;
+  if (!Number.isInteger(packetCount) || packetCount < 1) return false;
+  if (packetCount * PACKET_WORDS > packets.length) return false;
   let sum = 0;
   for (let i = 0; i < packetCount * PACKET_WORDS; i += PACKET_WORDS) {
     const offset = packets[i + PacketWord.offset]!;

@@ -10,7 +10,8 @@ import { ACCEPTED } from "./transfer.ts";
  */
 export function refusalOf(urb: Urb, map: EndpointMap): TransferStatus | typeof ACCEPTED {
   const { type, endpoint, buffer, offset, length } = urb;
-  if (!(offset >= 0 && length >= 0 && offset + length <= buffer.length)) return TransferStatus.invalid;
+  if (!Number.isInteger(offset) || !Number.isInteger(length)) return TransferStatus.invalid;
+  if (offset < 0 || length < 0 || offset + length > buffer.length) return TransferStatus.invalid;
   if (type === TransferType.control) return isDataStageSound(urb) ? ACCEPTED : TransferStatus.invalid;
   const known = map.find(endpoint);
   if (known === undefined) return TransferStatus.stall;

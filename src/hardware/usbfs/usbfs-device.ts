@@ -1,4 +1,5 @@
 import { readlinkSync } from "node:fs";
+import { endianness } from "node:os";
 import { basename, join } from "node:path";
 import { libc } from "../../linux/libc.ts";
 import { SystemError } from "../../linux/system-error.ts";
@@ -21,6 +22,10 @@ export interface UsbfsOptions {
   /** A limit of this machine was met that a person can raise. Told once for each time the device is open. */
   readonly warn?: (code: "USBFS_MEMORY", message: string) => void;
 }
+
+/** See usbdevfs.ts. */
+const UNKNOWN_LAYOUT =
+  "this machine has other structs than the 64-bit little-endian ones that usbferry knows. Use the kernel's usbip-host here.";
 
 /** The driver that every device has which is not given away as a whole. */
 const USUAL_DRIVER = "usb";
@@ -119,6 +124,7 @@ export class UsbfsDevice implements UsbDevice {
     if (driver !== undefined) return takenRefusal(this.#hardware, driver);
     const c = libc();
     if (c instanceof SystemError) return failed(name, c);
+    if (c.pointerSize !== 8 || endianness() !== "LE") return failed(name, { message: UNKNOWN_LAYOUT });
     const descriptors = parseDescriptors(this.#hardware.descriptors);
     if (descriptors instanceof ProtocolError) return failed(name, descriptors);
     const calls = DeviceCalls.open();

@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Random } from "../../../test/fuzz/random.ts";
+import { ManualLoop } from "../../../test/support/manual-loop.ts";
+import { onLinux } from "../../../test/support/poll-loop.ts";
+import { SimulatedUsbfs } from "../../../test/support/simulated-usbfs.ts";
+import { Zero } from "../../gadgets/zero.ts";
+import { CallList } from "../../linux/call-list.ts";
+import { CompletionRounds } from "../../usb/completion-rounds.ts";
+import { EndpointMap } from "../../usb/endpoint-map.ts";
+import { createUrb, TransferStatus, type TransferType, type Urb } from "../../usb/urb.ts";
+import { KernelUrbs } from "./kernel-urb.ts";
+import { Traffic } from "./traffic.ts";
+import type { Transfer } from "./transfer.ts";
+
+const MARGIN = 64;
+const GUARD = 0xa5;
+const NUMBERS = [
+  0,
+  1,
+  7,
+  8,
+  64,
+  65,
+  512,
+  1024,
+  4096,
+  98_305,
+  -1,
+  -64,
+  2 ** 31 - 1,
+  -(2 ** 31),
+  Number.NaN,
+  1.5,
+];
+const PLACES: readonly (readonly [TransferType, number])[] = [
+  [0, 0x00],
+  [0, 0x80],
+  [1, 0x82],
+  [1, 0x02],
+  [2, 0x81],
+  [2, 0x01],
+];
+const STRANGE = [0x00, 0x80, 0x81, 0x01, 0x82, 0x02, 0x83, 0x8f, 0xff, -1, 0x181];
+const SETUP = [0, 0, 0, 1, 2, 5, 6, 8, 9, 11, 0x21, 0x80, 0x81];
+const REFUSALS = [0, 0, 0, 0, 0, 2, 12, 12, 22, 28, 90];
+const ENDS = [0, 0, 0, -2, -19, -32, -71, -75, -104, -108, -121, -1000];
+
+/** Any URB, mostly almost right: with a guard around the bytes that it may touch. */
+function hostileUrb(random: Random, tag: number): Urb {
+  const urb = createUrb(tag);
+  const room = random.pick([0, 8, 64, 512, 5000, 40_000]);
+  urb.buffer = new Uint8Array(room + 2 * MARGIN).fill(GUARD);
+  urb.offset = random.oneIn(8) ? random.pick(NUMBERS) : MARGIN;
+  urb.length = random.oneIn(6) ? random.pick(NUMBERS.filter((n) => !(n > room && n <= room + MARGIN))) : room;
+  // Whatever its offset is, the guard behind is not part of it.
+  if (urb.offset !== MARGIN && urb.offset + urb.length > MARGIN + room) urb.length = 0;
+  [urb.type, urb.endpoint] = random.pick(PLACES);
+  if (random.oneIn(8)) urb.type = random.below(10) as TransferType;
+  if (random.oneIn(8)) urb.endpoint = random.pick(STRANGE);
+  urb.flags = random.below(8);
+  for (let i = 0; i < 6; i++) urb.setup[i] = random.pick(SETUP);
+  if (!random.oneIn(8)) urb.setup[0] = (urb.setup[0]! & 0x7f) | (urb.endpoint & 0x80);
+  const wLength = random.oneIn(8) ? random.below(65_536) : urb.length;
+  urb.setup.set([wLength & 0xff, wLength >> 8], 6);
+  urb.packets = new Int32Array(4 * random.below(300));
+  const each = Math.floor(room / (urb.packets.length / 4 || 1));
+  for (let i = 0; i < urb.packets.length; i += 4) {
+    urb.packets.set([(i / 4) * each, random.below(each + 1), 0, 0], i);
+    if (random.oneIn(2000)) urb.packets[i + random.below(2)] = random.pick(NUMBERS);
+  }
+  urb.packetCount = random.oneIn(8) ? random.pick(NUMBERS) : urb.packets.length / 4;
+  return urb;
+}
+
+test("whatever a sink submits, each URB completes once and the kernel keeps to its bytes", onLinux, () => {
+  const kernel = new SimulatedUsbfs();
+  const zero = new Zero();
+  const map = EndpointMap.of(zero.descriptors, zero.speed, 3) as EndpointMap;
+  map.select(0, 1);
+  const urbs = KernelUrbs.open() as KernelUrbs;
+  const loop = new ManualLoop();
+  const completed = new Map<Urb, number>();
+  const complete = (urb: Urb): void => void completed.set(urb, (completed.get(urb) ?? 0) + 1);
+  const due: Transfer[] = [];
+  const rounds = new CompletionRounds({ complete, unplugged: assert.fail }, loop);
+  const traffic = new Traffic(kernel.libc, 3, urbs, map, rounds, 16 << 10, {
+    due: (transfer) => void due.push(transfer),
+    cancelled: () => {},
+    noMemory: () => {},
+  });
+  const random = new Random(20_261_121);
+  const submitted: Urb[] = [];
+  const calls = new CallList();
+  let ended = 0;
+  const endSome = (count: number): void => {
+    for (; count > 0 && ended < kernel.submitted.length; count--) {
+      const seen = kernel.submitted[ended++]!;
+      const actual = random.oneIn(3) ? random.below(Math.max(1, seen.length - 8)) : undefined;
+      seen.write(new Uint8Array(seen.length));
+      const packets = seen.packets.map((length) => ({
+        actual: random.below(length + 1),
+        status: random.pick(ENDS),
+      }));
+      seen.end({ status: random.pick(ENDS), packets, ...(actual !== undefined && { actual }) });
+    }
+    traffic.reap();
+    const transfer = due.shift();
+    if (transfer !== undefined) {
+      traffic.performed(transfer, random.pick([TransferStatus.ok, TransferStatus.stall, undefined]));
+      traffic.release();
+    }
+    loop.settle();
+  };
+  for (let round = 0; round < 3000; round++) {
+    if (random.oneIn(3) && kernel.refusals.length === 0) kernel.refusals.push(random.pick(REFUSALS));
+    // Requests for another configuration are among them, and carried out.
+    if (map.configuration !== 3) map.configure(3);
+    if (map.alternate(0) !== 1) map.select(0, 1);
+    const urb = hostileUrb(random, round);
+    submitted.push(urb);
+    traffic.submit(urb);
+    if (random.oneIn(4)) traffic.cancel(random.pick(submitted));
+    if (random.oneIn(6)) traffic.discard(calls);
+    if (random.oneIn(2)) endSome(random.below(8));
+  }
+  kernel.refusals.length = 0;
+  for (let turn = 0; turn < 10_000 && completed.size < submitted.length; turn++) endSome(100);
+  assert.deepEqual(
+    submitted
+      .filter((urb) => completed.get(urb) !== 1)
+      .map(({ tag, type, endpoint }) => [tag, type, endpoint]),
+    [],
+  );
+  assert(traffic.isIdle);
+  assert(kernel.submitted.length > 500, `the kernel was given ${kernel.submitted.length} URBs`);
+  for (const { tag, buffer } of submitted) {
+    const guards = [...buffer.subarray(0, MARGIN), ...buffer.subarray(buffer.length - MARGIN)];
+    assert(
+      guards.every((byte) => byte === GUARD) || submitted[tag]!.offset !== MARGIN,
+      `URB ${tag} reaches beyond its bytes`,
+    );
+  }
+});
