@@ -91,7 +91,7 @@ export class EventPush {
       const description = describeDevice(exported);
       if (description instanceof ProtocolError) continue;
       const { busid, device, attached, serial } = exported;
-      there.set(busid, { device, body: encodeDevice(description, !attached, serial) });
+      there.set(busid, { device, body: encodeDevice(description, !attached, serial, device.descriptors) });
     }
     const news: Uint8Array[] = [];
     for (const [busid, told] of this.#told) {
