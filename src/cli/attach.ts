@@ -6,7 +6,6 @@ import {
   attachUnguarded,
   keepAttached,
 } from "../daemon/attach.ts";
-import { driverNotes } from "../daemon/driver-notes.ts";
 import { WrongUsage } from "../daemon/failure.ts";
 import { AGENT_COMMAND } from "./agent-command.ts";
 import { interruption, unlessCancelled } from "./cancelled.ts";
@@ -43,6 +42,9 @@ tells by itself what is plugged in; any other is asked for its list.
 a minute at most. It has in its environment: USBFERRY_EVENT (attach, detach), _WISH, _HOST, _BUSID, _VID, _PID,
 _SERIAL (if the host tells it), _PORT, _DEVNODE (/dev/bus/usb/...) and _DEVNODES (/dev/ttyACM0 ...). For a shell name one:
 --on-attach "sh -c 'stty -F $USBFERRY_DEVNODES raw'"
+
+Where no driver of this kernel uses the device it says so on standard error, and why (--json: "notes", the findings of
+\`usbferry doctor\`).
 
 USB/IP lists no serial numbers: with vid:pid:serial each device with these numbers is imported, asked for its own
 and given back if it is another.
@@ -91,9 +93,19 @@ async function run(
 async function tell(attached: AttachedDevice, more: object, { json }: AttachOptions): Promise<void> {
   const { port, busid, sysfsName, node } = attached;
   if (json !== true) process.stdout.write(attachedLine(attached));
+  // Loaded when the device is there already.
+  const { driverNotes } = await import("../daemon/driver-notes.ts");
   const notes = await unlessCancelled(driverNotes(sysfsName));
   if (json === true) printJson({ port, busid, sysfsName, node, notes, ...more });
-  else for (const note of notes) process.stderr.write(`usbferry: note: ${note}\n`);
+  else
+    for (const { what, why = "", next = [] } of notes) {
+      process.stderr.write(`usbferry: note: ${printable([what, why, ...next].join(" "))}\n`);
+    }
+}
+
+/** Names of devices and modules are strangers' words; none of them shall speak to the terminal. */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, "?");
 }
 
 async function keep(

@@ -4,7 +4,7 @@ import type { Loop } from "../usb/loop.ts";
 import { DeviceImportRequest, ImportRefusal } from "../usbip/device-import.ts";
 import { DeviceListRequest, type ListedDevice } from "../usbip/device-list.ts";
 import type { ImportedDevice } from "../usbip/imported-device.ts";
-import { OpStatus } from "../usbip/pdu.ts";
+import { type DeviceRecordValue, OpStatus } from "../usbip/pdu.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { Failed } from "./failure.ts";
 import { RemoteImport } from "./remote-import.ts";
@@ -49,8 +49,14 @@ export class HostConversation {
     return this.#ask((settle) => new DeviceListRequest(settle), "did not list its devices");
   }
 
-  /** Imports a device and reads its descriptors; rejects with Refused if the host keeps it. */
-  async import(busid: string): Promise<ReadyImport> {
+  /**
+   * Imports a device and reads its descriptors, unless `known` has those of a device with this record. Rejects with
+   * Refused if the host keeps it.
+   */
+  async import(
+    busid: string,
+    known: (record: DeviceRecordValue) => Uint8Array | undefined = () => undefined,
+  ): Promise<ReadyImport> {
     const failure = `did not give ${busid}`;
     const remote = await this.#ask<RemoteImport | ImportRefusal>(
       (settle) =>
@@ -68,6 +74,13 @@ export class HostConversation {
     if (remote instanceof ImportRefusal) throw new Refused(refusal(busid, remote.status, this.#link.peer));
     const device = remote.imported;
     if (device instanceof ProtocolError) throw this.#failed(failure, device.toString());
+    const descriptors = known(remote.record);
+    if (descriptors !== undefined) {
+      const failed = device.describeAs(descriptors);
+      if (failed === undefined) return { remote, device };
+      this.close();
+      throw this.#failed(`gives a device that does not describe itself`, failed.toString());
+    }
     await this.#within(
       new Promise<void>((resolve, reject) => {
         device.describe((failed) => {

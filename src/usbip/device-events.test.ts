@@ -29,15 +29,16 @@ const DEVICE_BODY = `
   02        bNumInterfaces
   01        state
   02        serial_units
-  0000      reserved
+  0003      descriptors_length
   02020100  interface
   0a000000  interface
   0041 20ac  serial number
+  a1a2a3    descriptors
 `;
 
 const PRESENT = annotatedHex(`
   0001      kind
-  0148      length
+  014b      length
   00000001  sequence
   ${DEVICE_BODY}
 `);
@@ -48,7 +49,7 @@ const SNAPSHOT_END = annotatedHex(`
 `);
 const CHANGED = annotatedHex(`
   0004      kind
-  0148      length
+  014b      length
   00000003  sequence
   ${DEVICE_BODY}
 `);
@@ -62,7 +63,7 @@ const REMOVED = annotatedHex(`
 const LATER_KIND = annotatedHex("0bad 0002 00000006 ffff");
 const ADDED = annotatedHex(`
   0003      kind
-  0148      length
+  014b      length
   00000007  sequence
   ${DEVICE_BODY}
 `);
@@ -88,6 +89,7 @@ const DEVICE: PushedDevice = {
   ],
   isFree: false,
   serial: "A€",
+  descriptors: Uint8Array.of(0xa1, 0xa2, 0xa3),
 };
 
 const STREAM = [REPLY, PRESENT, SNAPSHOT_END, CHANGED, ALIVE, REMOVED, LATER_KIND, ADDED];
@@ -160,8 +162,8 @@ test("a host that speaks no events of this version is told from one that breaks 
 test("an event that is lost, repeated or too long ends the conversation", () => {
   assert.equal(code(2, CHANGED), "BAD_FIELD");
   assert.equal(code(2, PRESENT), "BAD_FIELD");
-  assert.equal(code(1, annotatedHex("0001 0634 00000001")), "accepted");
-  assert.equal(code(1, annotatedHex("0001 0635 00000001")), "BAD_LENGTH");
+  assert.equal(code(1, annotatedHex("0001 2634 00000001")), "accepted");
+  assert.equal(code(1, annotatedHex("0001 2635 00000001")), "BAD_LENGTH");
 });
 
 test("a device whose counts do not make its length is refused", () => {
@@ -169,6 +171,8 @@ test("a device whose counts do not make its length is refused", () => {
   assert.equal(code(1, changed(PRESENT, at - 1, 3)), "BAD_LENGTH");
   assert.equal(code(1, changed(PRESENT, at + 1, 1)), "BAD_LENGTH");
   assert.equal(code(1, changed(PRESENT, at + 1, 127)), "BAD_LENGTH");
+  assert.equal(code(1, changed(PRESENT, at + 3, 4)), "BAD_LENGTH");
+  assert.equal(code(1, changed(PRESENT, at + 2, 0x20, 1)), "BAD_LENGTH");
   assert.equal(code(1, changed(PRESENT, at, 2)), "BAD_FIELD");
   assert.equal(code(1, changed(PRESENT, 2, 1, 0x37).subarray(0, 8 + 0x137)), "TRUNCATED");
   assert.equal(code(1, changed(PRESENT, 2, 1, 0x3b).subarray(0, 8 + 0x13b)), "TRUNCATED");

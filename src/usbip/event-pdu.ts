@@ -39,11 +39,14 @@ export const EventCode = {
   ALIVE: 6,
 } as const;
 
-/** PRESENT, ADDED and CHANGED: this behind a DeviceRecord, then its interfaces, then its serial number in UTF-16. */
+/**
+ * PRESENT, ADDED and CHANGED: this behind a DeviceRecord, then its interfaces, its serial number in UTF-16, and its
+ * descriptors.
+ */
 export const EventDevice = bigEndian("event_device", {
   state: u8,
   serial_units: u8, // 0 where the host does not tell
-  reserved: u16,
+  descriptors_length: u16, // 0 where the host does not tell
 });
 
 export const DeviceState = { FREE: 0, ATTACHED: 1 } as const;
@@ -51,9 +54,12 @@ export const DeviceState = { FREE: 0, ATTACHED: 1 } as const;
 /** The whole of REMOVED. */
 export const EventRemoved = bigEndian("event_removed", { busid: text(BUSID_SIZE) });
 
-/** Longer is none of the events here: 255 interfaces and the longest serial number. */
+/** Descriptors that are longer are not told. */
+export const DESCRIPTORS_MAX = 8 << 10;
+
+/** Longer is none of the events here: 255 interfaces, the longest serial number, and descriptors. */
 export const EVENT_LENGTH_MAX =
-  DeviceRecord.size + EventDevice.size + 255 * InterfaceRecord.size + 2 * STRING_UNITS_MAX;
+  DeviceRecord.size + EventDevice.size + 255 * InterfaceRecord.size + 2 * STRING_UNITS_MAX + DESCRIPTORS_MAX;
 
 /** A device as a host pushes it. */
 export interface PushedDevice extends StructValue<(typeof DeviceRecord)["fields"]> {
@@ -61,4 +67,6 @@ export interface PushedDevice extends StructValue<(typeof DeviceRecord)["fields"
   readonly isFree: boolean;
   /** Absent where the host does not tell: then the device itself can be asked. */
   readonly serial?: string;
+  /** Of the device and all its configurations, in the form of `UsbDevice`; absent where the host does not tell. */
+  readonly descriptors?: Uint8Array;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { annotatedHex } from "../../test/support/annotated-hex.ts";
+import { annotatedHex, toHex } from "../../test/support/annotated-hex.ts";
 import { HeldDevice } from "../../test/support/held-device.ts";
 import { ServedWire } from "../../test/support/usbip-wire-client.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
@@ -86,11 +86,12 @@ test("the answer and the events have the layout of the document", () => {
     `312d32${"00".repeat(29)}`, // busid
     "00000001 00000002 00000003", // busnum, devnum, speed
     "1209 0001 0100 ff0000 01 01 01", // numbers, class, configuration and counts
-    "00 02 0000", // free, 2 units of the serial number
+    "00 02 0047", // free, 2 units of the serial number, 71 bytes of descriptors
     "ff000000", // its interface
     "0041 0062", // the serial number
+    toHex(new HeldDevice().descriptors),
   ].join("");
-  assert.equal(wire.received(), `${REPLY}0001014400000001${device}0002000000000002`.replaceAll(" ", ""));
+  assert.equal(wire.received(), `${REPLY}0001018b00000001${device}0002000000000002`.replaceAll(" ", ""));
   offer.remove("1-2");
   assert.equal(wire.received(), `0005002000000003312d32${"00".repeat(29)}`);
 });

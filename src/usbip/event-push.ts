@@ -15,6 +15,9 @@ const UNREAD_BYTES = 256 << 10;
 
 interface Told {
   readonly device: ExportedDevice["device"];
+  readonly configuration: number;
+  readonly descriptors: Uint8Array;
+  readonly attached: boolean;
   readonly body: Uint8Array;
 }
 
@@ -65,6 +68,7 @@ export class EventPush {
   stop(): void {
     this.#stopped = true;
     this.#unwatch?.();
+    this.#unwatch = undefined;
     this.#alive?.cancel();
   }
 
@@ -88,10 +92,8 @@ export class EventPush {
   #news(coming: number): readonly Uint8Array[] {
     const there = new Map<string, Told>();
     for (const exported of this.#exports.devices()) {
-      const description = describeDevice(exported);
-      if (description instanceof ProtocolError) continue;
-      const { busid, device, attached, serial } = exported;
-      there.set(busid, { device, body: encodeDevice(description, !attached, serial) });
+      const told = this.#describe(exported);
+      if (told !== undefined) there.set(exported.busid, told);
     }
     const news: Uint8Array[] = [];
     for (const [busid, told] of this.#told) {
@@ -107,6 +109,23 @@ export class EventPush {
       else if (!isSame(before.body, now.body)) news.push(this.#event(EventCode.CHANGED, now.body));
     }
     return news;
+  }
+
+  /** Nothing for a device that cannot be imported; what was told stays as it is while it is right. */
+  #describe(exported: ExportedDevice): Told | undefined {
+    const { busid, device, attached, serial } = exported;
+    const { configuration, descriptors } = device;
+    const told = this.#told.get(busid);
+    const isRight =
+      told?.device === device &&
+      told.configuration === configuration &&
+      told.descriptors === descriptors &&
+      told.attached === attached;
+    if (isRight) return told;
+    const description = describeDevice(exported);
+    if (description instanceof ProtocolError) return undefined;
+    const body = encodeDevice(description, !attached, serial, descriptors);
+    return { device, configuration, descriptors, attached, body };
   }
 
   #event(kind: number, body: Uint8Array): Uint8Array {

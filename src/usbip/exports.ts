@@ -30,7 +30,7 @@ export interface Exports {
   find(busid: string): ExportedDevice | DeniedDevice | undefined;
   /**
    * Calls back inside whatever changes what `devices` answers, or whether one is attached; the answer ends it.
-   * Without it a peer has to ask again and again.
+   * Without it, or without an answer, a peer has to ask again and again.
    */
-  watch?(changed: () => void): () => void;
+  watch?(changed: () => void): (() => void) | undefined;
 }

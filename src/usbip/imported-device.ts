@@ -2,11 +2,12 @@ import { DeviceDescriptor } from "../usb/descriptors.ts";
 import type { OpenError, UsbDevice, UsbHost } from "../usb/device.ts";
 import { EndpointMap } from "../usb/endpoint-map.ts";
 import type { Loop } from "../usb/loop.ts";
-import { StandardRequest } from "../usb/setup.ts";
+import { Setup, StandardRequest } from "../usb/setup.ts";
 import type { Speed } from "../usb/speed.ts";
-import { createUrb, isIn, TransferStatus, TransferType, type Urb } from "../usb/urb.ts";
+import { createUrb, isIn, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { DescriptorReading } from "./descriptor-reading.ts";
+import { KnownDescriptors } from "./known-descriptors.ts";
 import type { DeviceRecordValue } from "./pdu.ts";
 import { SESSION_LIMITS, type SessionLimits } from "./session-limits.ts";
 import { speedOfCode } from "./speed-code.ts";
@@ -39,6 +40,9 @@ const GONE: OpenError = {
  * A device on the far side of a USB/IP host, for as long as the connection lives. Nothing is offered before
  * `describe` has read its descriptors. `close` keeps the connection; the next `open` resets the device.
  *
+ * Until it is configured, what it says of itself is answered from here: a kernel asks for ten pieces of that one after
+ * the other, and each would cost the way to the host and back.
+ *
  * URBs complete in the order in which the host answers them, which for every known host is that of the waist.
  */
 export class ImportedDevice implements UsbDevice {
@@ -55,6 +59,11 @@ export class ImportedDevice implements UsbDevice {
   #taken = false;
   #wasOpen = false;
   readonly #inFlight = new Set<Urb>();
+  /** Control requests among those. */
+  #controls = 0;
+  #known: KnownDescriptors | undefined;
+  /** Answered from here, and not delivered yet. */
+  #answered: Urb[] = [];
   readonly #whenIdle: (() => void)[] = [];
   #nudging = false;
   #gone = false;
@@ -106,6 +115,11 @@ export class ImportedDevice implements UsbDevice {
     reading.start();
   }
 
+  /** The same with descriptors that the host has told by another way; they are no more trusted than those. */
+  describeAs(descriptors: Uint8Array): ProtocolError | undefined {
+    return this.#described(descriptors);
+  }
+
   /**
    * Asks for its serial number, after `describe`: empty if it has none, nothing if it does not answer. Both come
    * over the wire, so no kernel has to know the device yet.
@@ -135,6 +149,7 @@ export class ImportedDevice implements UsbDevice {
   disconnected(): void {
     if (this.#gone) return;
     this.#gone = true;
+    this.#deliver();
     this.#client.disconnected();
     const host = this.#host;
     this.#host = undefined;
@@ -153,9 +168,11 @@ export class ImportedDevice implements UsbDevice {
         if (this.#gone) done(GONE);
         else {
           this.#host = host;
+          if (!wasOpen) this.#readAhead();
           done();
         }
       };
+      const wasOpen = this.#wasOpen;
       if (this.#wasOpen) this.reset(opened);
       else opened();
       this.#wasOpen = true;
@@ -164,6 +181,10 @@ export class ImportedDevice implements UsbDevice {
 
   submit(urb: Urb): void {
     this.#inFlight.add(urb);
+    if (urb.type === TransferType.control) {
+      if (this.#answer(urb)) return;
+      this.#controls++;
+    }
     this.#client.submit(urb);
   }
 
@@ -173,9 +194,11 @@ export class ImportedDevice implements UsbDevice {
 
   flush(): void {
     this.#client.flush();
+    this.#deliver();
   }
 
   reset(done: (status: TransferStatus) => void): void {
+    this.#known = undefined;
     this.#cancelAll(() => {
       this.#request(PORT_RESET, 0, (status) => {
         if (status === TransferStatus.ok) this.#map?.configure(0);
@@ -200,9 +223,45 @@ export class ImportedDevice implements UsbDevice {
       return;
     }
     this.#inFlight.delete(urb);
-    if (urb.type === TransferType.control && urb.status === TransferStatus.ok)
-      this.#map?.completed(urb.setup);
+    if (urb.type === TransferType.control) {
+      this.#controls--;
+      if (urb.status === TransferStatus.ok) this.#map?.completed(urb.setup);
+    }
     this.#host?.complete(urb);
+    this.#checkIdle();
+  }
+
+  #readAhead(): void {
+    this.#known = new KnownDescriptors(this.#descriptors);
+    this.#known.readAhead((setup, length, answer) => this.#request(setup, length, answer));
+  }
+
+  /** In its turn only: not while another control request is under way. */
+  #answer(urb: Urb): boolean {
+    if (this.#known === undefined) return false;
+    const isRead = (urb.setup[0]! & 0x80) !== 0;
+    // From now on the device may have changed.
+    if (!isRead && Setup.bRequest(urb.setup, 0) !== StandardRequest.SET_ISOCH_DELAY) this.#known = undefined;
+    if (this.#gone || this.#controls > 0) return false;
+    const bytes = this.#known?.answer(urb.setup);
+    const length = Math.min(bytes?.length ?? 0, urb.length);
+    if (bytes === undefined || (length < urb.length && (urb.flags & UrbFlag.shortNotOk) !== 0)) return false;
+    urb.buffer.set(bytes.subarray(0, length), urb.offset);
+    urb.actualLength = length;
+    urb.status = TransferStatus.ok;
+    urb.errorCount = 0;
+    this.#answered.push(urb);
+    return true;
+  }
+
+  #deliver(): void {
+    if (this.#answered.length === 0) return;
+    const answered = this.#answered;
+    this.#answered = [];
+    for (const urb of answered) {
+      this.#inFlight.delete(urb);
+      this.#host?.complete(urb);
+    }
     this.#checkIdle();
   }
 
@@ -250,7 +309,7 @@ export class ImportedDevice implements UsbDevice {
   #cancelAll(then: () => void): void {
     this.#whenIdle.push(then);
     for (const urb of this.#inFlight) this.#client.cancel(urb);
-    this.#client.flush();
+    this.flush();
     this.#checkIdle();
   }
 

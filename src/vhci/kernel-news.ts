@@ -45,10 +45,15 @@ export class KernelNews {
   }
 
   #hear(socket: UeventSocket): void {
+    let isNews = false;
     for (;;) {
       const event = socket.hear();
-      if (event !== EVENTS_LOST && (typeof event === "string" || event instanceof SystemError)) break;
+      if (event === EVENTS_LOST) isNews = true;
+      else if (typeof event === "string" || event instanceof SystemError) break;
+      // Looking costs time that the device needs: what leaves, and what is not USB, is nobody's news here.
+      else isNews ||= event.subsystem === "usb" && event.action !== "remove" && event.action !== "unbind";
     }
+    if (!isNews) return;
     this.#isNews = true;
     this.#wake();
   }

@@ -25,19 +25,27 @@ export function isInUse({ state }: PortStatus): boolean {
  * controller that is not ready.
  */
 export function parsePortStatus(text: string): readonly PortStatus[] {
-  const ports: PortStatus[] = [];
-  for (const line of text.split("\n")) {
-    const [hub, port, state, speed, devid, , sysfsName] = line.trim().split(/\s+/);
-    if ((hub !== "hs" && hub !== "ss") || devid === undefined) continue;
-    const name = sysfsName === undefined || sysfsName === "0-0" ? undefined : sysfsName;
-    ports.push({
-      port: Number(port),
-      hub,
-      state: Number(state),
-      speed: Number(speed),
-      devid: Number.parseInt(devid, 16),
-      sysfsName: name,
-    });
-  }
-  return ports;
+  return text
+    .split("\n")
+    .map(parseLine)
+    .filter((status) => status !== undefined);
+}
+
+/** The same for one port: a machine may have hundreds. */
+export function parseOnePortStatus(text: string, port: number): PortStatus | undefined {
+  const line = new RegExp(`^[hs]s\\s+0*${port}\\s.*$`, "m").exec(text)?.[0];
+  return line === undefined ? undefined : parseLine(line);
+}
+
+function parseLine(line: string): PortStatus | undefined {
+  const [hub, port, state, speed, devid, , sysfsName] = line.trim().split(/\s+/);
+  if ((hub !== "hs" && hub !== "ss") || devid === undefined) return undefined;
+  return {
+    port: Number(port),
+    hub,
+    state: Number(state),
+    speed: Number(speed),
+    devid: Number.parseInt(devid, 16),
+    sysfsName: sysfsName === undefined || sysfsName === "0-0" ? undefined : sysfsName,
+  };
 }

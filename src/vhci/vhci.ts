@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, readdirSync, readFileSync, writeFile
 import { join } from "node:path";
 import { Speed } from "../usb/speed.ts";
 import { speedCodeOf } from "../usbip/speed-code.ts";
-import { PortState, type PortStatus, parsePortStatus } from "./port-status.ts";
+import { PortState, type PortStatus, parseOnePortStatus, parsePortStatus } from "./port-status.ts";
 import { VhciError } from "./vhci-error.ts";
 
 const SYSFS = "/sys/devices/platform/vhci_hcd.0";
@@ -40,6 +40,8 @@ export class Vhci {
   readonly #write: WriteFile;
   /** Which status file has which port: the kernel never moves one. */
   readonly #files = new Map<number, string>();
+  /** Devids of all ports, when each was looked at last. */
+  readonly #seen = new Map<number, number>();
   #lastDevid = LAST_DEVID;
 
   /** `write` answers as the kernel does: it throws what the file refuses. */
@@ -76,8 +78,8 @@ export class Vhci {
   /** One port. It is asked for again and again, so that only its own controller is read. */
   port(number: number): PortStatus | undefined {
     const name = this.#files.get(number);
-    const ports = name === undefined ? this.ports() : this.#read(name);
-    return ports.find(({ port }) => port === number);
+    if (name === undefined) return this.ports().find(({ port }) => port === number);
+    return parseOnePortStatus(this.#text(name), number);
   }
 
   /**
@@ -87,27 +89,28 @@ export class Vhci {
   attach(fd: number, devid: number, speed: Speed, choice: PortChoice = {}): number {
     const hub = hubOf(speed);
     const passed = new Set<number>();
+    const own = choice.preferred?.[hub];
+    // One look at one port, where it is all that is needed.
+    if (own !== undefined && isFree(this.port(own), hub) && this.#give(own, fd, devid, speed)) return own;
     for (;;) {
       // The kernel takes the hub from the speed, and from the number only the place in it: they must agree.
-      const all = this.ports().filter(
-        (port) => port.hub === hub && port.state === PortState.FREE && !passed.has(port.port),
-      );
-      const free =
-        all.find(({ port }) => port === choice.preferred?.[hub]) ??
-        all.find(({ port }) => choice.avoided?.has(port) !== true) ??
-        all[0];
+      const all = this.ports().filter((port) => isFree(port, hub) && !passed.has(port.port));
+      const free = all.find(({ port }) => choice.avoided?.has(port) !== true) ?? all[0];
       if (free === undefined) throw this.obstacle() ?? this.#noFreePort(hub);
-      try {
-        this.#write(join(this.#folder, "attach"), `${free.port} ${fd} ${devid} ${speedCodeOf(speed)}`);
-        return free.port;
-      } catch (error) {
-        const { code } = error as NodeJS.ErrnoException;
-        // Somebody else took it between the look and the write, or its controller is not ready: the next one may do.
-        if (code !== "EBUSY" && code !== "EAGAIN") {
-          throw this.obstacle() ?? sysfsError("attach", error as NodeJS.ErrnoException);
-        }
-        passed.add(free.port);
-      }
+      if (this.#give(free.port, fd, devid, speed)) return free.port;
+      passed.add(free.port);
+    }
+  }
+
+  /** False if somebody else took the port between the look and the write, or its controller is not ready. */
+  #give(port: number, fd: number, devid: number, speed: Speed): boolean {
+    try {
+      this.#write(join(this.#folder, "attach"), `${port} ${fd} ${devid} ${speedCodeOf(speed)}`);
+      return true;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "EBUSY" || code === "EAGAIN") return false;
+      throw this.obstacle() ?? sysfsError("attach", error as NodeJS.ErrnoException);
     }
   }
 
@@ -132,7 +135,9 @@ export class Vhci {
    * A devid that no port has, nor had lately: whoever looks at a port can tell one attachment from the next by it.
    */
   unusedDevid(): number {
-    const used = new Set(this.ports().map(({ devid }) => devid));
+    // One look will do: what comes later is ours, or of a program that numbers otherwise.
+    if (this.#seen.size === 0) this.ports();
+    const used = new Set(this.#seen.values());
     do {
       this.#lastDevid = this.#lastDevid === LAST_DEVID ? FIRST_DEVID : this.#lastDevid + 1;
     } while (used.has(this.#lastDevid));
@@ -140,9 +145,16 @@ export class Vhci {
   }
 
   #read(name: string): readonly PortStatus[] {
-    const ports = parsePortStatus(this.#orWhy(() => readFileSync(join(this.#folder, name), "latin1")));
-    for (const { port } of ports) this.#files.set(port, name);
+    const ports = parsePortStatus(this.#text(name));
+    for (const { port, devid } of ports) {
+      this.#files.set(port, name);
+      this.#seen.set(port, devid);
+    }
     return ports;
+  }
+
+  #text(name: string): string {
+    return this.#orWhy(() => readFileSync(join(this.#folder, name), "latin1"));
   }
 
   #orWhy<T>(look: () => T): T {
@@ -162,6 +174,10 @@ export class Vhci {
         "free one with `usbferry detach PORT`.",
     );
   }
+}
+
+function isFree(status: PortStatus | undefined, hub: "hs" | "ss"): boolean {
+  return status?.hub === hub && status.state === PortState.FREE;
 }
 
 /** Bus 255 of no host that numbers its buses from 1 on. */

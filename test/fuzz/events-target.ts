@@ -6,7 +6,7 @@ import { cut, requireSame, type Target } from "./target.ts";
 import { word } from "./usbip-message.ts";
 
 const REPLY = annotatedHex("0111 0e01 00000000 0001 000a");
-const LONGEST = 312 + 4 + 255 * 4 + 126 * 2;
+const LONGEST = 312 + 4 + 255 * 4 + 126 * 2 + 8192;
 const DEVICES_MAX = 4096;
 
 function event(kind: number, sequence: number, body: Uint8Array): Uint8Array {
@@ -17,8 +17,15 @@ function event(kind: number, sequence: number, body: Uint8Array): Uint8Array {
   return bytes;
 }
 
-function device(busid: string, interfaces: number, serialUnits: number, state: number): Uint8Array {
-  const body = new Uint8Array(316 + 4 * interfaces + 2 * serialUnits).fill(0x41, 316);
+function device(
+  busid: string,
+  interfaces: number,
+  serialUnits: number,
+  state: number,
+  descriptors = 0,
+): Uint8Array {
+  const body = new Uint8Array(316 + 4 * interfaces + 2 * serialUnits + descriptors).fill(0x41, 316);
+  putField(body, 314, 2, "big", descriptors);
   body.set(Buffer.from(busid), 256);
   body[311] = interfaces;
   body[312] = state;
@@ -38,7 +45,7 @@ const CONVERSATIONS: readonly Uint8Array[] = [
   joined([
     REPLY,
     event(1, 1, device("a", 1, 0, 0)),
-    event(1, 2, device("b", 3, 8, 1)),
+    event(1, 2, device("b", 3, 8, 1, 50)),
     event(2, 3, NOTHING),
     event(4, 4, device("a", 2, 0, 1)),
     event(6, 5, NOTHING),
@@ -68,7 +75,13 @@ function conversation(random: Random): Uint8Array {
         ? NOTHING
         : kind === 5
           ? removed(busid)
-          : device(busid, random.below(3), random.below(4), random.oneIn(40) ? 2 : random.below(2));
+          : device(
+              busid,
+              random.below(3),
+              random.below(4),
+              random.oneIn(40) ? 2 : random.below(2),
+              random.below(3) * 30,
+            );
     parts.push(event(kind, random.oneIn(40) ? random.next() : sequence, body));
   }
   return joined(parts);
@@ -111,14 +124,16 @@ function meaning(kind: number, body: Uint8Array, present: Set<string>, isSnapsho
     case 3:
     case 4: {
       if (body.length < 316) return "TRUNCATED";
-      if (body[313]! > 126 || body.length !== 316 + 4 * body[311]! + 2 * body[313]!) return "BAD_LENGTH";
+      const descriptors = (body[314]! << 8) | body[315]!;
+      const length = 316 + 4 * body[311]! + 2 * body[313]! + descriptors;
+      if (body[313]! > 126 || descriptors > 8192 || body.length !== length) return "BAD_LENGTH";
       if (body[312]! > 1) return "BAD_FIELD";
       const busid = name(body.subarray(256, 288));
       if ((kind === 1) !== isSnapshot || busid === "" || present.has(busid) !== (kind === 4))
         return "BAD_FIELD";
       if (kind !== 4 && present.size === DEVICES_MAX) return "BAD_LENGTH";
       present.add(busid);
-      return `${["", "present", "", "added", "changed"][kind]} ${busid} ${body[311]} ${body[313]} ${body[312]}`;
+      return `${["", "present", "", "added", "changed"][kind]} ${busid} ${body[311]} ${body[313]} ${body[312]} ${descriptors}`;
     }
     case 5:
       if (body.length !== 32) return "BAD_LENGTH";
@@ -155,8 +170,9 @@ export const eventsTarget: Target = {
         case "present":
         case "added":
         case "changed": {
-          const { busid, interfaces, serial = "", isFree } = message.device;
-          heard.push(`${message.kind} ${busid} ${interfaces.length} ${serial.length} ${isFree ? 0 : 1}`);
+          const { busid, interfaces, serial = "", isFree, descriptors } = message.device;
+          const counts = `${interfaces.length} ${serial.length} ${isFree ? 0 : 1} ${descriptors?.length ?? 0}`;
+          heard.push(`${message.kind} ${busid} ${counts}`);
           break;
         }
         default:

@@ -1,5 +1,5 @@
-import { dial } from "../../links/dial.ts";
 import type { Cancellable, Loop } from "../../usb/loop.ts";
+import type { DeviceRecordValue } from "../../usbip/pdu.ts";
 import type { AgentDevice, KeptWishState } from "../agent-state.ts";
 import type { Attachment } from "../attachment.ts";
 import { BackOff } from "../back-off.ts";
@@ -13,6 +13,7 @@ import type { SessionEnd } from "../session-end.ts";
 import type { AutoWish } from "../state/wishes.ts";
 import type { HostDevice } from "./host-devices.ts";
 import type { HostWatch } from "./host-watch.ts";
+import { SpareConnection } from "./spare-connection.ts";
 import { type HookFacts, WishHooks } from "./wish-hooks.ts";
 import { isMeant, serialOf, wishedDevice } from "./wished-device.ts";
 
@@ -60,6 +61,7 @@ export class KeptWish {
   readonly #loop: Loop;
   readonly #log: Log;
   readonly #waits = new BackOff();
+  readonly #connection: SpareConnection;
   /** Devices that are not the one that is meant, although they could be. */
   readonly #others = new WeakSet<HostDevice>();
   readonly #over = new AbortController();
@@ -86,6 +88,7 @@ export class KeptWish {
     this.#loop = loop;
     this.#log = log;
     this.hooks = new WishHooks(log);
+    this.#connection = new SpareConnection(watch.place, loop);
   }
 
   get wish(): AutoWish {
@@ -130,6 +133,7 @@ export class KeptWish {
     if (!this.isWaiting) return;
     const { devices, watching } = this.#watch;
     const wished = { choices: this.#choices, others: this.#others, lastBusid: this.#wish.busid };
+    if (watching === "unreachable") this.#connection.drop();
     const found = watching === "unreachable" ? this.#watch.reason : wishedDevice(devices, wished);
     if (typeof found === "string") {
       this.#reason = watching === "asking" ? "the host is being asked for its devices" : found;
@@ -168,6 +172,7 @@ export class KeptWish {
   /** Attaches nothing any more, and lets go of what it has; resolves when that is done. */
   async end(end?: SessionEnd): Promise<void> {
     this.#over.abort();
+    this.#connection.drop();
     this.#failed?.retry.cancel();
     const attached = this.#attached;
     attached?.attachment.stop(end);
@@ -191,7 +196,7 @@ export class KeptWish {
     this.#state = "attaching";
     const { toldMs } = device;
     try {
-      const dialled = new HostConversation(await dial(this.#watch.place), this.#loop);
+      const dialled = new HostConversation(await this.#connection.take(), this.#loop);
       const dialledMs = this.#loop.now();
       const ready = await this.#import(dialled, device);
       if (ready === undefined) {
@@ -216,7 +221,7 @@ export class KeptWish {
     signal.addEventListener("abort", cancel, { once: true });
     if (signal.aborted) cancel();
     try {
-      const ready = await conversation.import(device.facts.busid);
+      const ready = await conversation.import(device.facts.busid, (record) => descriptorsOf(device, record));
       const { record } = ready.remote;
       const serials = device.facts.serial === undefined ? serialOf(record, this.#choices) : undefined;
       const own = serials && (await serialNumberOf(ready));
@@ -259,6 +264,8 @@ export class KeptWish {
     this.#lost = end;
     this.hooks.run("detach", this.#wish.onDetach, async () => ({ ...attached.facts, nodes: attached.nodes }));
     if (this.#over.signal.aborted) return;
+    // A stock server may take one guest at a time.
+    if (this.#watch.watching === "pushed") this.#connection.prepare();
     this.#watch.hurry();
     this.look();
   }
@@ -290,4 +297,12 @@ export class KeptWish {
   #tellClients(): void {
     for (const client of this.#clients) client.told();
   }
+}
+
+/** What the host has told of the device, if it is that device which it gives. */
+function descriptorsOf({ facts }: HostDevice, record: DeviceRecordValue): Uint8Array | undefined {
+  const isSame = (["busnum", "devnum", "idVendor", "idProduct", "bcdDevice", "speed"] as const).every(
+    (key) => facts[key] === record[key],
+  );
+  return isSame ? facts.descriptors : undefined;
 }

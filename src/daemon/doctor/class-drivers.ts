@@ -41,6 +41,13 @@ export class ClassDrivers implements Check {
     return [ok("DRIVERS_BOUND", `All of ${devices.map(named).join(", ")} is used by drivers.`)];
   }
 
+  /** What is wrong with one device, by its name in sysfs. */
+  of(name: string): readonly Finding[] {
+    return usbDevices(this.#root)
+      .filter((device) => device.name === name)
+      .flatMap((device) => this.#lookAt(device));
+  }
+
   #lookAt(device: TreeDevice): readonly Finding[] {
     if (device.interfaces.length === 0) return [notConfigured(device)];
     const findings = device.interfaces

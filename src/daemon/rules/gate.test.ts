@@ -172,6 +172,18 @@ test("a client hears of devices that it may have, and of rules that change what 
   assert.equal(client.ended, false);
 });
 
+test("so many clients are told of changes and no more, and one that goes makes room", () => {
+  const bench = new Bench();
+  const told = Array.from({ length: 128 }, () => bench.connect(HERE));
+  for (const client of told) assert.equal(client.events().readUInt32BE(4), ST_OK);
+  const late = bench.connect(HERE);
+  assert.equal(late.events().toString("hex"), "01110e0100000001");
+  assert.deepEqual(late.list(), ["keyboard", "disk"], "it may ask for the list");
+  told[0]!.close();
+  assert.equal(bench.connect(HERE).events().readUInt32BE(4), ST_OK);
+  assert.equal(bench.connect(HERE).events().readUInt32BE(4), ST_NA, "for one, and no more");
+});
+
 test("a client hears when somebody takes a device and gives it back", () => {
   const bench = new Bench();
   const watching = bench.connect(HERE);

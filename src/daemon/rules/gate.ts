@@ -24,11 +24,20 @@ export const NO_RULES: RuleSource = { decide: (device, client) => decide([], dev
 /** Hears of each decision, and may ask for words: for those who look for a mistake in their rules. */
 export type DecisionTrace = (describe: () => readonly [fields: object, line: string]) => void;
 
+/** Clients that are told of changes: each of them has the rules asked for every device whenever one changes. */
+const WATCHING = 128;
+
+/** How many clients are told of changes. */
+interface Watching {
+  count: number;
+}
+
 /** Where clients come in: it asks the rules for each of them, and keeps the audit. */
 export class Gate {
   readonly #rules: RuleSource;
   readonly #audit: Log;
   readonly #trace: DecisionTrace;
+  readonly #watching: Watching = { count: 0 };
 
   constructor(rules: RuleSource, audit: Log, trace: DecisionTrace = () => {}) {
     this.#rules = rules;
@@ -39,7 +48,7 @@ export class Gate {
   /** What this client may see; `isDialled` if this host was told to bring devices to it. */
   admit(link: Link, isDialled: boolean, exports: ExportTable): Admission {
     const client = clientFacts(link, isDialled);
-    return new Admission(link.peer, client, exports, this.#rules, this.#audit, this.#trace);
+    return new Admission(link.peer, client, exports, this.#rules, this.#audit, this.#trace, this.#watching);
   }
 }
 
@@ -54,6 +63,7 @@ export class Admission implements SessionExports {
   readonly #rules: RuleSource;
   readonly #audit: Log;
   readonly #trace: DecisionTrace;
+  readonly #watching: Watching;
   /** What was asked for last, and why it was given. */
   #given: { readonly shared: SharedDevice; readonly verdict: Verdict<IdentifiedRule> } | undefined;
   #counters: TransferCounters | undefined;
@@ -67,7 +77,9 @@ export class Admission implements SessionExports {
     rules: RuleSource,
     audit: Log,
     trace: DecisionTrace,
+    watching: Watching,
   ) {
+    this.#watching = watching;
     this.#peer = peer;
     this.#client = client;
     this.#exports = exports;
@@ -92,9 +104,13 @@ export class Admission implements SessionExports {
     return { denied: `it is denied ${reasonOf(verdict)}` };
   }
 
-  watch(changed: () => void): () => void {
+  /** Nothing if so many others are told already. */
+  watch(changed: () => void): (() => void) | undefined {
+    if (this.#watching.count >= WATCHING) return undefined;
+    this.#watching.count++;
     const forget = [this.#exports.watch(changed), this.#rules.watch?.(changed)];
     return () => {
+      this.#watching.count--;
       for (const end of forget) end?.();
     };
   }

@@ -174,7 +174,7 @@ export function flashReset(cycles: number, print: (line: string) => void): Scena
         );
       } finally {
         await host.remove();
-        await endAgent(guest);
+        await leave(guest);
       }
     },
   };
@@ -225,10 +225,16 @@ export function restarts(idleSeconds: number, print: (line: string) => void): Sc
         assert.deepEqual((await agentState(guest))!.wishes, []);
       } finally {
         await host.remove();
-        await endAgent(guest);
+        await leave(guest);
       }
     },
   };
+}
+
+/** Without a wish, and without an agent. */
+async function leave(guest: Guest): Promise<void> {
+  await guest.call("src/daemon/ports.js", "detachAll", []);
+  await endAgent(guest);
 }
 
 async function sleepsOfAgent(guest: Guest, pid: number): Promise<number> {
@@ -264,7 +270,7 @@ export const stockHost: Scenario = {
     } finally {
       await guest.run(["sh", "-c", CLEAN_UP, "clean-up", busid]);
       await guest.unloadModule("usbip-host");
-      await endAgent(guest);
+      await leave(guest);
     }
   },
 };
@@ -289,7 +295,7 @@ export const reservedPort: Scenario = {
       await guest.call("src/daemon/ports.js", "detachAll", []);
     } finally {
       await host.remove();
-      await endAgent(guest);
+      await leave(guest);
     }
   },
 };
