@@ -53,7 +53,7 @@ export interface ExaminationRequest {
 }
 
 /** Looks at everything; changes nothing, and ends in time whatever hangs. */
-export async function examine(request: ExaminationRequest, root = new SystemRoot()): Promise<Diagnosis> {
+export async function examine(request: ExaminationRequest, root = ownRoot()): Promise<Diagnosis> {
   const kernel = new Kernel(root);
   const { address } = request;
   // One section after the other would add up what each waits for.
@@ -66,6 +66,12 @@ export async function examine(request: ExaminationRequest, root = new SystemRoot
     ok: !checks.some(({ findings }) => findings.some(({ severity }) => severity === "problem")),
     checks,
   };
+}
+
+/** The usual places, or those below the folder that USBFERRY_ROOT names: a container may have them there. */
+function ownRoot(): SystemRoot {
+  const { USBFERRY_ROOT = "" } = process.env;
+  return new SystemRoot(USBFERRY_ROOT === "" ? "/" : USBFERRY_ROOT);
 }
 
 function sections(
