@@ -1,3 +1,4 @@
+import { type as systemName } from "node:os";
 import { type Command, Option } from "commander";
 import {
   type CheckResult,
@@ -53,7 +54,7 @@ const MARKS: Readonly<Record<Severity, string>> = { ok: "ok", note: "note", prob
 const MARK_WIDTH = 9;
 
 function asText({ checks, ok, version, kernel }: Diagnosis, paint: Paint): string {
-  const lines = [`usbferry ${version} on Linux ${kernel}`];
+  const lines = [`usbferry ${version} on ${systemName()} ${kernel}`];
   let section = "";
   for (const check of checks) {
     if (check.section !== section) lines.push("", check.section);

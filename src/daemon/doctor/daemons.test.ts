@@ -17,7 +17,7 @@ const NOBODY = unix("nobody.sock");
 
 /** What is found where the host is controlled there, and no agent runs. */
 function look(host: ControlPlace | undefined, hasFolder = true): Promise<readonly Finding[]> {
-  return new DaemonsCheck(new Daemons(host, NOBODY), hasFolder).run();
+  return new DaemonsCheck(new Daemons({ host, agent: NOBODY }), hasFolder).run();
 }
 
 async function codes(host: ControlPlace | undefined): Promise<readonly string[]> {

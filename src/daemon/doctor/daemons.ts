@@ -19,15 +19,19 @@ interface Daemon {
   readonly state: Promise<State | undefined>;
 }
 
+/** Where this user's daemons are controlled; a host may have no place. */
+interface ControlPlaces {
+  readonly host: ControlPlace | undefined;
+  readonly agent: ControlPlace;
+}
+
 /** The usbferry programs of this machine, asked once however many checks want to know. */
 export class Daemons {
-  readonly #host: ControlPlace | undefined;
-  readonly #agent: ControlPlace;
+  readonly #places: ControlPlaces;
   #asked: readonly Daemon[] | undefined;
 
-  constructor(host = serveControl(), agent: ControlPlace = { kind: "unix", path: agentSocket() }) {
-    this.#host = host;
-    this.#agent = agent;
+  constructor(places = ownPlaces()) {
+    this.#places = places;
   }
 
   /** What the host of this user tells; nothing where none does. */
@@ -46,14 +50,17 @@ export class Daemons {
   }
 
   #ask(): readonly Daemon[] {
-    const daemons: Daemon[] = [{ name: "agent", place: this.#agent, state: ask(this.#agent, "agent") }];
-    if (this.#host !== undefined) {
-      daemons.unshift({ name: "host", place: this.#host, state: ask(this.#host, "serve") });
-    }
+    const { host, agent } = this.#places;
+    const daemons: Daemon[] = [{ name: "agent", place: agent, state: ask(agent, "agent") }];
+    if (host !== undefined) daemons.unshift({ name: "host", place: host, state: ask(host, "serve") });
     // Each check that wants to know awaits them; until then a refusal is nobody's surprise.
     for (const { state } of daemons) state.catch(() => {});
     return daemons;
   }
+}
+
+function ownPlaces(): ControlPlaces {
+  return { host: serveControl(), agent: { kind: "unix", path: agentSocket() } };
 }
 
 function ask(place: ControlPlace, role: "serve" | "agent"): Promise<State | undefined> {

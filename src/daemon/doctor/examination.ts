@@ -1,3 +1,4 @@
+import { release } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VERSION } from "../version.ts";
 import { AddressHop } from "./address-hop.ts";
@@ -13,6 +14,7 @@ import type { Journey } from "./journey.ts";
 import { Kernel } from "./kernel.ts";
 import { NameHop } from "./name-hop.ts";
 import { NodePermission, type Person } from "./node-permission.ts";
+import { Platform } from "./platform.ts";
 import { RouteHop } from "./route-hop.ts";
 import { SocketFileHop } from "./socket-file-hop.ts";
 import { StockTool } from "./stock-tool.ts";
@@ -51,7 +53,7 @@ export interface ExaminationRequest {
 }
 
 /** Looks at everything; changes nothing, and ends in time whatever hangs. */
-export async function examine(request: ExaminationRequest, root = new SystemRoot()): Promise<Diagnosis> {
+export async function examine(request: ExaminationRequest, root = ownRoot()): Promise<Diagnosis> {
   const kernel = new Kernel(root);
   const { address } = request;
   // One section after the other would add up what each waits for.
@@ -59,11 +61,17 @@ export async function examine(request: ExaminationRequest, root = new SystemRoot
   const checks = results.flat();
   return {
     version: VERSION,
-    kernel: kernel.release,
+    kernel: kernel.release || release(),
     ...(address !== undefined && { address }),
     ok: !checks.some(({ findings }) => findings.some(({ severity }) => severity === "problem")),
     checks,
   };
+}
+
+/** The usual places, or those below the folder that USBFERRY_ROOT names: a container may have them there. */
+function ownRoot(): SystemRoot {
+  const { USBFERRY_ROOT = "" } = process.env;
+  return new SystemRoot(USBFERRY_ROOT === "" ? "/" : USBFERRY_ROOT);
 }
 
 function sections(
@@ -95,9 +103,9 @@ function sections(
     ],
   };
   const programs = { name: "Programs", checks: [new DaemonsCheck(daemons), new StockTool()] };
+  const own = [...(side === "host" ? [] : [guest]), ...(side === "guest" ? [] : [host])];
   return [
-    ...(side === "host" ? [] : [guest]),
-    ...(side === "guest" ? [] : [host]),
+    ...(process.platform === "linux" ? own : [{ name: "This machine", checks: [new Platform()] }]),
     programs,
     ...(address === undefined ? [] : [way(address, root, kernel, daemons)]),
   ];

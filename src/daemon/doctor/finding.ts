@@ -86,6 +86,7 @@ export type FindingCode =
   | "SHARES_NOTHING"
   | "DENIED_BY_RULES"
   // the examination itself
+  | "NOT_LINUX"
   | "CHECK_TIMED_OUT"
   | "CHECK_FAILED";
 

@@ -1,9 +1,9 @@
+import { UDEV_RULES, udevRule } from "../hardware/udev-rule.ts";
 import type { Check } from "./check.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 import type { SystemRoot } from "./system-root.ts";
 import { named, type TreeDevice, usbDevices } from "./usb-tree.ts";
 
-const RULES_FILE = "/etc/udev/rules.d/70-usbferry.rules";
 /** Of Debian and its kin, for people at the machine. */
 const USUAL_GROUP = "plugdev";
 
@@ -41,13 +41,13 @@ export class NodePermission implements Check {
 
   #closed(closed: readonly { readonly device: TreeDevice; readonly code: string }[]): Finding {
     const group = this.#group();
-    const rules = closed.map(({ device }) => udevRule(device, group.name));
+    const rules = closed.map(({ device: { vid, pid } }) => udevRule(vid, pid, group.name));
     const list = closed.map(({ device, code }) => `${named(device)} at ${device.node} (${code})`).join(", ");
     return problem("NODE_NO_PERMISSION", {
       what: `This user may not open ${list}.`,
       why: "Nodes of devices belong to root unless a rule of udev says otherwise.",
       next: [
-        `Write into ${RULES_FILE}, a line for each device that is to be shared:`,
+        `Write into ${UDEV_RULES}, a line for each device that is to be shared:`,
         ...Array.from(new Set(rules)),
         "sudo udevadm control --reload && sudo udevadm trigger --subsystem-match=usb",
         ...(group.isMember ? [] : [`sudo usermod -aG ${group.name} $USER, then log in again`]),
@@ -67,8 +67,4 @@ export class NodePermission implements Check {
     const own = lines.find(([, , gid]) => Number(gid) === this.#person.gid);
     return { name: own?.[0] ?? String(this.#person.gid), isMember: true };
   }
-}
-
-function udevRule({ vid, pid }: TreeDevice, group: string): string {
-  return `SUBSYSTEM=="usb", ATTR{idVendor}=="${vid}", ATTR{idProduct}=="${pid}", MODE="0660", GROUP="${group}"`;
 }

@@ -1,3 +1,4 @@
+import { compareBusids, isDeviceName } from "../../hardware/usbfs/enumeration.ts";
 import type { SystemRoot } from "./system-root.ts";
 
 /** A USB device as sysfs tells without asking the device, and without waiting for its lock. */
@@ -21,8 +22,6 @@ export interface TreeInterface {
   readonly name: string;
   readonly number: number;
   readonly bInterfaceClass: number;
-  readonly bInterfaceSubClass: number;
-  readonly bInterfaceProtocol: number;
   readonly modalias: string;
   readonly driver: string | undefined;
 }
@@ -31,16 +30,17 @@ const DEVICES = "sys/bus/usb/devices";
 const HUB = 9;
 
 /**
- * Every device but hubs. Strings and the configuration (`product`, `serial`, `bConfigurationValue`, `bNumInterfaces`,
- * `uevent`) are never read: the kernel gives them under the device's lock, which it holds while a device is silent.
+ * Every device but hubs. This is no enumeration as a host needs it: strings and the configuration (`product`, `serial`,
+ * `bConfigurationValue`, `bNumInterfaces`, `uevent`) are never read, because the kernel gives them under the device's
+ * lock, which it holds while a device is silent.
  */
 export function usbDevices(root: SystemRoot): readonly TreeDevice[] {
   return root
     .names(DEVICES)
-    .filter((name) => /^\d+-\d+(\.\d+)*$/.test(name))
+    .filter(isDeviceName)
+    .toSorted(compareBusids)
     .flatMap((name) => readDevice(root, name) ?? [])
-    .filter(({ bDeviceClass }) => bDeviceClass !== HUB)
-    .toSorted((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
+    .filter(({ bDeviceClass }) => bDeviceClass !== HUB);
 }
 
 function readDevice(root: SystemRoot, name: string): TreeDevice | undefined {
@@ -65,13 +65,10 @@ function readDevice(root: SystemRoot, name: string): TreeDevice | undefined {
 }
 
 function readInterface(root: SystemRoot, folder: string, name: string): TreeInterface {
-  const hex = (attribute: string): number => Number.parseInt(root.text(`${folder}/${attribute}`) ?? "0", 16);
   return {
     name,
     number: Number(name.slice(name.lastIndexOf(".") + 1)),
-    bInterfaceClass: hex("bInterfaceClass"),
-    bInterfaceSubClass: hex("bInterfaceSubClass"),
-    bInterfaceProtocol: hex("bInterfaceProtocol"),
+    bInterfaceClass: Number.parseInt(root.text(`${folder}/bInterfaceClass`) ?? "0", 16),
     modalias: root.text(`${folder}/modalias`) ?? "",
     driver: root.link(`${folder}/driver`)?.split("/").at(-1),
   };

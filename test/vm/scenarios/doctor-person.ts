@@ -49,7 +49,7 @@ export const person: Scenario = {
       );
       assert.equal(
         node.next![1],
-        `SUBSYSTEM=="usb", ATTR{idVendor}=="0627", ATTR{idProduct}=="0001", MODE="0660", GROUP="${NOBODY}"`,
+        `SUBSYSTEM=="usb", ATTR{idVendor}=="0627", ATTR{idProduct}=="0001", MODE="0660", GROUP="${NOBODY}", TAG+="uaccess"`,
       );
       assert.match(
         closed!.one("CONTROL_NO_PERMISSION").what,
