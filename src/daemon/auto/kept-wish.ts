@@ -1,4 +1,3 @@
-import { dial } from "../../links/dial.ts";
 import type { Cancellable, Loop } from "../../usb/loop.ts";
 import type { AgentDevice, KeptWishState } from "../agent-state.ts";
 import type { Attachment } from "../attachment.ts";
@@ -191,7 +190,7 @@ export class KeptWish {
     this.#state = "attaching";
     const { toldMs } = device;
     try {
-      const dialled = new HostConversation(await dial(this.#watch.place), this.#loop);
+      const dialled = new HostConversation(await this.#watch.dial(), this.#loop);
       const dialledMs = this.#loop.now();
       const ready = await this.#import(dialled, device);
       if (ready === undefined) {
