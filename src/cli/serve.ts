@@ -191,7 +191,7 @@ function introduction({ addresses, busids, guests, notes }: Serving): string {
   if (addresses.length > 0) {
     lines.push(`Sharing ${busids.join(", ")} on ${addresses.join(" and ")}. Stop with Ctrl+C.`);
     lines.push(...notes);
-    lines.push(...next(addresses[0]!, first!));
+    lines.push(...next(addresses[0]!, first));
   }
   return `${lines.join("\n")}\n`;
 }

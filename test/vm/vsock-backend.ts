@@ -87,10 +87,10 @@ export class VsockBackend {
 
   async run(): Promise<void> {
     const vm = `guest-cid=${this.#cid},socket=${this.#device},uds-path=${this.path}`;
-    const [program, ...argv] = [...this.#userland.program("usr/bin/vhost-device-vsock"), "--vm", vm];
+    const [loader = "", ...program] = this.#userland.program("usr/bin/vhost-device-vsock");
     await rm(this.path, { force: true });
     await rm(this.#device, { force: true });
-    this.#process = spawn(program!, argv, { stdio: "ignore" });
+    this.#process = spawn(loader, [...program, "--vm", vm], { stdio: "ignore" });
     const endMs = performance.now() + 10_000;
     while (!existsSync(this.#device) || !existsSync(this.path)) {
       if (performance.now() > endMs) throw new Error("vhost-device-vsock did not listen within 10 s.");
