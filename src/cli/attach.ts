@@ -49,6 +49,9 @@ Where no driver of this kernel uses the device it says so on standard error, and
 USB/IP lists no serial numbers: with vid:pid:serial each device with these numbers is imported, asked for its own
 and given back if it is another.
 
+In a virtual machine vsock:PORT is the host that it runs on, as is --listen vsock:PORT; tls: needs paired machines (usbferry pair)
+and does not go with --direct.
+
 It needs root and the kernel module vhci_hcd: sudo modprobe vhci-hcd
 Examples:
   sudo usbferry attach tcp:192.0.2.7:3240 1-2

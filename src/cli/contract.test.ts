@@ -23,18 +23,13 @@ const notBuilt: readonly string[] = [
   "capture 1-2 -o -",
   "bench",
   "bench tcp:box:3240 zero",
-  "pair",
   "service install",
   "service remove",
-  "list tls:box:3240",
-  "list vsock:3240",
-  "list vsock:2:3240",
   "list hvsocket:e0e16197-dd56-4a10-9195-5ee7a155a838:3240",
-  "list fc-vsock:/run/vm.sock:3240",
   "list ring:/run/ring",
   "list ring:pci:0000:00:05.0",
   "list wslusb+tcp:box:3240",
-  "serve --gadget zero --listen vsock:3240",
+  "serve --gadget zero --listen hvsocket:e0e16197-dd56-4a10-9195-5ee7a155a838:3240",
 ];
 
 for (const line of notBuilt) {
@@ -102,6 +97,12 @@ const wrong: readonly (readonly [line: string, reason: RegExp])[] = [
   ["attach tcp:3240 zero --auto --on-attach ''", /names no program/],
   ["attach zero --listen tcp:3240 --auto", /attach --listen waits again by itself/],
   ["detach w0", /"w0" is no port/],
+  ["attach tls:box:3240 zero --direct", /the kernel cannot take over "tls:box:3240": .*Leave out --direct/],
+  ["pair", /name the other machine, or --listen for it/],
+  ["pair tcp:box:3244 --listen tcp:3244", /name the other machine, or --listen for it/],
+  ["pair tls:box:3244", /tls: works once two machines are paired/],
+  ["pair tcp:box:3244 --name a/b", /"a\/b" is no name for a machine/],
+  ["pair host box", /missing required argument 'HOST'/],
   ["detach", /name a PORT, as `usbferry ports` lists it, or --all/],
   ["detach zero", /"zero" is no port/],
   ["detach 0 --all", /name a PORT or --all, not both/],
@@ -150,6 +151,20 @@ test("waiting for hosts beyond this machine is access denied", () => {
     /^usbferry: error: listening on "tcp:0\.0\.0\.0:3240" would let everyone .* ssh -L 3240:/,
   );
 });
+
+for (const [address, who, next] of [
+  ["tls:0.0.0.0:3240", "every paired machine", "client=tls:NAME"],
+  ["vsock:3240", "every virtual machine of this machine", "client=vsock:3"],
+  ["vsock:4:3240", "the virtual machine 4", "client=vsock:4"],
+  ["fc-vsock:/run/vm.vsock:3240", "the virtual machine behind it", "link=fc-vsock"],
+] as const) {
+  test(`serving at ${address} is access denied without a rule, and says which`, () => {
+    const { code, stdout, stderr } = usbferry(["serve", "--gadget", "zero", "--listen", address]);
+    assert.deepEqual([code, stdout], [3, ""]);
+    assert(stderr.includes(`would offer the devices to ${who}`), stderr);
+    assert(stderr.includes(`usbferry policy add allow ${next}`), stderr);
+  });
+}
 
 test("a kernel that takes no devices is told with the next step", { skip: hasVhci() }, () => {
   for (const line of [
@@ -206,6 +221,7 @@ for (const command of [
   "nickname",
   "agent",
   "doctor",
+  "pair",
   "gadget list",
 ]) {
   test(`usbferry ${command} --help works`, () => {

@@ -14,7 +14,10 @@ export function addList(root: Command): void {
     .description(
       "devices that a host shares; without ADDR those of this machine, and gadgets of the host that runs here",
     )
-    .argument("[ADDR]", "the host: tcp:PORT, tcp:HOST:PORT or unix:PATH")
+    .argument(
+      "[ADDR]",
+      "the host: tcp:[HOST:]PORT, tls:HOST:PORT, unix:PATH, vsock:[CID:]PORT or fc-vsock:PATH:PORT",
+    )
     .option("--control <PATH>", CONTROL_OPTION)
     .option("--state-dir <FOLDER>", "where binds are kept, if no host runs here")
     .option("--json", "one JSON document on standard output")

@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import { failureKind, WrongUsage } from "../daemon/failure.ts";
 import { RoomLogs } from "../daemon/log.ts";
 import { LOG_LEVELS, LOG_ROOMS, parseLogLevels } from "../daemon/log-levels.ts";
+import { dialPlace, seenFromThere } from "../daemon/place.ts";
 import { type ServeRequest, Serving } from "../daemon/serve.ts";
 import { onHangup, untilInterrupted } from "./cancelled.ts";
 import { CONTROL_HELP, controlled } from "./control.ts";
@@ -32,6 +33,8 @@ ${CONTROL_HELP}
 
 Without a rule, devices are for this machine only (loopback and unix sockets), and for guests that --connect names.
 Listening elsewhere needs a rule that allows something there: see usbferry policy --help, or rules in the file.
+An address is tcp:[HOST:]PORT, tls:[HOST:]PORT (paired machines, see usbferry pair), unix:PATH, vsock:[CID:]PORT, or
+fc-vsock:PATH:PORT (the vsock socket of Firecracker and Cloud Hypervisor); docs/links.md tells what each is for.
 What is said here wins over the same key of the file. SIGHUP reads the file again, and sessions go on.
 
 Log levels: LEVEL or ROOM=LEVEL, separated by commas, as in info,rules=debug.
@@ -150,6 +153,26 @@ function readDrain(text: string): number {
   return seconds * 1_000;
 }
 
+/** How one gets at a device from where one can. */
+function next(address: string, busid: string): readonly string[] {
+  const place = dialPlace(address);
+  const there = seenFromThere(place, "dials");
+  switch (place.kind) {
+    case "tls":
+      return [
+        `On a paired machine (usbferry pair): sudo usbferry attach tls:THIS-MACHINE:${place.port} ${busid}`,
+      ];
+    case "vsock":
+    case "fc-vsock":
+      return [`In the virtual machine: sudo usbferry attach ${there} ${busid}`];
+    default:
+      return [
+        `See them from here: ${invocation()} list ${there}`,
+        `Give ${busid} to this kernel: sudo ${invocation()} attach ${there} ${busid}`,
+      ];
+  }
+}
+
 /** What is served, and what to do next. */
 function introduction({ addresses, busids, guests, notes }: Serving): string {
   const [first] = busids;
@@ -162,13 +185,13 @@ function introduction({ addresses, busids, guests, notes }: Serving): string {
   }
   if (guests.length > 0) {
     lines.push(`Bringing ${busids.join(", ")} to ${guests.join(" and ")}. Stop with Ctrl+C.`);
-    lines.push(`There, in the guest: sudo usbferry attach --listen ${guests[0]}`);
+    const there = seenFromThere(dialPlace(guests[0]!), "listens");
+    lines.push(`There, in the guest: sudo usbferry attach --listen ${there}`);
   }
   if (addresses.length > 0) {
     lines.push(`Sharing ${busids.join(", ")} on ${addresses.join(" and ")}. Stop with Ctrl+C.`);
     lines.push(...notes);
-    lines.push(`See them from here: ${invocation()} list ${addresses[0]}`);
-    lines.push(`Give ${first} to this kernel: sudo ${invocation()} attach ${addresses[0]} ${first}`);
+    lines.push(...next(addresses[0]!, first));
   }
   return `${lines.join("\n")}\n`;
 }

@@ -8,6 +8,7 @@ import { LibuvLoop } from "./libuv-loop.ts";
 import type { Log } from "./log.ts";
 import { openWishes } from "./state/open-wishes.ts";
 import type { StateFolder } from "./state/state-folder.ts";
+import { Trust } from "./trust.ts";
 
 /** An agent with nothing to keep ends; it starts in half a second when it is wanted again. */
 const IDLE_MS = 30_000;
@@ -53,7 +54,7 @@ export class AgentServer {
     });
     try {
       const { wishes, close } = await openWishes(folder, log);
-      const agent = new Agent(vhci, new LibuvLoop(), log, new EventLog(), wishes);
+      const agent = new Agent(vhci, new LibuvLoop(), log, new EventLog(), wishes, new Trust(folder));
       await agent.takeUpWishes();
       begin(agent);
       return new AgentServer(agent, control, close);

@@ -1,4 +1,5 @@
 import { printAddress } from "../links/address.ts";
+import type { TlsTrust } from "../links/trust.ts";
 import type { Loop } from "../usb/loop.ts";
 import { driverNodes, untilBound } from "../vhci/driver-nodes.ts";
 import { untilLeft } from "../vhci/free-port.ts";
@@ -45,16 +46,18 @@ export class Agent {
   readonly #log: Log;
   readonly #kept = new Map<number, Kept>();
   readonly #wishes: WishList;
+  readonly #trust: TlsTrust | undefined;
   readonly #granted = new Set<GrantedWish>();
   readonly #auto: AutoAttach;
   #isEnding = false;
 
-  constructor(vhci: Vhci, loop: Loop, log: Log, events: EventLog, wishes: WishList) {
+  constructor(vhci: Vhci, loop: Loop, log: Log, events: EventLog, wishes: WishList, trust?: TlsTrust) {
     this.events = events;
     this.#vhci = vhci;
     this.#loop = loop;
     this.#log = log;
     this.#wishes = wishes;
+    this.#trust = trust;
     this.#auto = new AutoAttach(
       {
         attach: (wish, ready, timing, signal) => this.#grantWish(wish, ready, timing, signal),
@@ -66,6 +69,7 @@ export class Agent {
       loop,
       log,
       wishes,
+      trust,
     );
   }
 
@@ -90,7 +94,7 @@ export class Agent {
     const place = dialPlace(address);
     const choice = readDeviceChoice(device);
     this.#requireKernel();
-    const ready = await new RemoteSearch(place, this.#loop, signal).import(choice);
+    const ready = await new RemoteSearch(place, this.#loop, signal, this.#trust).import(choice);
     const { device: given } = await this.#give(ready, printAddress(place), {}, signal, {
       avoided: this.#auto.reserved(),
     });
@@ -250,7 +254,15 @@ export class Agent {
           })
         ).device,
       );
-    const guest = await WaitingGuest.listen(place, choice, this.#loop, this.#log, this.events, welcome);
+    const guest = await WaitingGuest.listen(
+      place,
+      choice,
+      this.#loop,
+      this.#log,
+      this.events,
+      welcome,
+      this.#trust,
+    );
     const granted = new GrantedWish(guest, device, isPromised);
     if (this.#isEnding) guest.close();
     this.#requireRunning();

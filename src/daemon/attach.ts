@@ -8,6 +8,7 @@ import type { AutoAnswer } from "./auto/auto-attach.ts";
 import { commandWords } from "./auto/command-words.ts";
 import { readDeviceChoice } from "./device-choice.ts";
 import { attachDirectly } from "./direct-attach.ts";
+import { WrongUsage } from "./failure.ts";
 import { Refused } from "./host-conversation.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
 import { dialPlace, listenPlace } from "./place.ts";
@@ -97,6 +98,11 @@ export async function attachUnguarded(
   signal: AbortSignal,
 ): Promise<AttachedDevice> {
   const place = dialPlace(address);
+  if (place.kind === "tls") {
+    throw new WrongUsage(
+      `the kernel cannot take over "${address}": TLS is decrypted in a program. Leave out --direct; the agent does that.`,
+    );
+  }
   const choice = readDeviceChoice(await deviceNamed(device, new StateFolder()));
   const vhci = requireKernel();
   const busid = await new RemoteSearch(place, new LibuvLoop(), signal).busid(choice);

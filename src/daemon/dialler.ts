@@ -1,13 +1,15 @@
 import { printAddress } from "../links/address.ts";
 import { dial } from "../links/dial.ts";
 import type { Link } from "../links/link.ts";
-import type { LinkAddress } from "../links/listen.ts";
+import type { LinkAddress, LinkOptions } from "../links/listen.ts";
+import type { TlsTrust } from "../links/trust.ts";
 import type { Cancellable, Loop } from "../usb/loop.ts";
 import type { Exports } from "../usbip/exports.ts";
 import { BackOff } from "./back-off.ts";
 import { failureKind } from "./failure.ts";
 import type { Host } from "./host.ts";
 import type { Log } from "./log.ts";
+import { seenFromThere } from "./place.ts";
 
 /** A device that is kept for so long has arrived; one that is given back sooner was asked, or could not be used. */
 const KEPT_MS = 2_000;
@@ -25,6 +27,7 @@ export class Dialler {
   readonly #exports: Exports;
   readonly #loop: Loop;
   readonly #log: Log;
+  readonly #options: LinkOptions;
   readonly #waits: BackOff;
   /** Imports without a wait between them: a guest that gives everything back at once must not keep us busy. */
   #inRow = 0;
@@ -35,13 +38,22 @@ export class Dialler {
   #dialling = false;
   #stopped = false;
 
-  constructor(place: LinkAddress, host: Host, exports: Exports, loop: Loop, log: Log, random?: () => number) {
+  constructor(
+    place: LinkAddress,
+    host: Host,
+    exports: Exports,
+    loop: Loop,
+    log: Log,
+    random?: () => number,
+    trust?: TlsTrust,
+  ) {
     this.#place = place;
     this.#host = host;
     this.#exports = exports;
     this.#loop = loop;
     this.#log = log;
     this.#waits = new BackOff(random);
+    this.#options = trust === undefined ? {} : { trust };
   }
 
   start(): void {
@@ -92,7 +104,7 @@ export class Dialler {
     this.#dialling = true;
     let link: Link;
     try {
-      link = await dial(this.#place);
+      link = await dial(this.#place, this.#options);
     } catch (error) {
       if (failureKind(error) === "defect") throw error;
       this.#dialling = false;
@@ -136,7 +148,7 @@ export class Dialler {
     const address = printAddress(this.#place);
     this.#log.warn(
       { code: "DIAL_FAILED", peer: address },
-      `DIAL_FAILED ${reason} It is dialled again until a guest waits there (usbferry attach --listen).`,
+      `DIAL_FAILED ${reason} It is dialled again until a guest waits there (usbferry attach --listen ${seenFromThere(this.#place, "listens")}).`,
     );
   }
 }

@@ -18,8 +18,8 @@ const ANSWER_MS = 10_000;
  * had read would be lost to the kernel.
  */
 export async function attachDirectly(place: LinkAddress, busid: string, vhci: Vhci): Promise<number> {
-  const link = await dial(place);
   const address = printAddress(place);
+  const link = await dial(place);
   try {
     return await new Promise((resolve, reject) => {
       const timer = setTimeout(() => {

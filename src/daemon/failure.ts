@@ -1,3 +1,4 @@
+import { CERTIFICATE_REFUSALS } from "../links/certificate.ts";
 import { LinkError } from "../links/link-error.ts";
 import { SystemError } from "../linux/system-error.ts";
 import { VhciError } from "../vhci/vhci-error.ts";
@@ -13,12 +14,14 @@ export class Failed extends Error {}
 
 export type FailureKind = "wrong usage" | "access denied" | "failed" | "defect";
 
+const DENIALS: ReadonlySet<string> = new Set(["EACCES", "EPERM", ...CERTIFICATE_REFUSALS]);
+
 /** Sorts what the functions of this room throw. A `defect` is ours: its message alone does not help a user. */
 export function failureKind(error: unknown): FailureKind {
   if (error instanceof WrongUsage) return "wrong usage";
   if (error instanceof AccessDenied) return "access denied";
   if (error instanceof LinkError || error instanceof SystemError) {
-    return error.code === "EACCES" || error.code === "EPERM" ? "access denied" : "failed";
+    return DENIALS.has(error.code) ? "access denied" : "failed";
   }
   if (error instanceof VhciError) return error.code === "NO_PERMISSION" ? "access denied" : "failed";
   return error instanceof Failed ? "failed" : "defect";

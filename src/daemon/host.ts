@@ -1,7 +1,8 @@
 import { printAddress } from "../links/address.ts";
 import type { Link } from "../links/link.ts";
-import { type LinkAddress, listen } from "../links/listen.ts";
+import { type LinkAddress, type ListenOptions, listen } from "../links/listen.ts";
 import type { Listener } from "../links/listener.ts";
+import type { TlsTrust } from "../links/trust.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { ExportedDevice } from "../usbip/exports.ts";
 import type { ImportRefusal } from "../usbip/server.ts";
@@ -17,6 +18,7 @@ import { Gate, NO_RULES } from "./rules/gate.ts";
 import { PATROL_MS, Session, type SessionOwner } from "./session.ts";
 import type { SessionEnd } from "./session-end.ts";
 import { type SessionEntry, SessionRegistry } from "./session-registry.ts";
+import { TurnedAwayLog } from "./turned-away.ts";
 
 /** Follows one session of a host. */
 export interface SessionWatcher {
@@ -43,6 +45,7 @@ export class Host implements SessionOwner {
   readonly #gate: Gate;
   readonly #registry: SessionRegistry;
   readonly #trace: UrbTrace | undefined;
+  readonly #listening: ListenOptions;
   /** By the address that was asked for. */
   readonly #listeners = new Map<string, Listener>();
   readonly #sessions = new Map<Session, SessionEntry>();
@@ -59,6 +62,7 @@ export class Host implements SessionOwner {
     gate: Gate = new Gate(NO_RULES, log),
     registry: SessionRegistry = new SessionRegistry(new EventLog()),
     trace?: UrbTrace,
+    trust?: TlsTrust,
   ) {
     this.#exports = exports;
     this.#loop = loop;
@@ -68,6 +72,15 @@ export class Host implements SessionOwner {
     this.#gate = gate;
     this.#registry = registry;
     this.#trace = trace;
+    const turnedAway = new TurnedAwayLog(
+      log,
+      (code, reason) => registry.turnedAway(code, reason),
+      () => loop.now(),
+    );
+    this.#listening = {
+      ...(trust !== undefined && { trust }),
+      turnedAway: (error) => turnedAway.hear(error),
+    };
   }
 
   /** Where it listens, as a person writes it. */
@@ -90,7 +103,9 @@ export class Host implements SessionOwner {
     };
     const opened = new Map<string, Listener>();
     const results = await Promise.allSettled(
-      addresses.map(async (address) => opened.set(printAddress(address), await listen(address, accept))),
+      addresses.map(async (address) =>
+        opened.set(printAddress(address), await listen(address, accept, this.#listening)),
+      ),
     );
     const abandon = (): void => {
       for (const listener of opened.values()) listener.close();

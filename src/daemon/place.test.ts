@@ -1,59 +1,56 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AccessDenied, WrongUsage } from "./failure.ts";
-import { dialPlace, listenPlace } from "./place.ts";
+import { AccessDenied } from "./failure.ts";
+import { dialPlace, listenPlace, mayPlug, seenFromThere } from "./place.ts";
+import type { LinkKind } from "./rules/facts.ts";
 
-for (const text of [
-  "tcp:3240",
-  "tcp:127.0.0.1:0",
-  "tcp:127.8.9.1:1",
-  "tcp:[::1]:1",
-  "tcp:localhost:1",
-  "unix:/x",
-]) {
-  test(`${text} may be listened on: it is this machine`, () => {
-    assert(["tcp", "unix"].includes(listenPlace(text, "host").kind));
-  });
-}
+test("a host listens without a rule where nobody from elsewhere comes, and with one where it could allow something", () => {
+  for (const text of ["tcp:3240", "tls:3240", "tls:localhost:1", "unix:/run/x", "vsock:1:3240"]) {
+    assert.equal(listenPlace(text, "host").kind, text.split(":")[0]);
+  }
+  for (const text of ["tcp:0.0.0.0:1", "tls:[::]:1", "vsock:3240", "vsock:3:3240", "fc-vsock:/run/vm:3240"]) {
+    assert.throws(() => listenPlace(text, "host"), AccessDenied, text);
+    const kinds: LinkKind[] = [];
+    const admits = (kind: LinkKind): boolean => kinds.push(kind) > 0;
+    listenPlace(text, "host", admits);
+    assert.deepEqual(kinds, [text.split(":")[0]]);
+  }
+});
 
-for (const text of [
-  "tcp:0.0.0.0:3240",
-  "tcp:[::]:3240",
-  "tcp:192.0.2.7:1",
-  "tcp:box:1",
-  "tcp:[::ffff:192.0.2.7]:1",
-]) {
-  test(`${text} is refused for listening, with a way out, and may be dialled`, () => {
-    assert.throws(
-      () => listenPlace(text, "host"),
-      (error) =>
-        error instanceof AccessDenied &&
-        /no rule allows .*usbferry policy add allow .* or listen on .*ssh -R/.test(error.message),
-    );
-    assert.equal(dialPlace(text).kind, "tcp");
-    const admitted = listenPlace(text, "host", (link) => link === "tcp");
-    assert.equal(admitted.kind, "tcp");
-  });
-}
+test("a guest waits where the address says who comes, and not for everyone on a network", () => {
+  for (const text of [
+    "tls:0.0.0.0:1",
+    "vsock:3240",
+    "vsock:3:3240",
+    "fc-vsock:/run/vm:3240",
+    "unix:/run/x",
+  ]) {
+    assert.equal(listenPlace(text, "guest").kind, text.split(":")[0]);
+  }
+  assert.throws(() => listenPlace("tcp:0.0.0.0:1", "guest"), AccessDenied);
+});
 
-for (const text of [
-  "tls:box:1",
-  "vsock:1",
-  "hvsocket:id:1",
-  "fc-vsock:/x:1",
-  "ring:/x",
-  "ring:pci:00:05.0",
-  "wslusb+tcp:1",
-]) {
-  test(`${text} is not built yet, and what works is named`, () => {
-    assert.throws(
-      () => dialPlace(text),
-      (error) =>
-        error instanceof WrongUsage && /not built yet\. (What works: tcp|Leave out)/.test(error.message),
-    );
-  });
-}
+test("a waiting guest takes devices of its host and itself over vsock, and of a virtual machine that it named", () => {
+  const place = dialPlace("vsock:3240");
+  assert.deepEqual(
+    [1, 2, 3, 4].map((cid) => mayPlug(place, { link: "vsock", cid, isDialled: false })),
+    [true, true, false, false],
+  );
+  assert.equal(mayPlug(place, { link: "vsock", isDialled: false }), false);
+  // The listener itself sends others away.
+  assert(mayPlug(dialPlace("vsock:3:3240"), { link: "vsock", cid: 3, isDialled: false }));
+  assert(mayPlug(dialPlace("unix:/run/x"), { link: "unix", isDialled: false }));
+});
 
-test("what is no address is wrong usage", () => {
-  assert.throws(() => dialPlace("3240"), WrongUsage);
+test("an address is written as the other side needs it", () => {
+  for (const [text, listens, dials] of [
+    ["vsock:3:5000", "vsock:5000", "vsock:2:5000"],
+    ["vsock:5000", "vsock:5000", "vsock:2:5000"],
+    ["vsock:1:5000", "vsock:5000", "vsock:1:5000"],
+    ["fc-vsock:/run/vm:5000", "vsock:5000", "vsock:2:5000"],
+    ["tcp:192.0.2.7:1", "tcp:192.0.2.7:1", "tcp:192.0.2.7:1"],
+  ] as const) {
+    const place = dialPlace(text);
+    assert.deepEqual([seenFromThere(place, "listens"), seenFromThere(place, "dials")], [listens, dials]);
+  }
 });

@@ -1,7 +1,8 @@
-import { type Address, AddressError, parseAddress } from "../links/address.ts";
+import { type Address, AddressError, parseAddress, printAddress } from "../links/address.ts";
 import { isLinkAddress, type LinkAddress } from "../links/listen.ts";
+import { VMADDR_CID_HOST, VMADDR_CID_LOCAL } from "../linux/vsock.ts";
 import { AccessDenied, WrongUsage } from "./failure.ts";
-import { isLoopback, type LinkKind } from "./rules/facts.ts";
+import { type ClientFacts, isLoopback, type LinkKind } from "./rules/facts.ts";
 
 /** Whether a rule could allow something to a client from elsewhere, over such a link. */
 export type Admits = (link: LinkKind) => boolean;
@@ -19,23 +20,85 @@ export function dialPlace(text: string): LinkAddress {
  */
 export function listenPlace(text: string, side: "host" | "guest", admits: Admits = () => false): LinkAddress {
   const address = dialPlace(text);
-  if (address.kind === "tcp" && !isThisMachine(address.host) && !admits("tcp")) {
-    const { port } = address;
-    const danger =
-      side === "host"
-        ? "would offer the devices to everyone who reaches this machine"
-        : "would let everyone who reaches this machine plug devices into its kernel";
-    const tunnel = side === "host" ? `ssh -R ${port}:127.0.0.1:${port}` : `ssh -L ${port}:127.0.0.1:${port}`;
-    const way =
-      side === "host"
-        ? "no rule allows anybody there anything. Add one, for example `usbferry policy add allow client=192.168.7.0/24`, or listen"
-        : "a guest has no rules yet that name who may. Listen";
-    throw new AccessDenied(
-      `listening on "${text}" ${danger}, and ${way} on tcp:${port} ` +
-        `(loopback) or unix:PATH, and let others in by a tunnel: ${tunnel} ${side === "host" ? "OTHER" : "THIS"}-MACHINE`,
-    );
+  const who = listenersReach(address);
+  if (who === undefined) return address;
+  if (side === "host" ? admits(address.kind) : isTrusted(address)) return address;
+  throw new AccessDenied(side === "host" ? wouldOffer(text, address, who) : wouldTake(text, address, who));
+}
+
+/** Who could come to a listener there, beyond this machine; nothing if nobody could. */
+function listenersReach(address: LinkAddress): string | undefined {
+  switch (address.kind) {
+    case "tcp":
+      return isThisMachine(address.host) ? undefined : "everyone who reaches this machine";
+    case "tls":
+      return isThisMachine(address.host) ? undefined : "every paired machine";
+    case "unix":
+      return undefined;
+    case "vsock":
+      if (address.cid === VMADDR_CID_LOCAL) return undefined;
+      return address.cid === undefined
+        ? "every virtual machine of this machine"
+        : `the virtual machine ${address.cid}`;
+    case "fc-vsock":
+      return "the virtual machine behind it";
   }
-  return address;
+}
+
+/** A guest takes devices of whom it was paired with, and of the machine that is named: those who can be no other. */
+function isTrusted({ kind }: LinkAddress): boolean {
+  return kind !== "tcp";
+}
+
+function wouldOffer(text: string, address: LinkAddress, who: string): string {
+  const danger = `listening on "${text}" would offer the devices to ${who}, and no rule allows anybody there anything`;
+  switch (address.kind) {
+    case "tcp":
+      return (
+        `${danger}. Add one, for example \`usbferry policy add allow client=192.168.7.0/24\`, or listen on ` +
+        `tcp:${address.port} (loopback) or unix:PATH, and let others in by a tunnel: ssh -R ${address.port}:127.0.0.1:${address.port} OTHER-MACHINE`
+      );
+    case "tls":
+      return `${danger}. Add one, for example \`usbferry policy add allow client=tls:NAME\` (\`usbferry pair list\` shows names).`;
+    case "vsock":
+      return `${danger}. Add one, for example \`usbferry policy add allow client=vsock:${address.cid ?? 3}\`.`;
+    default:
+      return `${danger}. Add one, for example \`usbferry policy add allow link=${address.kind}\`.`;
+  }
+}
+
+function wouldTake(text: string, address: LinkAddress, who: string): string {
+  const port = "port" in address ? address.port : 0;
+  return (
+    `listening on "${text}" would let ${who} plug devices into its kernel, and a guest has no rules yet that name who ` +
+    `may. Listen on tls:0.0.0.0:${port} for paired machines (usbferry pair), or on tcp:${port} (loopback) or unix:PATH, and ` +
+    `let others in by a tunnel: ssh -L ${port}:127.0.0.1:${port} THIS-MACHINE`
+  );
+}
+
+/**
+ * Whether somebody who came to a waiting guest may plug devices into its kernel. A machine that has virtual machines
+ * takes them from one of those only where that one was named.
+ */
+export function mayPlug(place: LinkAddress, { link, cid }: ClientFacts): boolean {
+  if (place.kind !== "vsock" || link !== "vsock" || place.cid !== undefined) return true;
+  return cid === VMADDR_CID_LOCAL || cid === VMADDR_CID_HOST;
+}
+
+/** Where the other side listens that is dialled here, or dials what listens here: the address as it is written there. */
+export function seenFromThere(place: LinkAddress, side: "listens" | "dials"): string {
+  switch (place.kind) {
+    case "vsock":
+    case "fc-vsock":
+      return side === "listens" ? `vsock:${place.port}` : `vsock:${hostCid(place)}:${place.port}`;
+    default:
+      return printAddress(place);
+  }
+}
+
+function hostCid(place: LinkAddress): number {
+  const isHere = place.kind === "vsock" && place.cid === VMADDR_CID_LOCAL;
+  return isHere ? VMADDR_CID_LOCAL : VMADDR_CID_HOST;
 }
 
 function readAddress(text: string): Address {
@@ -50,7 +113,7 @@ function readAddress(text: string): Address {
 function notBuilt(text: string, address: Address): WrongUsage {
   const kind = address.kind === "ring-pci" ? "ring" : address.kind;
   return new WrongUsage(
-    `"${text}": addresses of the kind ${kind}: are not built yet. What works: tcp:PORT, tcp:HOST:PORT and unix:PATH.`,
+    `"${text}": addresses of the kind ${kind}: are not built yet. What works: tcp:, tls:, unix:, vsock: and fc-vsock:.`,
   );
 }
 

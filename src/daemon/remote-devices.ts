@@ -5,6 +5,8 @@ import { DeviceListRequest, type ListedDevice } from "../usbip/device-list.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { Failed } from "./failure.ts";
 import { dialPlace } from "./place.ts";
+import { StateFolder } from "./state/state-folder.ts";
+import { Trust } from "./trust.ts";
 
 export type { ListedDevice } from "../usbip/device-list.ts";
 
@@ -16,7 +18,7 @@ export async function listRemoteDevices(
   answerMs = ANSWER_MS,
 ): Promise<readonly ListedDevice[]> {
   const place = dialPlace(text);
-  const link = await dial(place);
+  const link = await dial(place, { trust: new Trust(new StateFolder()) });
   return new Promise((resolve, reject) => {
     const failed = (reason: string) => {
       reject(new Failed(`${printAddress(place)} did not list its devices: ${reason} ${nextStep(place)}`));
@@ -43,6 +45,6 @@ export async function listRemoteDevices(
 }
 
 function nextStep(place: LinkAddress): string {
-  const check = place.kind === "tcp" ? `port ${place.port}` : "the path";
+  const check = place.kind === "unix" ? "the path" : `port ${place.port}`;
   return `Check that a USB/IP host listens there and that ${check} is right.`;
 }

@@ -1,6 +1,7 @@
 import { printAddress } from "../links/address.ts";
 import { dial } from "../links/dial.ts";
-import type { LinkAddress } from "../links/listen.ts";
+import type { LinkAddress, LinkOptions } from "../links/listen.ts";
+import type { TlsTrust } from "../links/trust.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { ListedDevice } from "../usbip/device-list.ts";
 import { candidates, type DeviceChoice, type SerialChoice, someOf, theOne } from "./device-choice.ts";
@@ -20,12 +21,14 @@ export class RemoteSearch {
   readonly #address: string;
   readonly #loop: Loop;
   readonly #signal: AbortSignal;
+  readonly #options: LinkOptions;
 
-  constructor(place: LinkAddress, loop: Loop, signal: AbortSignal) {
+  constructor(place: LinkAddress, loop: Loop, signal: AbortSignal, trust?: TlsTrust) {
     this.#place = place;
     this.#address = printAddress(place);
     this.#loop = loop;
     this.#signal = signal;
+    this.#options = trust === undefined ? {} : { trust };
   }
 
   async import(choice: DeviceChoice): Promise<ReadyImport> {
@@ -107,7 +110,7 @@ export class RemoteSearch {
   }
 
   async #converse<T>(talk: (conversation: HostConversation) => Promise<T>): Promise<T> {
-    const conversation = new HostConversation(await dial(this.#place), this.#loop);
+    const conversation = new HostConversation(await dial(this.#place, this.#options), this.#loop);
     const cancel = () => conversation.close();
     this.#signal.addEventListener("abort", cancel, { once: true });
     try {

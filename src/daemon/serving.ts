@@ -30,6 +30,7 @@ import { DriverClaims } from "./state/driver-claims.ts";
 import { closeStates, type HostStates, openStates } from "./state/host-states.ts";
 import { StateFolder } from "./state/state-folder.ts";
 import { TraceFile } from "./trace-file.ts";
+import { Trust } from "./trust.ts";
 
 interface ServedGadget extends PlannedGadget {
   readonly busid: string;
@@ -52,6 +53,7 @@ export class Serving implements HostControl {
   readonly #logs: RoomLogs;
   readonly #loop: Loop = new LibuvLoop();
   readonly #kept: HostStates;
+  readonly #trust: Trust;
   /** What it was started with; some of it holds until its end. */
   readonly #file: ConfigurationFile | undefined;
   #plan: ServePlan;
@@ -72,6 +74,7 @@ export class Serving implements HostControl {
     trace: TraceFile | undefined,
   ) {
     this.#folder = folder;
+    this.#trust = new Trust(folder);
     this.#request = request;
     this.#file = file;
     this.#logs = logs;
@@ -91,6 +94,7 @@ export class Serving implements HostControl {
       gate,
       this.sessions,
       this.#trace?.main,
+      this.#trust,
     );
     this.gadgets = new GadgetRack(this.exports, this.#loop, logs.room("gadgets"), () =>
       openPlane(request, logs.room("usbip"), this.#trace?.plane),
@@ -307,7 +311,16 @@ export class Serving implements HostControl {
     }
     for (const [place, address] of connect) {
       if (this.#diallers.has(place)) continue;
-      const dialler = new Dialler(address, this.host, this.exports, this.#loop, this.#logs.room("links"));
+      const log = this.#logs.room("links");
+      const dialler = new Dialler(
+        address,
+        this.host,
+        this.exports,
+        this.#loop,
+        log,
+        Math.random,
+        this.#trust,
+      );
       this.#diallers.set(place, dialler);
       dialler.start();
     }

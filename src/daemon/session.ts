@@ -208,7 +208,7 @@ export class Session {
     if (!(device instanceof PlaneGadget) || this.#link.move === undefined) return false;
     this.#isTaken = true;
     this.#exports.take();
-    this.#link.move((fd) => {
+    const moved = (fd: number): void => {
       const { peer } = this.#link;
       const ageMs = this.#loop.now() - this.#acceptedMs;
       const { busid, path, busnum, devnum } = exported;
@@ -234,7 +234,8 @@ export class Session {
           },
         },
       );
-    });
+    };
+    this.#link.move(moved, (cause) => this.#carried?.kick(endByLink(cause, true)));
     return true;
   }
 

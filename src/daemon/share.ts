@@ -4,6 +4,8 @@ import { Host } from "./host.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
 import { type Log, openLog } from "./log.ts";
 import { listenPlace } from "./place.ts";
+import { StateFolder } from "./state/state-folder.ts";
+import { Trust } from "./trust.ts";
 
 export interface ShareOptions {
   /** As for `usbferry serve --listen`. Default: `tcp:127.0.0.1:3240`. */
@@ -30,7 +32,9 @@ export async function share(
   const exports = new ExportTable();
   for (const [busid, device] of Object.entries(devices)) exports.add(busid, device);
   const place = listenPlace(options.listen ?? "tcp:127.0.0.1:3240", "host");
-  const host = new Host(exports, new LibuvLoop(), options.log ?? openLog(false));
+  const log = options.log ?? openLog(false);
+  const trust = new Trust(new StateFolder());
+  const host = new Host(exports, new LibuvLoop(), log, undefined, undefined, undefined, undefined, trust);
   await host.listen([place]);
   return { address: host.addresses[0]!, stop: () => host.stop() };
 }

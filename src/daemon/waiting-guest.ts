@@ -2,6 +2,7 @@ import { printAddress } from "../links/address.ts";
 import type { Link } from "../links/link.ts";
 import { type LinkAddress, listen } from "../links/listen.ts";
 import type { Listener } from "../links/listener.ts";
+import type { TlsTrust } from "../links/trust.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { DeviceChoice } from "./device-choice.ts";
 import { matching } from "./device-choice.ts";
@@ -10,7 +11,10 @@ import { failureKind } from "./failure.ts";
 import { HostConversation, type ReadyImport, Refused } from "./host-conversation.ts";
 import type { Log } from "./log.ts";
 import { OtherDevices } from "./other-devices.ts";
+import { mayPlug } from "./place.ts";
+import { clientFacts } from "./rules/facts.ts";
 import { ANOTHER, serialNumberOf } from "./serial-question.ts";
+import { TurnedAwayLog } from "./turned-away.ts";
 
 /** Conversations that have not led to a device yet; a host needs one. */
 const CONVERSATIONS = 64;
@@ -21,6 +25,7 @@ export type Welcome = (ready: ReadyImport, peer: string) => Promise<void>;
 /** Waits for hosts that dial in, asks each for its devices, and imports one over each connection. */
 export class WaitingGuest {
   readonly address: string;
+  readonly #place: LinkAddress;
   readonly #choice: DeviceChoice | undefined;
   readonly #loop: Loop;
   readonly #log: Log;
@@ -35,14 +40,15 @@ export class WaitingGuest {
   #listener: Listener | undefined;
 
   private constructor(
-    address: string,
+    place: LinkAddress,
     choice: DeviceChoice | undefined,
     loop: Loop,
     log: Log,
     events: EventLog,
     welcome: Welcome,
   ) {
-    this.address = address;
+    this.address = printAddress(place);
+    this.#place = place;
     this.#choice = choice;
     this.#loop = loop;
     this.#log = log;
@@ -59,9 +65,18 @@ export class WaitingGuest {
     log: Log,
     events: EventLog,
     welcome: Welcome,
+    trust?: TlsTrust,
   ): Promise<WaitingGuest> {
-    const guest = new WaitingGuest(printAddress(place), choice, loop, log, events, welcome);
-    guest.#listener = await listen(place, (link) => void guest.#accept(link));
+    const guest = new WaitingGuest(place, choice, loop, log, events, welcome);
+    const turnedAway = new TurnedAwayLog(
+      log,
+      (code, reason) => events.publish("error", { code, reason }),
+      () => loop.now(),
+    );
+    guest.#listener = await listen(place, (link) => void guest.#accept(link), {
+      ...(trust !== undefined && { trust }),
+      turnedAway: (error) => turnedAway.hear(error),
+    });
     return guest;
   }
 
@@ -86,6 +101,14 @@ export class WaitingGuest {
       link.destroy();
       return;
     }
+    if (!mayPlug(this.#place, clientFacts(link, false))) {
+      link.destroy();
+      this.#notAttached(
+        link.peer,
+        `devices are taken from the host of this machine here. To take this one's, wait at vsock:CID:PORT with its context id.`,
+      );
+      return;
+    }
     const conversation = new HostConversation(link, this.#loop);
     this.#conversations.add(conversation);
     try {
@@ -99,15 +122,15 @@ export class WaitingGuest {
       await this.#welcome(ready, link.peer);
     } catch (error) {
       if (failureKind(error) === "defect") throw error;
-      const reason = (error as Error).message;
-      this.#log.warn(
-        { code: "NOT_ATTACHED", peer: link.peer },
-        `NOT_ATTACHED ${link.peer} dialled in: ${reason}`,
-      );
-      this.#events.publish("error", { code: "NOT_ATTACHED", peer: link.peer, reason });
+      this.#notAttached(link.peer, (error as Error).message);
     } finally {
       this.#conversations.delete(conversation);
     }
+  }
+
+  #notAttached(peer: string, reason: string): void {
+    this.#log.warn({ code: "NOT_ATTACHED", peer }, `NOT_ATTACHED ${peer} dialled in: ${reason}`);
+    this.#events.publish("error", { code: "NOT_ATTACHED", peer, reason });
   }
 
   /** Another conversation with the same host may be faster: then the next device is tried. */

@@ -20,8 +20,14 @@ const UNKNOWN_HOST: Explanation = [
   "Check its spelling, or use the numeric address.",
 ];
 
+const NO_VSOCK: Explanation = [
+  "this kernel does not know vsock",
+  "Load it with `sudo modprobe vsock`, or use another address.",
+];
+
 const EXPLANATIONS: Readonly<Record<LinkAction, Readonly<Record<string, Explanation>>>> = {
   listen: {
+    EAFNOSUPPORT: NO_VSOCK,
     EADDRINUSE: [
       "another program listens there",
       "Stop it (`ss -lp` lists listeners), or listen somewhere else.",
@@ -43,6 +49,16 @@ const EXPLANATIONS: Readonly<Record<LinkAction, Readonly<Record<string, Explanat
     EAI_AGAIN: UNKNOWN_HOST,
   },
   dial: {
+    EAFNOSUPPORT: NO_VSOCK,
+    // Of vsock: the other kernel answers so where nobody listens.
+    ECONNRESET: [
+      "nothing listens there",
+      "Start the other side there, or check the port and, of vsock, the context id.",
+    ],
+    ENODEV: [
+      "this machine reaches no virtual machine or host by vsock",
+      "Give the virtual machine a vsock device, or use another address.",
+    ],
     ECONNREFUSED: ["nothing listens there", "Start the host there (`usbferry serve`), or check the address."],
     ENOENT: ["there is no such socket", "Start the host there (`usbferry serve`), or check the path."],
     ENOTSOCK: ["this file is not a socket", "Check the path."],

@@ -4,9 +4,11 @@ import type { LinkError } from "./link-error.ts";
 export interface Link {
   /** Who is at the other end, for people and logs. */
   readonly peer: string;
+  /** The paired machine at the other end, where it has proved to be it. */
+  readonly peerName?: string | undefined;
   /** Bytes handed to `write` that the other side's carrier has not taken yet. */
   readonly unsent: number;
-  /** The stream socket under the link, where there is one: a kernel can take it over, then `destroy` the link. */
+  /** The stream socket that carries the bytes as they are: a kernel can take it over, then `destroy` the link. */
   readonly descriptor?: number | undefined;
 
   /**
@@ -33,9 +35,10 @@ export interface Link {
   /**
    * Gives the connection away, where the carrier can. Nothing is received from the call on. When what was written
    * has left, `moved` gets a descriptor that is the caller's, and the link is over without a word: neither
-   * to the peer nor by `ended`. If the link ends before, by whatever side, only `ended` runs.
+   * to the peer nor by `ended`. If the link ends before, by whatever side, only `ended` runs. Where bytes go on to pass
+   * here, `lost` tells that this has failed; the descriptor is to be closed then.
    */
-  move?(moved: (fd: number) => void): void;
+  move?(moved: (fd: number) => void, lost?: (cause: LinkError) => void): void;
 }
 
 /** How long a link puts up with silence. */

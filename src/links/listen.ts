@@ -1,26 +1,55 @@
-import type { Endpoint, TcpAddress, UnixAddress } from "./address.ts";
+import assert from "node:assert/strict";
+import type {
+  Endpoint,
+  FirecrackerVsockAddress,
+  TcpAddress,
+  TlsAddress,
+  UnixAddress,
+  VsockAddress,
+} from "./address.ts";
+import { listenFirecrackerVsock } from "./firecracker-vsock.ts";
 import { LINK_LIMITS, type LinkLimits } from "./link.ts";
 import type { Accept, Listener } from "./listener.ts";
 import { listenTcp } from "./tcp.ts";
+import { listenTls } from "./tls.ts";
+import type { TlsTrust, TurnedAway } from "./trust.ts";
 import { listenUnix } from "./unix.ts";
+import { listenVsock } from "./vsock.ts";
 
 /** The kinds of address that carry links. */
-export type LinkAddress = TcpAddress | UnixAddress;
+export type LinkAddress = TcpAddress | TlsAddress | UnixAddress | VsockAddress | FirecrackerVsockAddress;
+
+const CARRIED: ReadonlySet<Endpoint["kind"]> = new Set(["tcp", "tls", "unix", "vsock", "fc-vsock"]);
 
 export function isLinkAddress(address: Endpoint): address is LinkAddress {
-  return address.kind === "tcp" || address.kind === "unix";
+  return CARRIED.has(address.kind);
+}
+
+/** What a link needs beside its address. */
+export interface LinkOptions {
+  readonly limits?: LinkLimits;
+  /** Needed for tls: */
+  readonly trust?: TlsTrust;
+}
+
+export interface ListenOptions extends LinkOptions {
+  readonly turnedAway?: TurnedAway;
 }
 
 /** Listens until closed; rejects with a LinkError. */
-export function listen(
-  address: LinkAddress,
-  accept: Accept,
-  limits: LinkLimits = LINK_LIMITS,
-): Promise<Listener> {
+export function listen(address: LinkAddress, accept: Accept, options: ListenOptions = {}): Promise<Listener> {
+  const { limits = LINK_LIMITS, trust, turnedAway = () => {} } = options;
   switch (address.kind) {
     case "tcp":
       return listenTcp(address, accept, limits);
+    case "tls":
+      assert(trust !== undefined, "a listener for tls: needs to know whom to trust");
+      return listenTls(address, accept, limits, trust, turnedAway);
     case "unix":
       return listenUnix(address, accept, limits);
+    case "vsock":
+      return listenVsock(address, accept);
+    case "fc-vsock":
+      return listenFirecrackerVsock(address, accept, limits);
   }
 }

@@ -1,7 +1,7 @@
 import type { OnReadOpts, Socket } from "node:net";
 import type { Link } from "./link.ts";
 import { type LinkError, linkError } from "./link-error.ts";
-import { descriptorOf, unsentBytes } from "./stream-handle.ts";
+import { descriptorOf, unsentBytes, writtenBytes } from "./stream-handle.ts";
 
 const READ_BYTES = 256 * 1024;
 
@@ -9,7 +9,7 @@ const READ_BYTES = 256 * 1024;
 // Windows: there a read owns its buffer until it completes.
 const shared = process.platform === "win32" ? undefined : Buffer.allocUnsafeSlow(READ_BYTES);
 
-/** A link over a socket of Node: TCP or unix. */
+/** A link over a socket of Node. */
 export class SocketLink implements Link {
   readonly peer: string;
   readonly #socket: Socket;
@@ -17,14 +17,17 @@ export class SocketLink implements Link {
   #ended: (cause?: LinkError) => void = () => {};
   #started = false;
   #cause: LinkError | undefined;
-  #given = 0;
+  #given: number;
   /** The read buffer as far as it was filled last. Steady traffic fills it so again. */
   #read: Uint8Array = new Uint8Array(0);
 
-  /** `open` makes the socket, paused, with the read buffer of this link. */
-  constructor(peer: string, open: (onread: OnReadOpts) => Socket) {
+  /**
+   * `open` makes the socket, paused, with the read buffer of this link; one that cannot take it delivers bytes in memory of its
+   * own.
+   */
+  constructor(peer: string, open: (onread: OnReadOpts, deliver: (bytes: Uint8Array) => void) => Socket) {
     this.peer = peer;
-    const socket = open({
+    const onread: OnReadOpts = {
       buffer: shared ?? Buffer.allocUnsafeSlow(READ_BYTES),
       callback: (length, buffer) => {
         // No Buffer: what is a copy of bytes must not depend on who they came from.
@@ -33,8 +36,13 @@ export class SocketLink implements Link {
         this.#receive(this.#read);
         return true;
       },
+    };
+    const socket = open(onread, ({ buffer, byteOffset, length }) => {
+      this.#receive(new Uint8Array(buffer, byteOffset, length));
     });
     this.#socket = socket;
+    // A handshake may have gone before.
+    this.#given = writtenBytes(socket);
     socket.on("error", (cause) => {
       this.#cause ??= linkError("carry", peer, cause);
     });

@@ -1,4 +1,7 @@
+import { closeSync } from "node:fs";
 import { type OnReadOpts, Socket } from "node:net";
+import { socketPair } from "../linux/socket-pair.ts";
+import { SystemError } from "../linux/system-error.ts";
 
 /**
  * The libuv handle under a `net.Socket`. Node has no public way to the descriptor, to the bytes that the
@@ -29,6 +32,11 @@ export function descriptorOf(socket: Socket): number | undefined {
   return fd !== undefined && fd >= 0 ? fd : undefined;
 }
 
+/** Bytes ever written to a socket. */
+export function writtenBytes(socket: Socket): number {
+  return handleOf(socket)?.bytesWritten ?? 0;
+}
+
 /** Of the `given` bytes ever written to a socket, those that the kernel has not taken. */
 export function unsentBytes(socket: Socket, given: number): number {
   const handle = handleOf(socket);
@@ -50,4 +58,31 @@ export function rewrap(accepted: Socket, onread: OnReadOpts): Socket {
   accepted.destroy();
   const options = { handle, onread, pauseOnCreate: true };
   return new Socket(options as unknown as ConstructorParameters<typeof Socket>[0]);
+}
+
+type HandleClass = new (type: number) => { open(fd: number): number | undefined };
+
+let pipeClass: HandleClass | undefined;
+
+/**
+ * A paused socket over a connected stream of any family, which it owns from now on. `net.Socket` itself takes TCP and unix
+ * descriptors alone; its handle for pipes takes every stream.
+ */
+export function adopt(fd: number, onread: OnReadOpts): Socket {
+  pipeClass ??= classOfPipes();
+  const handle = new pipeClass(0);
+  handle.open(fd);
+  const options = { handle, onread, pauseOnCreate: true, readable: true, writable: true };
+  return new Socket(options);
+}
+
+function classOfPipes(): HandleClass {
+  const pair = socketPair();
+  if (pair instanceof SystemError) throw pair;
+  const [one, other] = pair;
+  closeSync(other);
+  const socket = new Socket({ fd: one });
+  const handle = handleOf(socket)!;
+  socket.destroy();
+  return handle.constructor as HandleClass;
 }

@@ -1,17 +1,28 @@
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type OnReadOpts, type Socket } from "node:net";
 import { setKeepAlive } from "../linux/keep-alive.ts";
-import { printHostPort, type TcpAddress } from "./address.ts";
+import { printAddress, printHostPort, type TcpAddress, type TlsAddress } from "./address.ts";
 import { untilConnected } from "./dialling.ts";
 import type { Link, LinkLimits } from "./link.ts";
 import { type Accept, type Listener, untilListening } from "./listener.ts";
 import { MovableLink } from "./movable-link.ts";
 import { descriptorOf, rewrap } from "./stream-handle.ts";
 
-export async function listenTcp(address: TcpAddress, accept: Accept, limits: LinkLimits): Promise<Listener> {
-  const server = createServer({ pauseOnConnect: true }, (accepted) => {
+export function listenTcp(address: TcpAddress, accept: Accept, limits: LinkLimits): Promise<Listener> {
+  return listenForTcp(address, limits, (accepted) => {
     const peer = `tcp:${printHostPort(accepted.remoteAddress ?? "unknown", accepted.remotePort ?? 0)}`;
-    prepare(accepted, limits.silenceMs);
     accept(new MovableLink(peer, (onread) => rewrap(accepted, onread)));
+  });
+}
+
+/** The same for whoever makes more than a link of a connection. */
+export async function listenForTcp(
+  address: TcpAddress | TlsAddress,
+  limits: LinkLimits,
+  arrived: (accepted: Socket) => void,
+): Promise<Listener> {
+  const server = createServer({ pauseOnConnect: true }, (accepted) => {
+    prepare(accepted, limits.silenceMs);
+    arrived(accepted);
   });
   await untilListening(server, { host: address.host, port: address.port }, address);
   const { port } = server.address() as AddressInfo;
@@ -19,10 +30,9 @@ export async function listenTcp(address: TcpAddress, accept: Accept, limits: Lin
 }
 
 export async function dialTcp(address: TcpAddress, limits: LinkLimits): Promise<Link> {
-  const { host, port } = address;
   let socket!: Socket;
-  const link = new MovableLink(`tcp:${printHostPort(host, port)}`, (onread) => {
-    socket = connect({ host, port, onread }).pause();
+  const link = new MovableLink(printAddress(address), (onread) => {
+    socket = begin(address, onread);
     return socket;
   });
   await untilConnected(socket, address, limits.dialMs);
@@ -30,6 +40,19 @@ export async function dialTcp(address: TcpAddress, limits: LinkLimits): Promise<
   return link;
 }
 
+/** A connected socket, for whoever makes more than a link of it. */
+export async function connectTcp(address: TlsAddress, limits: LinkLimits): Promise<Socket> {
+  const socket = begin(address);
+  await untilConnected(socket, address, limits.dialMs);
+  prepare(socket, limits.silenceMs);
+  return socket;
+}
+
+function begin({ host, port }: TcpAddress | TlsAddress, onread?: OnReadOpts): Socket {
+  return connect({ host, port, ...(onread !== undefined && { onread }) }).pause();
+}
+
+/** Lets a connected socket notice within the limit that its peer is gone. */
 function prepare(socket: Socket, silenceMs: number): void {
   socket.setNoDelay(true);
   // The kernel notices at the end of a probe, up to an interval late; it is told a second less.

@@ -21,13 +21,15 @@ const MAX_PATH_BYTES = 107;
 const LOCK_MS = 2_000;
 const LOCK_LOOK_MS = 10;
 
+/** `peer` is what the links that arrive are called. */
 export async function listenUnix(
   address: UnixAddress,
   accept: Accept,
   limits: LinkLimits,
+  peer = printAddress(address),
 ): Promise<Listener> {
   const server = createServer({ pauseOnConnect: true }, (accepted) => {
-    accept(new MovableLink(printAddress(address), (onread) => rewrap(accepted, onread)));
+    accept(new MovableLink(peer, (onread) => rewrap(accepted, onread)));
   });
   await bindUnix(server, address, limits);
   return { address, close: () => void server.close() };
@@ -102,7 +104,7 @@ export async function dialUnix(address: UnixAddress, limits: LinkLimits): Promis
   return link;
 }
 
-function overlong(action: LinkAction, address: UnixAddress): LinkError | undefined {
+export function overlong(action: LinkAction, address: UnixAddress): LinkError | undefined {
   return Buffer.byteLength(address.path) > MAX_PATH_BYTES
     ? failure(action, address, "ENAMETOOLONG")
     : undefined;

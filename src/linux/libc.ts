@@ -9,6 +9,10 @@ export interface Libc {
   /** `address` is a `struct sockaddr` of some family. */
   bind(fd: number, address: Uint32Array, length: number): number;
   socketpair(domain: number, type: number, protocol: number, fds: Int32Array): number;
+  connect(fd: number, address: Uint32Array, length: number): number;
+  listen(fd: number, backlog: number): number;
+  accept4(fd: number, address: Uint32Array, length: Int32Array, flags: number): number;
+  getsockname(fd: number, address: Uint32Array, length: Int32Array): number;
   setsockopt(fd: number, level: number, option: number, value: Int32Array, length: number): number;
   getsockopt(fd: number, level: number, option: number, value: Int32Array, length: Int32Array): number;
   flock(fd: number, operation: number): number;
@@ -113,6 +117,14 @@ function load(): Libc | SystemError {
     socket: program.func("int socket(int, int, int)") as Libc["socket"],
     bind: program.func("int bind(int, void *, unsigned int)") as Libc["bind"],
     socketpair: program.func("int socketpair(int, int, int, _Out_ int *)") as Libc["socketpair"],
+    connect: program.func("int connect(int, _In_ uint32_t *, unsigned int)") as Libc["connect"],
+    listen: program.func("int listen(int, int)") as Libc["listen"],
+    accept4: program.func(
+      "int accept4(int, _Inout_ uint32_t *, _Inout_ unsigned int *, int)",
+    ) as Libc["accept4"],
+    getsockname: program.func(
+      "int getsockname(int, _Inout_ uint32_t *, _Inout_ unsigned int *)",
+    ) as Libc["getsockname"],
     setsockopt: program.func("int setsockopt(int, int, int, _In_ int *, unsigned int)") as Libc["setsockopt"],
     getsockopt: program.func(
       "int getsockopt(int, int, int, _Out_ int *, _Inout_ unsigned int *)",

@@ -13,6 +13,7 @@ const INPUTS_OF_SLOW: ReadonlyMap<string, number> = new Map([
   ["UsbipServer", 1500],
   ["DeviceListRequest", 500],
   ["control requests of gadgets", 1000],
+  ["Pairing", 1000],
 ]);
 /** Of the recorded sessions not every length; the long run tries all. */
 const TRUNCATE_EVERY_OF_SLOW: ReadonlyMap<string, number> = new Map([["UsbipServer", 13]]);

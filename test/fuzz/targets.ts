@@ -36,6 +36,7 @@ import { eventPushTarget } from "./event-push-target.ts";
 import { eventsTarget } from "./events-target.ts";
 import { gadgetTarget } from "./gadget-target.ts";
 import { listTarget, requestTarget } from "./handshake-target.ts";
+import { connectAnswerTarget, pairingTarget, verdictTarget } from "./link-target.ts";
 import { serverTarget } from "./server-target.ts";
 import { StructTarget } from "./struct-target.ts";
 import type { Target } from "./target.ts";
@@ -83,6 +84,9 @@ export const TARGETS: readonly Target[] = [
   addressTarget,
   gadgetSpecTarget,
   ueventTarget,
+  connectAnswerTarget,
+  verdictTarget,
+  pairingTarget,
   gadgetTarget,
   commandTarget,
   serverTarget,

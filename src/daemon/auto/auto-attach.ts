@@ -1,4 +1,5 @@
 import { printAddress } from "../../links/address.ts";
+import type { TlsTrust } from "../../links/trust.ts";
 import type { Loop } from "../../usb/loop.ts";
 import type { AgentDevice, KeptWishState } from "../agent-state.ts";
 import { readDeviceChoice } from "../device-choice.ts";
@@ -35,14 +36,16 @@ export class AutoAttach {
   readonly #loop: Loop;
   readonly #log: Log;
   readonly #list: WishList;
+  readonly #trust: TlsTrust | undefined;
   readonly #kept = new Map<string, KeptWish>();
   readonly #watches = new Map<string, HostWatch>();
 
-  constructor(owner: WishOwner, loop: Loop, log: Log, list: WishList) {
+  constructor(owner: WishOwner, loop: Loop, log: Log, list: WishList, trust?: TlsTrust) {
     this.#owner = owner;
     this.#loop = loop;
     this.#log = log;
     this.#list = list;
+    this.#trust = trust;
   }
 
   get size(): number {
@@ -156,6 +159,8 @@ export class AutoAttach {
         for (const kept of this.#of(address)) kept.look();
       },
       () => this.#of(address).some((kept) => kept.device === undefined),
+      undefined,
+      this.#trust,
     );
     const kept = new KeptWish(wish, watch, this.#owner, this.#loop, this.#log);
     this.#kept.set(wish.id, kept);

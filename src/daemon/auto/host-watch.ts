@@ -1,7 +1,8 @@
 import { printAddress } from "../../links/address.ts";
 import { dial } from "../../links/dial.ts";
 import type { Link } from "../../links/link.ts";
-import type { LinkAddress } from "../../links/listen.ts";
+import type { LinkAddress, LinkOptions } from "../../links/listen.ts";
+import type { TlsTrust } from "../../links/trust.ts";
 import type { Cancellable, Loop } from "../../usb/loop.ts";
 import { DeviceEventsRequest, type HostMessage } from "../../usbip/device-events.ts";
 import { BackOff } from "../back-off.ts";
@@ -45,6 +46,7 @@ export class HostWatch {
   readonly #changed: () => void;
   readonly #isWanted: () => boolean;
   readonly #waits: BackOff;
+  readonly #options: LinkOptions;
   #watching: Watching = "asking";
   /** Why it is unreachable. */
   #reason = "";
@@ -66,6 +68,7 @@ export class HostWatch {
     changed: () => void,
     isWanted: () => boolean,
     random?: () => number,
+    trust?: TlsTrust,
   ) {
     this.place = place;
     this.address = printAddress(place);
@@ -75,6 +78,7 @@ export class HostWatch {
     this.#changed = changed;
     this.#isWanted = isWanted;
     this.#waits = new BackOff(random);
+    this.#options = trust === undefined ? {} : { trust };
   }
 
   get watching(): Watching {
@@ -94,6 +98,11 @@ export class HostWatch {
       // oxlint-disable-next-line no-await-in-loop
       if (!this.#stopped) await this.#pause(hasLasted ? 0 : this.#waits.nextMs());
     }
+  }
+
+  /** A connection to the host; rejects with a LinkError. */
+  dial(): Promise<Link> {
+    return dial(this.place, this.#options);
   }
 
   stop(): void {
@@ -144,7 +153,7 @@ export class HostWatch {
 
   async #dial(): Promise<Link | undefined> {
     try {
-      const link = await dial(this.place);
+      const link = await this.dial();
       if (!this.#stopped) return link;
       link.destroy();
     } catch (error) {

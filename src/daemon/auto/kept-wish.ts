@@ -88,7 +88,7 @@ export class KeptWish {
     this.#loop = loop;
     this.#log = log;
     this.hooks = new WishHooks(log);
-    this.#connection = new SpareConnection(watch.place, loop);
+    this.#connection = new SpareConnection(() => watch.dial(), loop);
   }
 
   get wish(): AutoWish {

@@ -1,6 +1,4 @@
-import { dial } from "../../links/dial.ts";
 import type { Link } from "../../links/link.ts";
-import type { LinkAddress } from "../../links/listen.ts";
 import type { Cancellable, Loop } from "../../usb/loop.ts";
 
 /** Less than a host puts up with a guest that says nothing. A board is back within five seconds. */
@@ -8,19 +6,20 @@ const KEPT_MS = 8_000;
 
 /** A connection that is made ahead, while a device is away for a moment. */
 export class SpareConnection {
-  readonly #place: LinkAddress;
+  readonly #dial: () => Promise<Link>;
   readonly #loop: Loop;
   #spare: { readonly dialled: Promise<Link | undefined>; readonly end: Cancellable } | undefined;
 
-  constructor(place: LinkAddress, loop: Loop) {
-    this.#place = place;
+  /** `dial` rejects with a LinkError. */
+  constructor(dial: () => Promise<Link>, loop: Loop) {
+    this.#dial = dial;
     this.#loop = loop;
   }
 
   /** A host that cannot be dialled is none that could be asked. */
   prepare(): void {
     this.drop();
-    const dialled = dial(this.#place).catch(() => undefined);
+    const dialled = this.#dial().catch(() => undefined);
     this.#spare = { dialled, end: this.#loop.after(KEPT_MS, () => this.drop()) };
   }
 
@@ -36,6 +35,6 @@ export class SpareConnection {
     const spare = this.#spare;
     this.#spare = undefined;
     spare?.end.cancel();
-    return (await spare?.dialled) ?? (await dial(this.#place));
+    return (await spare?.dialled) ?? (await this.#dial());
   }
 }

@@ -4,6 +4,8 @@ import type { LinkAddress } from "../../links/listen.ts";
 import type { ListedDevice } from "../../usbip/device-list.ts";
 import { OpCommon, USBIP_VERSION } from "../../usbip/pdu.ts";
 import { ProtocolError } from "../../wire/protocol-error.ts";
+import { StateFolder } from "../state/state-folder.ts";
+import { Trust } from "../trust.ts";
 import { type Answer, askForDevices } from "./answer.ts";
 import type { Check } from "./check.ts";
 import type { Daemons } from "./daemons.ts";
@@ -95,11 +97,12 @@ function shares(subject: string, devices: readonly ListedDevice[]): Finding {
 /** The median time to an answer, and what it allows. */
 async function speed(place: LinkAddress, firstMs: number): Promise<Finding> {
   const times = [firstMs];
+  const options = { limits: LIMITS, trust: new Trust(new StateFolder()) };
   const endMs = performance.now() + MEASURE_MS;
   while (times.length < MEASURED && performance.now() < endMs) {
     try {
       // oxlint-disable-next-line no-await-in-loop -- at once they would measure each other
-      const answer = await askForDevices(await dial(place, LIMITS), LIMITS.dialMs, 0);
+      const answer = await askForDevices(await dial(place, options), LIMITS.dialMs, 0);
       if (!Array.isArray(answer.result)) break;
       times.push(answer.latencyMs);
     } catch {

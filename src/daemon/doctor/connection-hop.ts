@@ -3,6 +3,8 @@ import { dial } from "../../links/dial.ts";
 import { LINK_LIMITS } from "../../links/link.ts";
 import { LinkError } from "../../links/link-error.ts";
 import type { LinkAddress } from "../../links/listen.ts";
+import { StateFolder } from "../state/state-folder.ts";
+import { Trust } from "../trust.ts";
 import { closes } from "./answer-hop.ts";
 import type { Check } from "./check.ts";
 import { type Finding, ok, problem } from "./finding.ts";
@@ -41,9 +43,10 @@ export class ConnectionHop implements Check {
     for (const place of places) {
       try {
         const limits = { ...LINK_LIMITS, dialMs: DIAL_MS / places.length };
+        const trust = new Trust(new StateFolder());
         const startMs = performance.now();
         // oxlint-disable-next-line no-await-in-loop -- the next address only matters where this one fails
-        this.#journey.link = await dial(place, limits);
+        this.#journey.link = await dial(place, { limits, trust });
         this.#journey.reached = place;
         const ms = (performance.now() - startMs).toFixed(1);
         return [ok("CONNECTED", `${printAddress(place)} takes the connection, after ${ms} ms.`)];
@@ -60,6 +63,8 @@ export class ConnectionHop implements Check {
   #failed({ place, code, message }: Failure): Finding {
     const subject = printAddress(place);
     if (place.kind === "unix") return unixFailure(place.path, code, message);
+    // Their messages tell what to do.
+    if (place.kind !== "tcp" && place.kind !== "tls") return failed(subject, code, message);
     switch (code) {
       case "ECONNRESET":
         return closes(subject, code);

@@ -29,7 +29,8 @@ type ClientPattern =
       readonly isLoopback: boolean;
     }
   | { readonly by: "uid"; readonly uid: number }
-  | { readonly by: "vsock"; readonly cid: number };
+  | { readonly by: "vsock"; readonly cid: number }
+  | { readonly by: "tls"; readonly name: string };
 
 /** One key of the text form of a rule. */
 interface Condition<V> {
@@ -96,9 +97,12 @@ const TABLE: { readonly [K in keyof Conditions]-?: Condition<NonNullable<Conditi
     matches: ({ codes }, { classes }) => classes.some((found) => codes.every((code, i) => code === found[i])),
   },
   client: {
-    expects: "an IP address or network such as 192.168.7.0/24, uid:N (a user, over unix) or vsock:CID",
+    expects:
+      "an IP address or network such as 192.168.7.0/24, uid:N (a user, over unix), vsock:CID or tls:NAME (a paired machine; * stands for any characters)",
     about: "client",
     read(text) {
+      const [, name] = /^tls:([A-Za-z0-9._*?-]{1,63})$/.exec(text) ?? [];
+      if (name !== undefined) return { by: "tls", name };
       const [, kind, digits = ""] = /^(uid|vsock):(\d{1,10})$/.exec(text) ?? [];
       if (kind === undefined) return readNetwork(text);
       const id = Number(digits);
@@ -113,6 +117,8 @@ const TABLE: { readonly [K in keyof Conditions]-?: Condition<NonNullable<Conditi
           return `uid:${pattern.uid}`;
         case "vsock":
           return `vsock:${pattern.cid}`;
+        case "tls":
+          return `tls:${pattern.name}`;
       }
     },
     matches(pattern, _, client) {
@@ -128,6 +134,9 @@ const TABLE: { readonly [K in keyof Conditions]-?: Condition<NonNullable<Conditi
         case "vsock":
           if (client.link !== "vsock") return false;
           return client.cid === undefined ? undefined : client.cid === pattern.cid;
+        case "tls":
+          if (client.link !== "tls") return false;
+          return client.name === undefined ? undefined : globMatches(pattern.name, client.name);
       }
     },
   },
@@ -154,6 +163,8 @@ export function clientCanBe(pattern: ClientPattern, link: LinkKind): boolean {
       return link === "unix";
     case "vsock":
       return link === "vsock";
+    case "tls":
+      return link === "tls";
   }
 }
 

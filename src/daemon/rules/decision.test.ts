@@ -39,6 +39,11 @@ const defaults: readonly (readonly [client: ClientFacts, allowed: boolean])[] = 
   [over("tcp", { address: "fe80::1" }), false],
   [over("tcp"), false],
   [vm, false],
+  [over("vsock", { cid: 1 }), true],
+  [over("vsock", { cid: 2 }), false],
+  [over("vsock"), false],
+  [over("fc-vsock"), false],
+  [over("tls", { address: "192.168.7.20", name: "box" }), false],
   [over("hvsocket"), false],
   [over("unknown"), false],
 ];
@@ -117,6 +122,23 @@ test("a device without a serial number fits no pattern of one", () => {
   assert.equal(decide(rules("deny serial=*"), stick, here).allowed, false);
 });
 
+for (const [text, name, allowed] of [
+  ["allow client=tls:box", "box", true],
+  ["allow client=tls:box", "box2", false],
+  ["allow client=tls:box*", "box2", true],
+  ["allow client=tls:*", "any.thing", true],
+  ["allow client=tls:box", undefined, false],
+  ["allow link=tls", "box", true],
+  ["allow client=192.168.7.0/24", "box", true],
+  ["allow client=vsock:3", "box", false],
+] as const) {
+  test(`"${text}" ${allowed ? "allows" : "does not allow"} a device to the paired machine ${name}`, () => {
+    const client = over("tls", { address: "192.168.7.20", ...(name !== undefined && { name }) });
+    assert.equal(decide(rules(text), stick, client).allowed, allowed);
+    assert.equal(decide(rules(text), stick, lan).allowed, text.includes("192."), "an address proves no name");
+  });
+}
+
 test("auto-bind finds the first such rule that matches", () => {
   const [allow, hubs, sticks] = rules("allow", "auto-bind class=hub", "auto-bind class=mass-storage");
   assert.equal(autoBind([allow!, hubs!, sticks!], stick), sticks);
@@ -125,26 +147,30 @@ test("auto-bind finds the first such rule that matches", () => {
 
 const admissions: readonly (readonly [texts: readonly string[], links: string])[] = [
   [[], ""],
-  [["allow"], "tcp vsock"],
+  [["allow"], "tcp vsock tls fc-vsock"],
   [["auto-bind"], ""],
   [["deny", "allow"], ""],
-  [["deny link=tcp", "allow"], "vsock"],
-  [["deny class=08", "allow"], "tcp vsock"],
+  [["deny link=tcp", "allow"], "vsock tls fc-vsock"],
+  [["deny class=08", "allow"], "tcp vsock tls fc-vsock"],
   [["deny client=10.0.0.0/8", "allow link=tcp"], "tcp"],
   [["allow client=127.0.0.1"], ""],
   [["allow client=127.0.0.0/8"], ""],
-  [["allow client=127.0.0.0/7"], "tcp"],
+  [["allow client=127.0.0.0/7"], "tcp tls"],
   [["allow client=::1"], ""],
-  [["allow client=::/0"], "tcp"],
+  [["allow client=::/0"], "tcp tls"],
   [["allow client=uid:0"], ""],
   [["allow client=vsock:3"], "vsock"],
+  [["allow client=tls:box"], "tls"],
+  [["allow link=fc-vsock"], "fc-vsock"],
   [["allow client=192.168.0.0/16 link=unix"], ""],
-  [["allow device=0781:5581"], "tcp vsock"],
+  [["allow device=0781:5581"], "tcp vsock tls fc-vsock"],
 ];
 
 for (const [texts, links] of admissions) {
   test(`"${texts.join("; ")}" may admit somebody from elsewhere over ${links || "nothing"}`, () => {
-    const found = (["tcp", "vsock"] as LinkKind[]).filter((link) => mayAdmit(rules(...texts), link));
+    const found = (["tcp", "vsock", "tls", "fc-vsock"] as LinkKind[]).filter((link) =>
+      mayAdmit(rules(...texts), link),
+    );
     assert.equal(found.join(" "), links);
   });
 }

@@ -1,3 +1,4 @@
+import { VMADDR_CID_LOCAL } from "../../linux/vsock.ts";
 import { CONDITION_KEYS, CONDITIONS, clientCanBe } from "./conditions.ts";
 import { type ClientFacts, type DeviceFacts, isLoopback, type LinkKind } from "./facts.ts";
 import type { Rule } from "./rule.ts";
@@ -60,7 +61,7 @@ function ruleMatches(rule: Rule, device: DeviceFacts, client: ClientFacts): bool
   return result;
 }
 
-function allowedByDefault({ link, address, isDialled }: ClientFacts): boolean {
+function allowedByDefault({ link, address, cid, isDialled }: ClientFacts): boolean {
   if (isDialled) return true;
   switch (link) {
     case "unix":
@@ -69,6 +70,8 @@ function allowedByDefault({ link, address, isDialled }: ClientFacts): boolean {
     case "tcp":
     case "tls":
       return address !== undefined && isLoopback(address);
+    case "vsock":
+      return cid === VMADDR_CID_LOCAL;
     default:
       return false;
   }

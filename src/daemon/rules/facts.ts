@@ -35,6 +35,8 @@ export interface ClientFacts {
   readonly pid?: number;
   /** Of vsock. */
   readonly cid?: number;
+  /** Of tls: the paired machine, by its name here. */
+  readonly name?: string;
   /** This host has dialled it, because it was told to. */
   readonly isDialled: boolean;
 }
@@ -82,12 +84,16 @@ export function clientFacts(link: Link, isDialled: boolean): ClientFacts {
   return { ...endpointFacts(address, link), isDialled };
 }
 
-function endpointFacts(address: Endpoint, { descriptor }: Link): Omit<ClientFacts, "isDialled"> {
+function endpointFacts(address: Endpoint, { descriptor, peerName }: Link): Omit<ClientFacts, "isDialled"> {
   switch (address.kind) {
     case "tcp":
     case "tls": {
       const numeric = numericAddress(address.host);
-      return { link: address.kind, ...(numeric !== undefined && { address: numeric }) };
+      return {
+        link: address.kind,
+        ...(numeric !== undefined && { address: numeric }),
+        ...(peerName !== undefined && { name: peerName }),
+      };
     }
     case "unix": {
       const credentials = descriptor === undefined ? undefined : peerCredentials(descriptor);

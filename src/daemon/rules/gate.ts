@@ -144,7 +144,8 @@ export class Admission implements SessionExports {
   }
 
   get #who(): string {
-    const { uid, pid } = this.#client;
+    const { uid, pid, name } = this.#client;
+    if (name !== undefined) return `${this.#peer} (${name})`;
     return uid === undefined ? this.#peer : `${this.#peer} (user ${uid}, process ${pid})`;
   }
 
@@ -170,9 +171,10 @@ export class Admission implements SessionExports {
 
   #fields({ facts }: SharedDevice): object {
     const { busid, idVendor, idProduct, serial } = facts;
-    const { uid, pid } = this.#client;
+    const { uid, pid, name } = this.#client;
     return {
       peer: this.#peer,
+      ...(name !== undefined && { name }),
       ...(uid !== undefined && { uid }),
       ...(pid !== undefined && { pid }),
       device: `${hex4(idVendor)}:${hex4(idProduct)}`,

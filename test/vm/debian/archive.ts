@@ -28,10 +28,13 @@ export interface PackageRequest {
 export class Archive {
   readonly #folder: string;
   readonly #suites: readonly string[];
+  readonly #age: "current" | "any";
 
-  constructor(folder: string, suites: readonly string[]) {
+  /** Of unstable many mirrors keep an index that has run out; it is signed all the same. */
+  constructor(folder: string, suites: readonly string[], age: "current" | "any" = "current") {
     this.#folder = folder;
     this.#suites = suites;
+    this.#age = age;
   }
 
   get #downloads(): string {
@@ -142,7 +145,8 @@ export class Archive {
         quoted("APT::Update::Error-Mode", "any") +
         quoted("Acquire::ForceHash", "SHA256") +
         quoted("Acquire::Languages", "none") +
-        quoted("Acquire::PDiffs", "false"),
+        quoted("Acquire::PDiffs", "false") +
+        (this.#age === "any" ? quoted("Acquire::Check-Valid-Until", "false") : ""),
     );
   }
 }

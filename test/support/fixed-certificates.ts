@@ -1,0 +1,19 @@
+/** Certificates (DER) of machines that are called "here" and "there"; nobody has their keys. */
+export const HERE: Uint8Array = fromBase64(
+  "MIIBPDCB46ADAgECAhBay4YzwVoFMa5+kf0CBjD3MAoGCCqGSM49BAMCMA8xDTALBgNVBAMMBGhlcmUwHhcNMjYx" +
+    "MTIwMTY1MzIzWhcNNDYxMTIwMTY1MzIzWjAPMQ0wCwYDVQQDDARoZXJlMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcD" +
+    "QgAEXdf65jKyIOoPfcMlSDwcaGarFzPkXyAX8lUYDaRoIDcxFW/J8Otwa6kdMjKPhrBmOnfcU0bsfeiIhtj7Yh09" +
+    "FaMhMB8wDwYDVR0RBAgwBoIEaGVyZTAMBgNVHRMBAf8EAjAAMAoGCCqGSM49BAMCA0gAMEUCIHfjhQAfQ2EUSO5e" +
+    "dX2tltGcNMiUhtICnKY9Qkq1UWZ7AiEAz49hote0e8f3GGMMV2uVuRhfcey05B54qcQnehNsYak=",
+);
+export const THERE: Uint8Array = fromBase64(
+  "MIIBQDCB5qADAgECAhBD+HeAch7RHXSn8ExeVJObMAoGCCqGSM49BAMCMBAxDjAMBgNVBAMMBXRoZXJlMB4XDTI2" +
+    "MTEyMDE2NTMyM1oXDTQ2MTEyMDE2NTMyM1owEDEOMAwGA1UEAwwFdGhlcmUwWTATBgcqhkjOPQIBBggqhkjOPQMB" +
+    "BwNCAAQ+jNHVPNPH9zREsSaxU8x7k1H3EJEQ1zXZBbrSJEXrL3H4aT0hdNsAWX3fn7YzKKJmel7wX0/H+87glhkt" +
+    "ugk7oyIwIDAQBgNVHREECTAHggV0aGVyZTAMBgNVHRMBAf8EAjAAMAoGCCqGSM49BAMCA0kAMEYCIQDoW5X6U4P6" +
+    "mU5aJXl4nkV32n8ZA0xh8XiPD1t+n5GTqgIhAOVK8rZd8ZZyT7eucA7DMUqeFOH2A2wxoZyjJ/lL1Il1",
+);
+
+function fromBase64(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text, "base64"));
+}
