@@ -1,7 +1,7 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { networkInterfaces } from "node:os";
-import { gatewayTo } from "./route-table.ts";
+import { routeTo } from "./route-table.ts";
 import type { SystemRoot } from "./system-root.ts";
 
 /** How packets to an address leave this machine, by the kernel's own decision. */
@@ -29,10 +29,13 @@ export async function networkPath(root: SystemRoot, address: string, port: numbe
     socket.connect(port, address);
     await once(socket, "connect");
     const source = socket.address().address;
-    const device = interfaceOf(source);
+    const own = interfaceOf(source);
     // What this machine sends to itself is in another table than the one that is looked at.
-    const gateway = device === "lo" || source === address ? undefined : gatewayTo(root, address);
-    return { source, device, isVpn: isTunnel(root, device), gateway };
+    if (own === "lo" || source === address) return { source, device: own, isVpn: false, gateway: undefined };
+    const route = routeTo(root, address);
+    // An interface without a carrier, such as a tunnel whose program has ended, is not among those that run.
+    const device = own ?? route?.device;
+    return { source, device, isVpn: isTunnel(root, device), gateway: route?.gateway };
   } finally {
     socket.close();
   }
@@ -52,7 +55,7 @@ function interfaceOf(source: string): string | undefined {
 }
 
 function isTunnel(root: SystemRoot, device: string | undefined): boolean {
-  if (device === undefined || device === "lo") return false;
+  if (device === undefined) return false;
   const folder = `sys/class/net/${device}`;
   return (
     VPN_NAME.test(device) ||

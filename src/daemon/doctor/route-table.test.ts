@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { recordedRoot } from "../../../test/support/recorded-root.ts";
 import { listenersOn } from "./listeners.ts";
-import { gatewayTo } from "./route-table.ts";
+import { routeTo } from "./route-table.ts";
 
 /** /proc/net/route of a machine with a default route, its own network, a VPN's network and a blackhole. */
 const ROUTES = `Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
@@ -12,13 +12,13 @@ wg0	0000090A	0100090A	0003	0	0	0	0000FFFF	0	0	0
 *	0000080A	00000000	0001	0	0	0	00FFFFFF	0	0	0
 `;
 
-test("the gateway is that of the longest route that covers the address", () => {
+test("the route is the longest one that covers the address", () => {
   const root = recordedRoot({ "proc/net/route": ROUTES });
-  assert.equal(gatewayTo(root, "192.0.2.7"), "10.0.2.2");
-  assert.equal(gatewayTo(root, "10.0.2.77"), undefined, "the own network");
-  assert.equal(gatewayTo(root, "10.9.200.1"), "10.9.0.1");
-  assert.equal(gatewayTo(root, "2001:db8::1"), undefined);
-  assert.equal(gatewayTo(recordedRoot({}), "192.0.2.7"), undefined);
+  assert.deepEqual(routeTo(root, "192.0.2.7"), { device: "eth0", gateway: "10.0.2.2" });
+  assert.deepEqual(routeTo(root, "10.0.2.77"), { device: "eth0", gateway: undefined }, "the own network");
+  assert.deepEqual(routeTo(root, "10.9.200.1"), { device: "wg0", gateway: "10.9.0.1" });
+  assert.deepEqual(routeTo(root, "2001:db8::1"), undefined);
+  assert.deepEqual(routeTo(recordedRoot({}), "192.0.2.7"), undefined);
 });
 
 test("listeners on a port are told by their addresses", () => {

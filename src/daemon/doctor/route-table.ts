@@ -1,9 +1,17 @@
 import type { SystemRoot } from "./system-root.ts";
 
-/** The gateway by which the kernel's main table sends packets for an IPv4 address; nothing on its own network. */
-export function gatewayTo(root: SystemRoot, address: string): string | undefined {
+export interface Route {
+  /** The interface. */
+  readonly device: string;
+  /** Nothing for its own network. */
+  readonly gateway: string | undefined;
+}
+
+/** How the kernel's main table sends packets for an IPv4 address. */
+export function routeTo(root: SystemRoot, address: string): Route | undefined {
   const target = wordOf(address);
   if (target === undefined) return undefined;
+  let device = "";
   let gateway = 0;
   let longest = -1;
   for (const line of (root.text("proc/net/route") ?? "").split("\n").slice(1)) {
@@ -13,9 +21,12 @@ export function gatewayTo(root: SystemRoot, address: string): string | undefined
     const bits = swapped(mask);
     if ((target & bits) !== (swapped(destination) & bits) || bits >>> 0 <= longest) continue;
     longest = bits >>> 0;
+    device = name!;
     gateway = swapped(via);
   }
-  return gateway === 0 ? undefined : [24, 16, 8, 0].map((shift) => (gateway >>> shift) & 0xff).join(".");
+  if (device === "") return undefined;
+  const numbers = [24, 16, 8, 0].map((shift) => (gateway >>> shift) & 0xff);
+  return { device, gateway: gateway === 0 ? undefined : numbers.join(".") };
 }
 
 function wordOf(address: string): number | undefined {

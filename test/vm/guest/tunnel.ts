@@ -1,8 +1,10 @@
+import assert from "node:assert/strict";
 import { closeSync, openSync } from "node:fs";
 import { ioctl, Memory } from "./system-calls.ts";
 
 /** linux: include/uapi/linux/if_tun.h */
 const TUNSETIFF = 0x400454ca;
+const TUNSETPERSIST = 0x400454cb;
 const IFF_TUN = 0x0001;
 const IFF_NO_PI = 0x1000;
 /** struct ifreq: the name, then the flags */
@@ -18,12 +20,12 @@ export function openTunnel(name: string): void {
   request.bytes.write(name, "latin1");
   request.bytes.writeUInt16LE(IFF_TUN | IFF_NO_PI, FLAGS_AT);
   tunnel = openSync("/dev/net/tun", "r+");
-  const result = ioctl(tunnel, TUNSETIFF, request);
+  const results = [ioctl(tunnel, TUNSETIFF, request), ioctl(tunnel, TUNSETPERSIST, 1)];
   request.free();
-  if (result < 0) throw new Error(`TUNSETIFF: errno ${-result}`);
+  assert.deepEqual(results, [0, 0]);
 }
 
-/** The interface goes with its descriptor. */
+/** As when the program of the VPN ends: the interface stays, without a carrier. */
 export function closeTunnel(): void {
   if (tunnel !== undefined) closeSync(tunnel);
   tunnel = undefined;

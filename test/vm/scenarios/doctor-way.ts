@@ -51,6 +51,13 @@ export const wayToHost: Scenario = {
         /10\.9\.0\.7 is reached through wg0 \(10\.9\.0\.1\)\.$/,
       );
       assert.match(vpn.one("CONNECTION_TIMED_OUT").why!, /^It is sent out through wg0 .* It is a tunnel/);
+      await guest.call(TUNNEL, "closeTunnel", []);
+      const ended = await assertBlocked(guest, "tcp:10.9.0.7", "connection", "CONNECTION_TIMED_OUT");
+      assert.match(
+        ended.one("ROUTE_THROUGH_VPN").what,
+        /through wg0 \(10\.9\.0\.1\)\.$/,
+        "without a carrier",
+      );
       const absent = await assertBlocked(guest, "tcp:10.0.2.77", "connection", "HOST_UNREACHABLE");
       assert.match(absent.one("HOST_UNREACHABLE").why!, /^It is sent out through eth0 \(10\.0\.2\.15\)\./);
 
@@ -68,8 +75,7 @@ export const wayToHost: Scenario = {
       await guest.shell(`
         ip route del blackhole 10.8.0.0/24; ip route del unreachable 10.7.0.0/24; ip route del prohibit 10.6.0.0/24
         ip route | grep -q default || ip route add default via ${guest.hostAddress}
-        rm -f /etc/resolv.conf`);
-      await guest.call(TUNNEL, "closeTunnel", []);
+        rm -f /etc/resolv.conf; ip link del wg0`);
     }
   },
 };
