@@ -12,6 +12,7 @@ const INPUTS = 3000;
 const INPUTS_OF_SLOW: ReadonlyMap<string, number> = new Map([
   ["UsbipServer", 1500],
   ["DeviceListRequest", 500],
+  ["DeviceEventsRequest", 1000],
   ["control requests of gadgets", 1000],
   ["Pairing", 1000],
 ]);
