@@ -9,6 +9,20 @@ import { readHardware } from "./hardware.ts";
 const [kind, busid, port] = process.argv.slice(2) as [string, string, string];
 
 const hardware = readHardware(busid);
+// The thread for host calls has to be started once, which takes an emulated machine as long as the suite waits.
+await openAndClose();
+
+async function openAndClose(): Promise<void> {
+  const device = new UsbfsDevice(hardware);
+  const nobody = { complete: () => {}, unplugged: () => {} };
+  await new Promise<void>((resolve, reject) => {
+    device.open(nobody, new LibuvLoop(), (refused) => {
+      if (refused === undefined) device.close(resolve);
+      else reject(new Error(refused.message));
+    });
+  });
+}
+
 const traits: Readonly<Record<string, UsbDeviceTraits>> = {
   zero: zeroTraits(hardware.speed),
   keyboard: keyboardTraits(),
