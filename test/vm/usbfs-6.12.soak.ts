@@ -10,6 +10,7 @@ scenarios(
     usbfsConformance("zero", "full"),
     usbfsConformance("zero", "high"),
     usbfsConformance("zero", "super"),
+    usbfsConformance("zero", "high", "poll"),
     usbfsConformance("keyboard", "low"),
     usbfsConformance("serial", "high"),
     usbfsDrivers,

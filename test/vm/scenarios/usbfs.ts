@@ -24,9 +24,9 @@ const USBFS_LINES = [
 const LOAD = "test/vm/guest/usbfs-load.js";
 
 /** The suite of the waist, on a gadget that the guest's kernel takes for a device of flesh and blood. */
-export function usbfsConformance(kind: string, speed: string): Scenario {
+export function usbfsConformance(kind: string, speed: string, loop: "event" | "poll" = "event"): Scenario {
   return {
-    name: `usbfs keeps the promises of the waist: ${kind} at ${speed} speed`,
+    name: `usbfs keeps the promises of the waist: ${kind} at ${speed} speed, on the ${loop} loop`,
     expected: [...ATTACH_LINES, ...LINK_LOST_LINES, ...USBFS_LINES],
     timeoutMs: 300_000,
     async run(guest) {
@@ -36,7 +36,7 @@ export function usbfsConformance(kind: string, speed: string): Scenario {
         const [port] = await portsInUse(guest);
         const { sysfsName } = attachment!;
         const program = "test/vm/guest/usbfs-conformance.js";
-        const argv = guest.nodeProgram(program, kind, sysfsName, String(port));
+        const argv = guest.nodeProgram(program, kind, sysfsName, String(port), loop);
         const { code, stdout, stderr } = await guest.run(argv, { timeoutMs: 280_000 });
         assert.equal(code, 0, `${stdout}${stderr}`);
         assert.match(stdout, /^# pass [1-9]\d*$/m);
