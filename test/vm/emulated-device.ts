@@ -18,6 +18,8 @@ export interface EmulatedDevice {
   /** A device of QEMU's, and its properties, as `device_add` takes them. */
   readonly driver: string;
   readonly properties: Readonly<Record<string, unknown>>;
+  /** What is in it: the card in a reader. */
+  readonly content?: EmulatedDevice;
 }
 
 /** A device that is plugged in. */
@@ -30,6 +32,14 @@ export interface PluggedDevice {
 
 let nextNumber = 1;
 
+/** What pulls out each device of a guest. */
+const pluggedIn = new WeakMap<Guest, Set<() => Promise<void>>>();
+
+/** Pulls out everything: a scenario that fails leaves the guest to the next one. */
+export async function pullAll(guest: Guest): Promise<void> {
+  for (const pull of pluggedIn.get(guest) ?? []) await pull();
+}
+
 /** Plugs the device in and waits until the guest's kernel has configured it. */
 export async function plug(guest: Guest, device: EmulatedDevice, place: Place): Promise<PluggedDevice> {
   const pull = await insert(guest, device, place);
@@ -39,16 +49,28 @@ export async function plug(guest: Guest, device: EmulatedDevice, place: Place): 
 /** Plugs the device in and resolves with QEMU's reply; answers what pulls it out again. */
 export async function insert(
   guest: Guest,
-  { driver, properties }: EmulatedDevice,
+  { driver, properties, content }: EmulatedDevice,
   { controller, port }: Place,
 ): Promise<() => Promise<void>> {
   const id = `device${nextNumber++}`;
   const where = { bus: `${controller}.0`, port: String(port) };
   await guest.monitor.execute("device_add", { driver, id, ...where, ...properties });
-  return async () => {
+  if (content !== undefined)
+    await guest.monitor.execute("device_add", {
+      driver: content.driver,
+      id: `${id}-content`,
+      bus: `${id}.0`,
+      ...content.properties,
+    });
+  const others = pluggedIn.get(guest) ?? new Set();
+  pluggedIn.set(guest, others);
+  const pull = async (): Promise<void> => {
+    others.delete(pull);
     const gone = guest.monitor.next("DEVICE_DELETED", ({ device }) => device === id);
     await Promise.all([guest.monitor.execute("device_del", { id }), gone]);
   };
+  others.add(pull);
+  return pull;
 }
 
 /** Bus id of what is plugged in there, as soon as the guest's kernel has configured it. */
@@ -109,8 +131,15 @@ export async function serialAdapter(guest: Guest): Promise<WiredDevice> {
   return { device: { driver: "usb-serial", properties: { chardev } }, wire };
 }
 
+/** A smart-card reader, and the wire to the card in it; see smart-card.ts. */
+export async function cardReader(guest: Guest): Promise<WiredDevice> {
+  const { chardev, wire } = await wireTo(guest);
+  const content = { driver: "ccid-card-passthru", properties: { chardev } };
+  return { device: { driver: "usb-ccid", properties: {}, content }, wire };
+}
+
 /** A stream between a character device of QEMU and this process. */
-export async function wireTo(guest: Guest): Promise<{ readonly chardev: string; readonly wire: Socket }> {
+async function wireTo(guest: Guest): Promise<{ readonly chardev: string; readonly wire: Socket }> {
   const chardev = `wire${nextNumber++}`;
   const path = join(guest.folder, chardev);
   const server = createServer();

@@ -78,6 +78,7 @@ export class Guest {
   readonly #background = new Map<number, Background>();
   readonly #orphans: AgentMessage[] = [];
   readonly #log: KernelLogLine[] = [];
+  #expected: { readonly pattern: RegExp; readonly resolve: (line: KernelLogLine) => void }[] = [];
   readonly #answerTimeoutMs: number;
   #nextId = 1;
   #stopped = false;
@@ -234,6 +235,20 @@ export class Guest {
     return mark as Mark;
   }
 
+  /** The next line of the kernel's log that matches; to be called before what causes it. */
+  async logged(pattern: RegExp, timeoutMs = RUN_TIMEOUT_MS): Promise<KernelLogLine> {
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      return await new Promise((resolve, reject) => {
+        const late = `${this.name}: ${pattern} was not logged in ${timeoutMs} ms`;
+        timer = setTimeout(() => reject(new Error(`${late}\n${this.#recentLog()}`)), timeoutMs);
+        this.#expected.push({ pattern, resolve });
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   /** Asks again and again until the script ends with 0, or the function answers neither false nor undefined. */
   async waitFor(
     description: string,
@@ -337,7 +352,13 @@ export class Guest {
   #note(line: KernelLogLine): void {
     const mark: Mark = { atMs: line.atMs, logIndex: this.#log.length };
     if (line.text.startsWith(MARK)) this.#answer(Number(line.text.slice(MARK.length)))?.resolve(mark);
-    else this.#log.push(line);
+    else {
+      this.#log.push(line);
+      const met = this.#expected.filter(({ pattern }) => pattern.test(line.text));
+      if (met.length === 0) return;
+      this.#expected = this.#expected.filter((each) => !met.includes(each));
+      for (const { resolve } of met) resolve(line);
+    }
   }
 
   #answer(id: number): Waiting | undefined {

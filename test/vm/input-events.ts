@@ -5,7 +5,7 @@ import type { Guest } from "./guest.ts";
 /** What an attached HID device reports through evdev, from the moment this resolves. */
 export async function inputEvents(
   guest: Guest,
-  { sysfsName }: Attachment,
+  { sysfsName }: Pick<Attachment, "sysfsName">,
 ): Promise<{ readonly events: readonly InputEvent[]; stop: () => void }> {
   await guest.loadModule("usbhid", "hid-generic", "evdev");
   const input = `/sys/bus/usb/devices/${sysfsName}/*:*/*/input/input*/event*`;

@@ -5,7 +5,7 @@ import type { Ports } from "../../src/daemon/ports.ts";
 import type { Attachment, AttachWay } from "./attachment.ts";
 import type { Guest } from "./guest.ts";
 
-/** Without source maps: loading is what takes time in the guest. */
+/** The command, without source maps: loading is what takes time in the guest. */
 const USBFERRY = ["/node/bin/node", "/repo/dist/src/cli/main.js"];
 
 /** An agent that starts loads its control API: ten seconds under emulation, more where others are at work. */

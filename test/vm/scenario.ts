@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { KernelName } from "./debian/preparation.ts";
+import { pullAll } from "./emulated-device.ts";
 import type { Guest } from "./guest.ts";
 import { type ExpectedLine, judgeKernelLog } from "./kernel-log.ts";
 import { type BootOptions, prepareTestBed } from "./test-bed.ts";
@@ -46,7 +47,7 @@ export function scenarios(kernel: KernelName, list: readonly Scenario[], boot: S
   });
 }
 
-/** Runs one scenario, then lets the kernel's log speak; where both complain, one failure tells both. */
+/** Runs one scenario, pulls out what it has plugged in, then lets the kernel's log speak; where both complain, one failure tells both. */
 export async function play(scenario: Scenario, guest: Guest): Promise<void> {
   const start = await guest.mark();
   const failures: unknown[] = [];
@@ -55,6 +56,7 @@ export async function play(scenario: Scenario, guest: Guest): Promise<void> {
   } catch (error) {
     failures.push(error);
   }
+  if (!guest.failure) await pullAll(guest);
   const complaints = judgeKernelLog(await guest.kernelLog(start), scenario.expected);
   if (complaints.length > 0)
     failures.push(

@@ -3,7 +3,7 @@ import { UsbfsDevice } from "./usbfs.ts";
 /** One thing to do with a device: a vendor request for data, a read, a write, or clearing a halt. */
 export type Turn =
   | { readonly request: readonly number[] }
-  | { readonly in: number }
+  | { readonly in: number; readonly length?: number }
   | { readonly out: number; readonly text: string }
   | { readonly clear: number };
 
@@ -12,6 +12,7 @@ export interface Answer {
   readonly text: string;
 }
 
+/** Where a read does not say how much it takes. */
 const READ_LENGTH = 512;
 
 /** Does them one after the other on interface 0; bytes travel as Latin-1. */
@@ -31,7 +32,7 @@ async function answer(device: UsbfsDevice, turn: Turn): Promise<Answer> {
     "request" in turn
       ? { type: "control", endpoint: 0x80, data: requestFor(turn.request) }
       : "in" in turn
-        ? { type: "bulk", endpoint: turn.in, data: READ_LENGTH }
+        ? { type: "bulk", endpoint: turn.in, data: turn.length ?? READ_LENGTH }
         : { type: "bulk", endpoint: turn.out, data: Buffer.from(turn.text, "latin1") },
   );
   return { status, text: data.toString("latin1") };

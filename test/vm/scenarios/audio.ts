@@ -4,21 +4,12 @@ import { join } from "node:path";
 import { ATTACH_LINES, attach, detachAll } from "../attachment.ts";
 import type { Scenario } from "../scenario.ts";
 import { ServedHost } from "../served-host.ts";
+import { FRAME_BYTES, numberedFrames, RATE } from "../sound.ts";
 
-const RATE = 48_000;
-const FRAME_BYTES = 4;
 /** The guest runs without hardware virtualisation: it needs time. */
 const BUFFER_MS = 1000;
 /** Where the recording may begin late: the packets that pass before both streams run. */
 const FIRST_FRAMES = RATE / 10;
-
-/** Frames that are all different, and never silent. */
-function numberedFrames(count: number): Buffer {
-  const bytes = Buffer.alloc(count * FRAME_BYTES);
-  for (let frame = 0; frame < count; frame++)
-    bytes.writeUInt32LE(((frame + 1) * 0x9e3779b1) >>> 0, frame * FRAME_BYTES);
-  return bytes;
-}
 
 /** Sound played through snd-usb-audio comes back sample by sample. */
 export function loopedSound(seconds: number, speed: "full" | "high"): Scenario {
