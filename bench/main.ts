@@ -3,16 +3,18 @@ import { type Allocation, measureAllocation } from "./allocation.ts";
 import { cases, printCase } from "./case.ts";
 import { compile } from "./compile.ts";
 import { type Contender, ECHO, LIBUV, reference, WORKER } from "./contender.ts";
+import { measureLinks } from "./links.ts";
 import { LoadClient } from "./load.ts";
 import { describeMachine } from "./machine.ts";
 import { pinnings } from "./pinning.ts";
 import { printReport } from "./report.ts";
 import { type Figures, playRounds } from "./rounds.ts";
 
-const HELP = `Usage: npm run bench -- [options]
+const HELP = `Usage: npm run bench -- [links] [options]
 
 How fast the host is on this machine, over TCP on loopback, beside a C program that does the same work and
-beside a raw echo of Node.
+beside a raw echo of Node. With "links": the same host over each link of this machine (tcp, unix, vsock, tls), one table;
+--rounds, --ms and --json hold there, too.
 
   --quick        512 B and 16 KiB on one core only
   --only TEXT    only cases whose name contains TEXT: in, out, echo, "in 512 B, depth 32"
@@ -22,7 +24,8 @@ beside a raw echo of Node.
   --help         this text
 `;
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     quick: { type: "boolean", default: false },
     only: { type: "string", default: "" },
@@ -88,4 +91,10 @@ async function run(): Promise<void> {
 }
 
 if (values.help) process.stdout.write(HELP);
-else await run();
+else if (positionals.length === 0) await run();
+else if (positionals.join(" ") === "links") {
+  process.stdout.write(await measureLinks(Number(values.rounds), Number(values.ms), values.json));
+} else {
+  process.stderr.write(`There is no bench "${positionals.join(" ")}"; there is links.\n`);
+  process.exitCode = 2;
+}

@@ -118,7 +118,7 @@ export class Host implements SessionOwner {
     return {
       adopt: () => {
         isAdopted = true;
-        for (const [place, listener] of opened) this.#listeners.set(place, listener);
+        for (const place of addresses.map(printAddress)) this.#listeners.set(place, opened.get(place)!);
       },
       abandon,
     };

@@ -25,6 +25,11 @@ const NO_VSOCK: Explanation = [
   "Load it with `sudo modprobe vsock`, or use another address.",
 ];
 
+const NO_WAY: Explanation = [
+  "no way leads to the peer any more",
+  "Its machine is off, or the network between is cut: check both and connect again.",
+];
+
 const EXPLANATIONS: Readonly<Record<LinkAction, Readonly<Record<string, Explanation>>>> = {
   listen: {
     EAFNOSUPPORT: NO_VSOCK,
@@ -72,6 +77,9 @@ const EXPLANATIONS: Readonly<Record<LinkAction, Readonly<Record<string, Explanat
     EAI_AGAIN: UNKNOWN_HOST,
   },
   carry: {
+    EHOSTUNREACH: NO_WAY,
+    ENETUNREACH: NO_WAY,
+    ENETDOWN: NO_WAY,
     ECONNRESET: ["the peer cut the connection", "Look at the log of the other side."],
     EPIPE: ["the peer closed the connection", "Look at the log of the other side."],
     ETIMEDOUT: [

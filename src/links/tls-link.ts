@@ -89,7 +89,9 @@ function carry(socket: TLSSocket, near: Socket): void {
     if (!socket.writableEnded) socket.destroy();
   });
   socket.on("close", () => {
-    // Whoever has the other end was told why, and closes it; a clean end passes through the pipe.
+    // Answers that nobody waits for any more must not keep whoever has the other end from closing it.
+    near.resume();
+    near.end();
     const patience = setTimeout(() => near.destroy(), CLOSE_MS);
     near.on("close", () => clearTimeout(patience));
   });

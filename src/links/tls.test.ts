@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, Socket } from "node:net";
 import { after, test } from "node:test";
 import { connect as tlsConnect } from "node:tls";
 import { machine, type TestMachine, trusting } from "../../test/support/paired.ts";
@@ -359,6 +359,32 @@ test("nothing of what is carried can be read on the way", async () => {
   assert(!seen.includes("there"));
   link.destroy();
 });
+
+test(
+  "answers that nobody takes any more do not keep the descriptor that was given away",
+  onLinux,
+  async () => {
+    const place = await listening(trusting(here, there));
+    const dialled = await dialTls(place.address, LINK_LIMITS, trusting(there, here));
+    await place.until("the link arrives", () => place.links.length === 1);
+    const [accepted] = place.links;
+    accepted!.start(
+      () => {},
+      () => assert.fail("it was given away"),
+    );
+    const fd = await new Promise<number>((resolve) => accepted!.move!(resolve));
+    const taker = new Socket({ fd });
+    taker.on("error", () => {});
+    // More than the sockets between take: the other side does not read.
+    taker.write(Buffer.alloc(32 << 20));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    dialled.destroy();
+    const from = performance.now();
+    taker.resume();
+    await closed(taker);
+    assert(performance.now() - from < 3_000, "it was closed by the last means");
+  },
+);
 
 test("a peer that falls silent ends the link within the limit", onLinux, async () => {
   const place = await listening(trusting(here, there), { ...LINK_LIMITS, silenceMs: 3_000 });

@@ -53,6 +53,12 @@ async function make(cache: string, folder: string): Promise<void> {
   await rename(unfinished, folder);
 }
 
+/**
+ * What a guest may send before it is granted more. Version 0.3 grants more only together with data for the guest: a message that
+ * is longer than this, and is answered when it is whole, would wait for ever.
+ */
+const TX_BYTES = 1 << 20;
+
 /** Carries the vsock of one guest, as Firecracker does for its guests, by unix sockets of this machine. */
 export class VsockBackend {
   /** Where the guest is dialled; `PATH_PORT` is where it dials. */
@@ -86,7 +92,8 @@ export class VsockBackend {
   }
 
   async run(): Promise<void> {
-    const vm = `guest-cid=${this.#cid},socket=${this.#device},uds-path=${this.path}`;
+    const sockets = `socket=${this.#device},uds-path=${this.path}`;
+    const vm = `guest-cid=${this.#cid},${sockets},tx-buffer-size=${TX_BYTES}`;
     const [loader = "", ...program] = this.#userland.program("usr/bin/vhost-device-vsock");
     await rm(this.path, { force: true });
     await rm(this.#device, { force: true });

@@ -1,0 +1,18 @@
+/**
+ * A guest without a kernel: imports a device and keeps it, `node hold.js ADDRESS BUSID`. Prints `imported`, and how the
+ * session ended.
+ */
+import { LibuvLoop } from "../../src/daemon/libuv-loop.ts";
+import { dialPlace } from "../../src/daemon/place.ts";
+import { RemoteSearch } from "../../src/daemon/remote-search.ts";
+import { StateFolder } from "../../src/daemon/state/state-folder.ts";
+import { Trust } from "../../src/daemon/trust.ts";
+
+const [address = "", busid = ""] = process.argv.slice(2);
+const trust = new Trust(new StateFolder());
+const search = new RemoteSearch(dialPlace(address), new LibuvLoop(), new AbortController().signal, trust);
+const { remote } = await search.import({ by: "busid", busid });
+console.log("imported");
+const { code, reason } = await remote.ended;
+console.log(`ended ${code} ${reason}`);
+process.exit();
