@@ -10,7 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { onLinux } from "../../../test/support/poll-loop.ts";
 import { submit } from "../../../test/support/usbip-wire-client.ts";
 import type { GadgetSpecification } from "../../gadgets/catalog.ts";
-import { parseAddress } from "../../links/address.ts";
+import { parseAddress, type TcpAddress, type UnixAddress } from "../../links/address.ts";
 import type { LinkAddress } from "../../links/listen.ts";
 import { Speed } from "../../usb/speed.ts";
 import { Dialler } from "../dialler.ts";
@@ -77,7 +77,7 @@ class Plane {
       await this.host.listen([place]);
       address = this.host.addresses[0]!;
     }
-    const place = parseAddress(address) as LinkAddress;
+    const place = parseAddress(address) as TcpAddress | UnixAddress;
     const socket = place.kind === "tcp" ? connect(place.port, place.host) : connect(place.path);
     await once(socket, "connect");
     return new Client(socket);
