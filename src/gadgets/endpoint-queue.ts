@@ -12,7 +12,9 @@ export class EndpointQueue {
   readonly endpoint: Endpoint;
   readonly isochronous: boolean;
   readonly #intervalMs: number;
-  readonly #urbs = new Fifo<Urb>();
+  #head: Urb | undefined;
+  /** Those behind the head: none, where a device answers at once. */
+  readonly #others = new Fifo<Urb>();
   /** One for each URB, isochronous only. */
   readonly #dueMs = new Fifo<number>();
   #scheduledMs = 0;
@@ -24,7 +26,7 @@ export class EndpointQueue {
   }
 
   get head(): Urb | undefined {
-    return this.#urbs.first;
+    return this.#head;
   }
 
   /** When the head may complete; infinite when there is nothing to wait for. */
@@ -33,26 +35,32 @@ export class EndpointQueue {
   }
 
   push(urb: Urb, loop: Loop): void {
-    this.#urbs.push(urb);
+    if (this.#head === undefined) this.#head = urb;
+    else this.#others.push(urb);
     if (!this.isochronous) return;
     this.#scheduledMs = Math.max(loop.now(), this.#scheduledMs) + urb.packetCount * this.#intervalMs;
     this.#dueMs.push(this.#scheduledMs);
   }
 
   shift(): Urb | undefined {
+    const urb = this.#head;
+    this.#head = this.#others.length > 0 ? this.#others.shift() : undefined;
     if (this.isochronous) this.#dueMs.shift();
-    return this.#urbs.shift();
+    return urb;
   }
 
   /** False if the URB is not pending here. */
   remove(urb: Urb): boolean {
-    const at = this.#urbs.indexOf(urb);
-    if (at < 0) return false;
-    this.#urbs.removeAt(at);
-    if (!this.isochronous) return true;
-    this.#dueMs.removeAt(at);
+    if (urb === this.#head) {
+      this.shift();
+    } else {
+      const at = this.#others.indexOf(urb);
+      if (at < 0) return false;
+      this.#others.removeAt(at);
+      if (this.isochronous) this.#dueMs.removeAt(at + 1);
+    }
     // A driver that cancels its whole stream and starts anew does not wait for the intervals it gave back.
-    this.#scheduledMs = this.#dueMs.at(this.#dueMs.length - 1) ?? 0;
+    if (this.isochronous) this.#scheduledMs = this.#dueMs.at(this.#dueMs.length - 1) ?? 0;
     return true;
   }
 }

@@ -3,6 +3,7 @@ import type { DeviceSpecification } from "../usb/chapter9-descriptors.ts";
 import { CompletionRounds } from "../usb/completion-rounds.ts";
 import type { OpenError, UsbDevice, UsbHost } from "../usb/device.ts";
 import type { EndpointMap } from "../usb/endpoint-map.ts";
+import { EndpointTable } from "../usb/endpoint-table.ts";
 import type { Cancellable, Loop } from "../usb/loop.ts";
 import { REQUEST_KIND_MASK, RequestKind, Setup, StandardRequest } from "../usb/setup.ts";
 import { frameMs, type Speed } from "../usb/speed.ts";
@@ -10,6 +11,11 @@ import { isIn, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/ur
 
 import { EndpointQueue } from "./endpoint-queue.ts";
 import { isDataStageSound, isWithinBounds, movePackets } from "./urb-check.ts";
+
+// What is imported is looked up at each use; a constant of its own module is part of the compiled code.
+const { ok, stall, cancelled, disconnected, invalid, short } = TransferStatus;
+const { control, isochronous } = TransferType;
+const { shortNotOk } = UrbFlag;
 
 /** From open to close. */
 interface Session {
@@ -33,13 +39,14 @@ export abstract class Gadget implements UsbDevice {
   readonly speed: Speed;
   readonly #name: string;
   readonly #chapter9: Chapter9;
-  readonly #queues = new Map<number, EndpointQueue>();
+  readonly #queues = new EndpointTable<EndpointQueue>();
   /** Control URBs in order: the first is being answered, the others wait for it. */
   readonly #controls: Urb[] = [];
   /** Stands for the answer to the first one that is still to come. */
   #answer: object | undefined;
   /** Endpoints to look at behind the present one, in the order in which they became ready. */
-  readonly #ready = new Set<number>();
+  readonly #ready = new Set<EndpointQueue>();
+  #othersReady = false;
   #running = false;
   #session: Session | undefined;
   #plugged = true;
@@ -91,10 +98,10 @@ export abstract class Gadget implements UsbDevice {
     const at = this.#controls.indexOf(urb);
     if (at >= 0) {
       this.#controls.splice(at, 1);
-      this.#drop(urb, TransferStatus.cancelled);
+      this.#drop(urb, cancelled);
       if (at === 0) this.#nextControl();
     } else if (this.#queues.get(urb.endpoint)?.remove(urb) === true) {
-      this.#drop(urb, TransferStatus.cancelled);
+      this.#drop(urb, cancelled);
       this.ready(urb.endpoint);
     }
     session.rounds.release();
@@ -106,9 +113,9 @@ export abstract class Gadget implements UsbDevice {
 
   reset(done: (status: TransferStatus) => void): void {
     const session = this.#session;
-    this.#endControls(TransferStatus.cancelled);
+    this.#endControls(cancelled);
     this.#chapter9.reset();
-    session?.rounds.settle(() => done(session.gone ? TransferStatus.disconnected : TransferStatus.ok));
+    session?.rounds.settle(() => done(session.gone ? disconnected : ok));
   }
 
   close(done: () => void): void {
@@ -118,7 +125,7 @@ export abstract class Gadget implements UsbDevice {
       return;
     }
     session.closing = true;
-    this.#endControls(TransferStatus.cancelled);
+    this.#endControls(cancelled);
     this.#chapter9.reset();
     session.rounds.settle(() => {
       this.#session = undefined;
@@ -130,10 +137,8 @@ export abstract class Gadget implements UsbDevice {
   unplug(): void {
     if (!this.#plugged) return;
     this.#plugged = false;
-    this.#endControls(TransferStatus.disconnected);
-    for (const endpoint of Array.from(this.#queues.keys())) {
-      this.#end(endpoint, TransferStatus.disconnected);
-    }
+    this.#endControls(disconnected);
+    for (const { endpoint } of this.#queues.all()) this.#end(endpoint.address, disconnected);
     this.#chapter9.reset();
     const session = this.#session;
     if (session === undefined) return;
@@ -164,7 +169,7 @@ export abstract class Gadget implements UsbDevice {
    * answer comes by `later`, and control requests behind it wait.
    */
   protected control(_urb: Urb): TransferStatus | undefined {
-    return TransferStatus.stall;
+    return stall;
   }
 
   /**
@@ -190,15 +195,8 @@ export abstract class Gadget implements UsbDevice {
 
   /** The endpoint may be able to go on with its oldest URB. */
   protected ready(endpoint: number): void {
-    if (this.#running) {
-      this.#ready.add(endpoint);
-      return;
-    }
-    this.#running = true;
-    this.#advance(endpoint);
-    if (this.#ready.size > 0) this.#advanceOthers();
-    this.#running = false;
-    this.#arm();
+    const queue = this.#queues.get(endpoint);
+    if (queue !== undefined) this.#goOn(queue);
   }
 
   /** Halts an endpoint: what is pending there and what follows is stalled until the host clears it. */
@@ -217,19 +215,19 @@ export abstract class Gadget implements UsbDevice {
 
   /** Takes a URB in, or tells at once how it ends. */
   #admit(urb: Urb, session: Session): TransferStatus | undefined {
-    if (session.gone) return TransferStatus.disconnected;
-    if (session.closing) return TransferStatus.cancelled;
-    if (!isWithinBounds(urb)) return TransferStatus.invalid;
-    if (urb.type === TransferType.control) {
+    if (session.gone) return disconnected;
+    if (session.closing) return cancelled;
+    if (!isWithinBounds(urb)) return invalid;
+    if (urb.type === control) {
       const status = this.#controls.length > 0 ? undefined : this.#control(urb);
       if (status === undefined) this.#controls.push(urb);
       return status;
     }
     const queue = this.#queues.get(urb.endpoint) ?? this.#openQueue(urb.endpoint);
-    if (queue === undefined) return TransferStatus.stall;
-    if (queue.endpoint.type !== urb.type) return TransferStatus.invalid;
+    if (queue === undefined) return stall;
+    if (queue.endpoint.type !== urb.type) return invalid;
     queue.push(urb, session.loop);
-    if (queue.head === urb) this.ready(urb.endpoint);
+    if (queue.head === urb) this.#goOn(queue);
     return undefined;
   }
 
@@ -259,7 +257,7 @@ export abstract class Gadget implements UsbDevice {
   }
 
   #control(urb: Urb): TransferStatus | undefined {
-    if (!isDataStageSound(urb)) return TransferStatus.invalid;
+    if (!isDataStageSound(urb)) return invalid;
     const { setup } = urb;
     const bmRequestType = Setup.bmRequestType(setup, 0);
     const own =
@@ -269,17 +267,29 @@ export abstract class Gadget implements UsbDevice {
     return own ? this.control(urb) : this.#chapter9.answer(urb);
   }
 
+  #goOn(queue: EndpointQueue): void {
+    if (this.#running) {
+      this.#ready.add(queue);
+      this.#othersReady = true;
+      return;
+    }
+    this.#running = true;
+    this.#advance(queue);
+    if (this.#othersReady) this.#advanceOthers();
+    this.#running = false;
+    if (this.#isPaced) this.#arm();
+  }
+
   #advanceOthers(): void {
     // An endpoint that becomes ready again meanwhile is appended and visited again.
     for (const next of this.#ready) {
       this.#ready.delete(next);
       this.#advance(next);
     }
+    this.#othersReady = false;
   }
 
-  #advance(endpoint: number): void {
-    const queue = this.#queues.get(endpoint);
-    if (queue === undefined) return;
+  #advance(queue: EndpointQueue): void {
     for (let urb = queue.head; urb !== undefined; urb = queue.head) {
       const status = this.#move(queue, urb);
       // A subclass may have ended the queue meanwhile, by `unplug` for one.
@@ -293,20 +303,20 @@ export abstract class Gadget implements UsbDevice {
     if (queue.isochronous) {
       if (this.#session === undefined || queue.dueMs > this.#session.loop.now()) return undefined;
       movePackets(urb, queue.endpoint, this.#packet);
-      return TransferStatus.ok;
+      return ok;
     }
     if (!this.#chapter9.isHalted(urb.endpoint)) return this.transfer(urb);
     this.dropped(urb);
-    return TransferStatus.stall;
+    return stall;
   }
 
   #follow(change: Change): void {
     if (change.what !== "halt") {
-      for (const endpoint of change.gone) this.#end(endpoint, TransferStatus.cancelled);
+      for (const endpoint of change.gone) this.#end(endpoint, cancelled);
     }
     this.changed(change);
     if (change.what === "halt") this.ready(change.endpoint);
-    else this.#arm();
+    else if (this.#isPaced) this.#arm();
   }
 
   #end(endpoint: number, status: TransferStatus): void {
@@ -321,31 +331,28 @@ export abstract class Gadget implements UsbDevice {
   }
 
   #finish(urb: Urb, status: TransferStatus): void {
-    const short =
-      status === TransferStatus.ok &&
-      (urb.flags & UrbFlag.shortNotOk) !== 0 &&
+    const tooShort =
+      status === ok &&
+      (urb.flags & shortNotOk) !== 0 &&
       urb.actualLength < urb.length &&
       isIn(urb.endpoint) &&
-      urb.type !== TransferType.isochronous;
-    urb.status = short ? TransferStatus.short : status;
+      urb.type !== isochronous;
+    urb.status = tooShort ? short : status;
     this.#session?.rounds.add(urb);
   }
 
   /** One timer, for the isochronous URB that is due first. */
   #arm(): void {
-    if (!this.#isPaced) return;
     const loop = this.#session?.loop;
     let dueMs = Number.POSITIVE_INFINITY;
-    for (const queue of this.#queues.values()) dueMs = Math.min(dueMs, queue.dueMs);
+    for (const queue of this.#queues.all()) dueMs = Math.min(dueMs, queue.dueMs);
     if (loop === undefined || dueMs === this.#timerMs) return;
     this.#timer?.cancel();
     this.#timerMs = dueMs;
     if (dueMs === Number.POSITIVE_INFINITY) return;
     this.#timer = loop.after(Math.max(dueMs - loop.now(), 0), () => {
       this.#timerMs = Number.POSITIVE_INFINITY;
-      for (const [endpoint, queue] of this.#queues) {
-        if (queue.isochronous) this.ready(endpoint);
-      }
+      for (const queue of this.#queues.all()) if (queue.isochronous) this.#goOn(queue);
     });
   }
 }

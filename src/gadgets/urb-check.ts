@@ -2,10 +2,13 @@ import type { Endpoint } from "../usb/endpoint-map.ts";
 import { REQUEST_DIRECTION_IN, Setup } from "../usb/setup.ts";
 import { isIn, PACKET_WORDS, PacketWord, TransferStatus, TransferType, type Urb } from "../usb/urb.ts";
 
+// What is imported is looked up at each use; a constant of its own module is part of the compiled code.
+const { isochronous } = TransferType;
+
 /** Whether the bytes and packets that a URB speaks of are there. */
 export function isWithinBounds(urb: Urb): boolean {
   if (!(urb.offset >= 0 && urb.length >= 0 && urb.offset + urb.length <= urb.buffer.length)) return false;
-  if (urb.type !== TransferType.isochronous) return true;
+  if (urb.type !== isochronous) return true;
   return urb.packetCount >= 0 && urb.packetCount * PACKET_WORDS <= urb.packets.length;
 }
 

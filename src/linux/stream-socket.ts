@@ -13,6 +13,9 @@ const EAGAIN = 11;
 const ENOSYS = 38;
 const IOV_MAX = 1024;
 
+/** Chunks of one call that are remembered. */
+const DESCRIBED = 64;
+
 /** struct iovec in 32-bit words: iov_base, iov_len. */
 const IOV_WORDS = 4;
 /** struct msghdr in 32-bit words, and where its msg_iov and msg_iovlen are. */
@@ -33,6 +36,8 @@ export class StreamSockets {
   readonly #addresses: MemoryAddresses;
   readonly #vector = new Uint32Array(IOV_MAX * IOV_WORDS);
   readonly #message = new Uint32Array(MSG_WORDS);
+  /** The first chunks that were sent last, which the vector still describes. Steady traffic sends the same again. */
+  readonly #described: (Uint8Array | undefined)[] = Array.from({ length: DESCRIBED });
 
   private constructor(c: Libc) {
     this.#libc = c;
@@ -66,9 +71,11 @@ export class StreamSockets {
     let skip = offset;
     for (let i = 0; i < count; i++) {
       const chunk = chunks[first + i]!;
+      if (skip === 0 && i < DESCRIBED && chunk === this.#described[i]) continue;
       const word = i * IOV_WORDS;
       putAddress(this.#vector, word, this.#addresses.of(chunk) + skip);
       this.#vector[word + 2] = chunk.length - skip;
+      if (i < DESCRIBED) this.#described[i] = skip === 0 ? chunk : undefined;
       skip = 0;
     }
     this.#message[MSG_IOVLEN] = count;
@@ -88,6 +95,8 @@ export class StreamSockets {
 
   close(fd: number): void {
     this.#libc.close(fd);
+    // Chunks of a session that is over would keep its memory.
+    this.#described.fill(undefined);
   }
 }
 

@@ -4,6 +4,7 @@ import { answerIn, takeOut } from "./control-data.ts";
 import { parseDescriptors } from "./descriptor-walk.ts";
 import { ConfigurationDescriptor } from "./descriptors.ts";
 import { EndpointMap } from "./endpoint-map.ts";
+import { endpointSlot } from "./endpoint-slot.ts";
 import { Feature, Setup } from "./setup.ts";
 import { Speed } from "./speed.ts";
 import { TransferStatus, TransferType, type Urb } from "./urb.ts";
@@ -53,7 +54,8 @@ export class Chapter9 {
   readonly #speed: Speed;
   readonly #answers: Chapter9Descriptors;
   readonly #changed: (change: Change) => void;
-  readonly #halted = new Set<number>();
+  /** A bit for each `endpointSlot`: looked at for every transfer. */
+  #halted = 0;
   /** DEVICE_REMOTE_WAKEUP, U1_ENABLE, U2_ENABLE and LTM_ENABLE that are set. */
   readonly #features = new Set<number>();
 
@@ -70,7 +72,7 @@ export class Chapter9 {
   }
 
   isHalted(endpoint: number): boolean {
-    return this.#halted.size > 0 && this.#halted.has(endpoint);
+    return (this.#halted & slotBit(endpoint)) !== 0;
   }
 
   /** The device itself halts one of its endpoints. */
@@ -96,7 +98,7 @@ export class Chapter9 {
         return this.#hasInterface(wIndex) ? answerStatus(urb, 0) : TransferStatus.stall;
       case Request.GET_STATUS_ENDPOINT:
         if (!isDefaultPipe(wIndex) && this.endpoints.find(wIndex) === undefined) return TransferStatus.stall;
-        return answerStatus(urb, this.#halted.has(wIndex) ? 1 : 0);
+        return answerStatus(urb, this.isHalted(wIndex) ? 1 : 0);
       case Request.CLEAR_FEATURE_DEVICE:
         return this.#deviceFeature(wValue, false);
       case Request.SET_FEATURE_DEVICE:
@@ -138,7 +140,7 @@ export class Chapter9 {
   #configure(value: number): boolean {
     const gone = Array.from(this.endpoints.all(), ({ address }) => address);
     if (!this.endpoints.configure(value)) return false;
-    this.#halted.clear();
+    this.#halted = 0;
     this.#changed({ what: "configuration", gone });
     return true;
   }
@@ -149,7 +151,7 @@ export class Chapter9 {
       if (endpoint.interfaceNumber === interfaceNumber) gone.push(endpoint.address);
     }
     if (!this.endpoints.select(interfaceNumber, alternate)) return false;
-    for (const address of gone) this.#halted.delete(address);
+    for (const address of gone) this.#halted &= ~slotBit(address);
     this.#changed({ what: "alternate", gone, interfaceNumber });
     return true;
   }
@@ -218,10 +220,14 @@ export class Chapter9 {
   }
 
   #setHalt(endpoint: number, halted: boolean): void {
-    if (halted) this.#halted.add(endpoint);
-    else this.#halted.delete(endpoint);
+    if (halted) this.#halted |= slotBit(endpoint);
+    else this.#halted &= ~slotBit(endpoint);
     this.#changed({ what: "halt", endpoint, halted });
   }
+}
+
+function slotBit(endpoint: number): number {
+  return 1 << endpointSlot(endpoint);
 }
 
 function isDefaultPipe(wIndex: number): boolean {

@@ -1,5 +1,4 @@
 import type { UsbHost } from "./device.ts";
-import { Fifo } from "./fifo.ts";
 import type { Loop } from "./loop.ts";
 import type { Urb } from "./urb.ts";
 
@@ -11,7 +10,10 @@ import type { Urb } from "./urb.ts";
 export class CompletionRounds {
   readonly #host: UsbHost;
   readonly #loop: Loop;
-  readonly #finished = new Fifo<Urb>();
+  /** Those of the next round, and the places of the last one: an array that is emptied gives its storage away. */
+  #finished: Urb[] = [];
+  #count = 0;
+  #spare: Urb[] = [];
   #held = false;
   #delivering = false;
   #asked = false;
@@ -35,7 +37,7 @@ export class CompletionRounds {
   }
 
   add(urb: Urb): void {
-    this.#finished.push(urb);
+    this.#finished[this.#count++] = urb;
     if (!this.#held) this.#ask();
   }
 
@@ -49,7 +51,7 @@ export class CompletionRounds {
   settle(then: () => void): void {
     this.#loop.soon(() => {
       this.#deliver();
-      if (this.#finished.length > 0) this.settle(then);
+      if (this.#count > 0) this.settle(then);
       else then();
     });
   }
@@ -61,10 +63,15 @@ export class CompletionRounds {
   }
 
   #deliver(): void {
-    if (this.#finished.length === 0) return;
+    const round = this.#finished;
+    const count = this.#count;
+    if (count === 0) return;
+    this.#finished = this.#spare;
+    this.#spare = round;
+    this.#count = 0;
     this.#delivering = true;
-    for (let left = this.#finished.length; left > 0; left--) this.#host.complete(this.#finished.shift()!);
+    for (let i = 0; i < count; i++) this.#host.complete(round[i]!);
     this.#delivering = false;
-    if (this.#finished.length > 0) this.#ask();
+    if (this.#count > 0) this.#ask();
   }
 }

@@ -6,7 +6,7 @@ import {
   type InterfaceSetting,
   parseDescriptors,
 } from "./descriptor-walk.ts";
-import { ENDPOINT_SLOTS, endpointSlot } from "./endpoint-slot.ts";
+import { EndpointTable } from "./endpoint-table.ts";
 import {
   REQUEST_DIRECTION_IN,
   REQUEST_KIND_MASK,
@@ -44,8 +44,7 @@ export class EndpointMap {
   readonly #alternates = new Map<number, number>();
   /** In the order of their descriptors. */
   readonly #endpoints: Endpoint[] = [];
-  /** By `endpointSlot`: looked at for every transfer. */
-  readonly #slots: (Endpoint | undefined)[] = Array.from({ length: ENDPOINT_SLOTS });
+  readonly #byAddress = new EndpointTable<Endpoint>();
 
   constructor(descriptors: Descriptors, speed: Speed) {
     this.#descriptors = descriptors;
@@ -67,7 +66,7 @@ export class EndpointMap {
   }
 
   find(address: number): Endpoint | undefined {
-    return (address & ~0x8f) === 0 ? this.#slots[endpointSlot(address)] : undefined;
+    return this.#byAddress.get(address);
   }
 
   all(): readonly Endpoint[] {
@@ -134,16 +133,15 @@ export class EndpointMap {
 
   /** Of endpoints with the same address the last one counts. */
   #put(endpoint: Endpoint): void {
-    const place = endpointSlot(endpoint.address);
-    const same = this.#slots[place];
+    const same = this.#byAddress.get(endpoint.address);
     if (same === undefined) this.#endpoints.push(endpoint);
     else this.#endpoints[this.#endpoints.indexOf(same)] = endpoint;
-    this.#slots[place] = endpoint;
+    this.#byAddress.set(endpoint.address, endpoint);
   }
 
   #rebuild(): void {
     this.#endpoints.length = 0;
-    this.#slots.fill(undefined);
+    this.#byAddress.clear();
     for (const [interfaceNumber, alternate] of this.#alternates) {
       for (const setting of this.#setting(interfaceNumber, alternate)?.endpoints ?? []) {
         const endpoint = describe(setting, interfaceNumber, this.#speed);

@@ -1,18 +1,29 @@
 import type { BufferPool } from "./device.ts";
 import { Fifo } from "./fifo.ts";
 
-/** Sizes up to here are powers of two, larger ones multiples of it: a 16 MiB transfer must not cost 32. */
-const COARSE = 64 << 10;
+/** No memory is left. */
+export const NONE = 0;
+
 const SMALLEST = 128;
+/** Sizes up to here are powers of two. */
+const FINE = 4 << 10;
+/** Sizes up to here are multiples of `FINE`, larger ones of this: a 16 MiB transfer must not cost 32. */
+const COARSE = 64 << 10;
+
+/** Shelves of powers of two, the first empty, and those up to `COARSE`. */
+const POWERS = 32 - Math.clz32(FINE);
+const FINE_SHELVES = POWERS + COARSE / FINE;
 
 function sizeClass(length: number): number {
   if (length > COARSE) return Math.ceil(length / COARSE) * COARSE;
+  if (length > FINE) return Math.ceil(length / FINE) * FINE;
   return length <= SMALLEST ? SMALLEST : 1 << (32 - Math.clz32(length - 1));
 }
 
-/** Where buffers of a size class are kept: the exponent of a power of two, the larger ones behind them. */
+/** Where buffers of a size class are kept. */
 function shelfOf(size: number): number {
-  return size <= COARSE ? 31 - Math.clz32(size) : 15 + size / COARSE;
+  if (size > COARSE) return FINE_SHELVES + size / COARSE;
+  return size > FINE ? POWERS + size / FINE : 31 - Math.clz32(size);
 }
 
 /**
@@ -42,9 +53,27 @@ export class HeapPool implements BufferPool {
   }
 
   take(length: number): Uint8Array | undefined {
+    const size = this.reserve(length);
+    return size === NONE ? undefined : this.fetch(size);
+  }
+
+  /**
+   * Counts memory as out that may be needed, and tells how much; `NONE` if there is not so much. `fetch` or `unreserve`
+   * is to follow, with this number.
+   */
+  reserve(length: number): number {
     const size = sizeClass(length);
-    if (this.#taken + size > this.#limit) return undefined;
+    if (this.#taken + size > this.#limit) return NONE;
     this.#taken += size;
+    return size;
+  }
+
+  unreserve(size: number): void {
+    this.#taken -= size;
+  }
+
+  /** Memory that was reserved. */
+  fetch(size: number): Uint8Array {
     // The one that came back last is the one that is still in the processor's cache.
     const shelf = shelfOf(size);
     const reused = shelf < this.#shelves.length ? this.#shelves[shelf]!.pop() : undefined;

@@ -11,18 +11,23 @@ import {
 } from "./pdu.ts";
 
 const BODY = HeaderBasic.size;
+// What is imported is looked up at each use; a constant of its own module is part of the compiled code.
+const basic = HeaderBasic.read;
+const submit = CmdSubmit.read;
+const { CMD_SUBMIT, CMD_UNLINK } = Command;
+const { IN, OUT } = Direction;
 
 /** What a `CommandReader` finds. Answering with an error ends the reading. */
 export interface CommandTarget {
   /** A CMD_SUBMIT whose lengths are within the limits, at `at`; its payload and packets follow. */
-  submit(header: Uint8Array, at: number): ProtocolError | undefined;
+  submit(header: DataView, at: number): ProtocolError | undefined;
   /** The next `length` bytes of its payload, at `at`; `position` counts from the payload's start. */
   payload(bytes: Uint8Array, at: number, length: number, position: number): void;
   /** An isochronous packet descriptor of the last `submit`, at `at`. */
-  packet(index: number, bytes: Uint8Array, at: number): void;
+  packet(index: number, descriptor: DataView, at: number): void;
   /** All that belongs to the last `submit` has been read. */
   submitted(): void;
-  unlink(header: Uint8Array, at: number): ProtocolError | undefined;
+  unlink(header: DataView, at: number): ProtocolError | undefined;
 }
 
 type Part = "header" | "payload" | "packets";
@@ -35,7 +40,11 @@ type Part = "header" | "payload" | "packets";
 export class CommandReader {
   readonly #target: CommandTarget;
   readonly #partial = new Uint8Array(HEADER_SIZE);
+  readonly #partialView = new DataView(this.#partial.buffer);
   #partialLength = 0;
+  /** What came last, and a view of all the memory that it stood in: a link reads into the same again and again. */
+  #last: Uint8Array = this.#partial;
+  #view: DataView = this.#partialView;
   #part: Part = "header";
   #payloadLength = 0;
   #packetCount = 0;
@@ -47,40 +56,44 @@ export class CommandReader {
   }
 
   receive(bytes: Uint8Array): ProtocolError | undefined {
+    const { byteOffset, length: end } = bytes;
+    if (bytes !== this.#last) {
+      this.#last = bytes;
+      if (bytes.buffer !== this.#view.buffer) this.#view = new DataView(bytes.buffer);
+    }
     let at = 0;
-    while (at < bytes.length || this.#isComplete()) {
+    while (at < end) {
       switch (this.#part) {
         case "header": {
           const next = this.#gather(bytes, at, HEADER_SIZE);
           if (next < 0) return undefined;
           // Whole in these bytes: in place. Otherwise its beginning came before.
-          const isWhole = next - at === HEADER_SIZE;
-          const error = this.#header(isWhole ? bytes : this.#partial, isWhole ? at : 0);
+          const error =
+            next - at === HEADER_SIZE
+              ? this.#header(this.#view, byteOffset + at)
+              : this.#header(this.#partialView, 0);
           if (error !== undefined) return error;
           at = next;
           break;
         }
         case "payload": {
-          const length = Math.min(this.#payloadLength - this.#done, bytes.length - at);
-          if (length > 0) this.#target.payload(bytes, at, length, this.#done);
+          const length = Math.min(this.#payloadLength - this.#done, end - at);
+          this.#target.payload(bytes, at, length, this.#done);
           this.#done += length;
           at += length;
-          if (this.#done === this.#payloadLength) this.#begin("packets");
+          if (this.#done < this.#payloadLength) return undefined;
+          if (this.#packetCount > 0) this.#begin("packets");
+          else this.#finish();
           break;
         }
         case "packets": {
-          if (this.#done < this.#packetCount) {
-            const next = this.#gather(bytes, at, IsoPacket.size);
-            if (next < 0) return undefined;
-            const isWhole = next - at === IsoPacket.size;
-            this.#target.packet(this.#done, isWhole ? bytes : this.#partial, isWhole ? at : 0);
-            at = next;
-            this.#done++;
-          }
-          if (this.#done === this.#packetCount) {
-            this.#begin("header");
-            this.#target.submitted();
-          }
+          const next = this.#gather(bytes, at, IsoPacket.size);
+          if (next < 0) return undefined;
+          if (next - at === IsoPacket.size) this.#target.packet(this.#done, this.#view, byteOffset + at);
+          else this.#target.packet(this.#done, this.#partialView, 0);
+          at = next;
+          this.#done++;
+          if (this.#done === this.#packetCount) this.#finish();
           break;
         }
       }
@@ -88,15 +101,14 @@ export class CommandReader {
     return undefined;
   }
 
-  /** True while the current part needs no byte any more: an empty payload, no packets. */
-  #isComplete(): boolean {
-    if (this.#part === "payload") return this.#done === this.#payloadLength;
-    return this.#part === "packets" && this.#done === this.#packetCount;
-  }
-
   #begin(part: Part): void {
     this.#part = part;
     this.#done = 0;
+  }
+
+  #finish(): void {
+    this.#begin("header");
+    this.#target.submitted();
   }
 
   /** Position behind `size` bytes in one piece, at `at` or in `#partial`; -1 while they are not all there. */
@@ -110,44 +122,46 @@ export class CommandReader {
     return at + length;
   }
 
-  #header(bytes: Uint8Array, at: number): ProtocolError | undefined {
-    const command = HeaderBasic.command(bytes, at);
+  #header(header: DataView, at: number): ProtocolError | undefined {
+    const command = basic.command(header, at);
     switch (command) {
-      case Command.CMD_SUBMIT:
-        return this.#submit(bytes, at);
-      case Command.CMD_UNLINK:
-        return this.#target.unlink(bytes, at);
+      case CMD_SUBMIT:
+        return this.#submit(header, at);
+      case CMD_UNLINK:
+        return this.#target.unlink(header, at);
       default:
         return new ProtocolError("BAD_COMMAND", `command ${command} is neither CMD_SUBMIT nor CMD_UNLINK`);
     }
   }
 
-  #submit(bytes: Uint8Array, at: number): ProtocolError | undefined {
-    const length = CmdSubmit.transfer_buffer_length(bytes, at + BODY);
+  #submit(header: DataView, at: number): ProtocolError | undefined {
+    const length = submit.transfer_buffer_length(header, at + BODY);
     if (length < 0 || length > MAX_TRANSFER_LENGTH) {
       return new ProtocolError(
         "BAD_LENGTH",
         `transfer_buffer_length is ${length}, the limit is ${MAX_TRANSFER_LENGTH}`,
       );
     }
-    const packets = CmdSubmit.number_of_packets(bytes, at + BODY);
+    const packets = submit.number_of_packets(header, at + BODY);
     if (packets < -1 || packets > MAX_ISO_PACKETS) {
       return new ProtocolError(
         "BAD_LENGTH",
         `number_of_packets is ${packets}, the limit is ${MAX_ISO_PACKETS}`,
       );
     }
-    const direction = HeaderBasic.direction(bytes, at);
-    if (direction !== Direction.IN && direction !== Direction.OUT) {
+    const direction = basic.direction(header, at);
+    if (direction !== IN && direction !== OUT) {
       return new ProtocolError("BAD_FIELD", `direction is ${direction}, neither OUT (0) nor IN (1)`);
     }
-    const ep = HeaderBasic.ep(bytes, at);
+    const ep = basic.ep(header, at);
     if (ep > 15) return new ProtocolError("BAD_FIELD", `ep is ${ep}, above 15`);
-    const refused = this.#target.submit(bytes, at);
+    const refused = this.#target.submit(header, at);
     if (refused !== undefined) return refused;
-    this.#payloadLength = direction === Direction.OUT ? length : 0;
+    this.#payloadLength = direction === OUT ? length : 0;
     this.#packetCount = Math.max(packets, 0);
-    this.#begin("payload");
+    if (this.#payloadLength > 0) this.#begin("payload");
+    else if (this.#packetCount > 0) this.#begin("packets");
+    else this.#target.submitted();
     return undefined;
   }
 }

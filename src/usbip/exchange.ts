@@ -1,20 +1,28 @@
 import { createUrb, PACKET_WORDS, PacketWord, TransferStatus, type Urb } from "../usb/urb.ts";
 import { copyBytes } from "../wire/copy-bytes.ts";
 import { errnoOf } from "./errno.ts";
+import type { Page } from "./pages.ts";
 import { Command, HEADER_SIZE, HeaderBasic, IsoPacket, RetSubmit, RetUnlink } from "./pdu.ts";
 
 const BODY = HeaderBasic.size;
+// What is imported is looked up at each use; a constant of its own module is part of the compiled code.
+const basic = HeaderBasic.write;
+const answer = RetSubmit.write;
+const { RET_SUBMIT } = Command;
+/** The last 8 bytes of a RET_SUBMIT mean nothing. */
+const PADDING = HEADER_SIZE - 8;
 
 /** snd-usb-audio has at most 48 packets a URB, cameras 32 (linux: sound/usb, drivers/media/usb/uvc). */
 const KEPT_PACKETS = 64;
 const NO_PACKETS = new Int32Array(0);
 const NO_MEMORY = new Uint8Array(0);
+const NO_VIEW = new DataView(NO_MEMORY.buffer);
 /** No seqnum: those are not negative. */
 export const NOT_UNLINKED = -1;
 
 /**
- * One CMD_SUBMIT on its way to a RET_SUBMIT, and the CMD_UNLINK that may catch up with it. The transfer
- * stands behind the room for a header in one buffer, so that an answer leaves without being copied together.
+ * One CMD_SUBMIT on its way to a RET_SUBMIT, and the CMD_UNLINK that may catch up with it. The transfer stands in
+ * memory behind the room for a header, so that an answer leaves without being copied together.
  */
 export class Exchange {
   readonly urb: Urb;
@@ -30,36 +38,82 @@ export class Exchange {
   abandoned = false;
   /** The next of a list of exchanges: free ones, or those of a batch. */
   next: Exchange | undefined;
+  /**
+   * Where the answer stands: `size` bytes from `at`, its header and behind it the data, or what is said of it. 0 bytes
+   * while it has no memory.
+   */
+  memory: Uint8Array = NO_MEMORY;
+  at = 0;
+  size = 0;
+  /** The page that this is a piece of; nothing if it is memory of its own. */
+  page: Page | undefined;
+  /** Bytes that are counted for data that is lent, and memory for data that does not stand with the answer. */
+  reserved = 0;
+  apart: Uint8Array | undefined;
+  /** Bytes of the answer, once it is written. */
+  replyLength = 0;
   /** Its memory belongs to the device, which bounds it. */
   isOfDevice = false;
-  #memory: Uint8Array = NO_MEMORY;
-  /** The last answer, which stands at the front of the memory. Steady traffic has answers of one length. */
-  #reply: Uint8Array = NO_MEMORY;
+  #view: DataView = NO_VIEW;
+  /** The last memory of its own. Steady traffic has the same again and again. */
+  #own: Uint8Array = NO_MEMORY;
+  #ownView: DataView = NO_VIEW;
   #isLent = false;
 
   constructor(tag: number) {
     this.urb = createUrb(tag);
-    this.urb.offset = HEADER_SIZE;
   }
 
-  /** Room for a header, and behind it for the transfer. */
-  get memory(): Uint8Array {
-    return this.#memory;
+  /** Its memory is the last piece that was taken of a page. */
+  standIn(page: Page, size: number): void {
+    if (page !== this.page) {
+      this.page = page;
+      this.memory = page.bytes;
+      this.#view = page.view;
+    }
+    this.at = page.used - size;
+    this.size = size;
   }
 
-  set memory(memory: Uint8Array) {
-    if (memory === this.#memory) return;
-    this.#memory = memory;
-    this.urb.buffer = memory;
-    this.#reply = NO_MEMORY;
-    blankRetSubmit(memory);
+  standAlone(own: Uint8Array, size: number): void {
+    if (own !== this.#own) {
+      this.#own = own;
+      this.#ownView = new DataView(own.buffer, own.byteOffset, own.byteLength);
+    }
+    this.page = undefined;
+    this.memory = own;
+    this.#view = this.#ownView;
+    this.at = 0;
+    this.size = size;
+  }
+
+  /** The data stands behind the header of the answer. */
+  placeData(): void {
+    this.urb.buffer = this.memory;
+    this.urb.offset = this.at + HEADER_SIZE;
+  }
+
+  /** The data has memory for itself. */
+  keepApart(bytes: Uint8Array): void {
+    this.apart = bytes;
+    this.urb.buffer = bytes;
+    this.urb.offset = 0;
+  }
+
+  /** Gives up the memory that the data had for itself. */
+  leaveApart(): void {
+    this.apart = undefined;
+    this.urb.buffer = this.memory;
   }
 
   /** Lets go of memory that was given back. */
   forgetMemory(): void {
-    this.#memory = NO_MEMORY;
+    this.page = undefined;
+    this.memory = NO_MEMORY;
     this.urb.buffer = NO_MEMORY;
-    this.#reply = NO_MEMORY;
+    this.#view = NO_VIEW;
+    this.#own = NO_MEMORY;
+    this.#ownView = NO_VIEW;
   }
 
   /** The OUT data stands in memory that will be used for something else. */
@@ -77,20 +131,13 @@ export class Exchange {
   /** The device has no use for lent data any more. */
   takeBack(): void {
     this.#isLent = false;
-    this.urb.buffer = this.#memory;
-    this.urb.offset = HEADER_SIZE;
-  }
-
-  /** Moves lent data into memory of our own. */
-  settle(): void {
-    const { buffer, offset, length } = this.urb;
-    this.takeBack();
-    this.fill(buffer, offset, length, 0);
+    this.placeData();
   }
 
   /** Copies OUT data in; `position` counts from its start. */
   fill(bytes: Uint8Array, at: number, length: number, position: number): void {
-    copyBytes(bytes, at, length, this.#memory, HEADER_SIZE + position);
+    const { buffer, offset } = this.urb;
+    copyBytes(bytes, at, length, buffer, offset + position);
   }
 
   /** Bytes of memory that a transfer and its answer need, the packet table of the URB included. */
@@ -103,15 +150,17 @@ export class Exchange {
     if (this.urb.packets.length > KEPT_PACKETS * PACKET_WORDS) this.urb.packets = NO_PACKETS;
   }
 
-  /** Writes RET_SUBMIT and what belongs to it over the exchange's own buffer. */
-  encodeReply(isIn: boolean): Uint8Array {
-    const { urb } = this;
-    const { buffer } = urb;
+  /** Writes RET_SUBMIT and what belongs to it where the answer stands; the data is there already. */
+  writeReply(withData: boolean): void {
+    const { urb, at } = this;
     // A client whose buffer is smaller than what follows loses its link, or worse: never send more than asked.
     const actualLength =
-      urb.packetCount > 0 ? this.#settlePackets(isIn) : Math.min(Math.max(urb.actualLength, 0), urb.length);
-    encodeRetSubmit(
-      buffer,
+      urb.packetCount > 0
+        ? this.#settlePackets(withData)
+        : Math.min(Math.max(urb.actualLength, 0), urb.length);
+    writeRetSubmit(
+      this.#view,
+      at,
       this.seqnum,
       urb.status,
       actualLength,
@@ -119,13 +168,13 @@ export class Exchange {
       this.numberOfPackets,
       urb.errorCount,
     );
-    const end = encodePackets(urb.packets, urb.packetCount, buffer, HEADER_SIZE + (isIn ? actualLength : 0));
-    if (this.#reply.length !== end) this.#reply = buffer.subarray(0, end);
-    return this.#reply;
+    const data = HEADER_SIZE + (withData ? actualLength : 0);
+    this.replyLength = data + urb.packetCount * IsoPacket.size;
+    if (urb.packetCount > 0) writePackets(urb.packets, urb.packetCount, this.#view, at + data);
   }
 
   /** Clamps each packet to its length, moves IN data together, and gives the sum of what moved. */
-  #settlePackets(isIn: boolean): number {
+  #settlePackets(withData: boolean): number {
     const { buffer, packets, packetCount, offset } = this.urb;
     let sum = 0;
     for (let i = 0; i < packetCount * PACKET_WORDS; i += PACKET_WORDS) {
@@ -133,22 +182,17 @@ export class Exchange {
       const actual = Math.max(Math.min(packets[i + PacketWord.actualLength]!, length), 0);
       packets[i + PacketWord.actualLength] = actual;
       const from = offset + packets[i + PacketWord.offset]!;
-      if (isIn && from !== HEADER_SIZE + sum) buffer.copyWithin(HEADER_SIZE + sum, from, from + actual);
+      if (withData && from !== offset + sum) buffer.copyWithin(offset + sum, from, from + actual);
       sum += actual;
     }
     return sum;
   }
 }
 
-/** Begins a RET_SUBMIT with what is the same in all of them; Linux sends zeros for devid, direction and ep. */
-export function blankRetSubmit(bytes: Uint8Array): void {
-  bytes.fill(0, 0, HEADER_SIZE);
-  HeaderBasic.put.command(bytes, 0, Command.RET_SUBMIT);
-}
-
-/** Writes the fields of a RET_SUBMIT that was begun by `blankRetSubmit`. */
-export function encodeRetSubmit(
-  bytes: Uint8Array,
+/** Writes a RET_SUBMIT at `at`; Linux sends zeros for devid, direction and ep. */
+export function writeRetSubmit(
+  view: DataView,
+  at: number,
   seqnum: number,
   status: TransferStatus,
   actualLength: number,
@@ -156,25 +200,29 @@ export function encodeRetSubmit(
   numberOfPackets: number,
   errorCount: number,
 ): void {
-  HeaderBasic.put.seqnum(bytes, 0, seqnum);
-  RetSubmit.put.status(bytes, BODY, errnoOf(status));
-  RetSubmit.put.actual_length(bytes, BODY, actualLength);
-  RetSubmit.put.start_frame(bytes, BODY, startFrame);
-  RetSubmit.put.number_of_packets(bytes, BODY, numberOfPackets);
-  RetSubmit.put.error_count(bytes, BODY, errorCount);
+  basic.command(view, at, RET_SUBMIT);
+  basic.seqnum(view, at, seqnum);
+  basic.devid(view, at, 0);
+  basic.direction(view, at, 0);
+  basic.ep(view, at, 0);
+  answer.status(view, at + BODY, errnoOf(status));
+  answer.actual_length(view, at + BODY, actualLength);
+  answer.start_frame(view, at + BODY, startFrame);
+  answer.number_of_packets(view, at + BODY, numberOfPackets);
+  answer.error_count(view, at + BODY, errorCount);
+  view.setFloat64(at + PADDING, 0);
 }
 
-/** Writes packet descriptors with their original offsets; gives the position behind the last. */
-export function encodePackets(packets: Int32Array, count: number, bytes: Uint8Array, at: number): number {
-  let end = at;
+/** Writes packet descriptors with their original offsets. */
+export function writePackets(packets: Int32Array, count: number, view: DataView, at: number): void {
+  let to = at;
   for (let i = 0; i < count * PACKET_WORDS; i += PACKET_WORDS) {
-    IsoPacket.put.offset(bytes, end, packets[i + PacketWord.offset]!);
-    IsoPacket.put.length(bytes, end, packets[i + PacketWord.length]!);
-    IsoPacket.put.actual_length(bytes, end, packets[i + PacketWord.actualLength]!);
-    IsoPacket.put.status(bytes, end, errnoOf(packets[i + PacketWord.status]! as TransferStatus));
-    end += IsoPacket.size;
+    IsoPacket.write.offset(view, to, packets[i + PacketWord.offset]!);
+    IsoPacket.write.length(view, to, packets[i + PacketWord.length]!);
+    IsoPacket.write.actual_length(view, to, packets[i + PacketWord.actualLength]!);
+    IsoPacket.write.status(view, to, errnoOf(packets[i + PacketWord.status]! as TransferStatus));
+    to += IsoPacket.size;
   }
-  return end;
 }
 
 /** A RET_UNLINK: `cancelled` if the transfer ended early, else it had an answer of its own before. */

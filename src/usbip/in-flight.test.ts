@@ -17,7 +17,8 @@ test("requests are found under their seqnums, whatever comes and goes between th
       table.remove(seqnum);
       model.delete(seqnum);
     } else if (random(300) < 200 - model.size) {
-      table.add(seqnum, step);
+      table.put(table.vacancy(seqnum), seqnum, step);
+      assert.equal(table.vacancy(seqnum), -1);
       model.set(seqnum, step);
     }
     const probe = ((random(6) << 29) | (random(3) * 30 + random(9))) >>> 0;
@@ -29,7 +30,7 @@ test("requests are found under their seqnums, whatever comes and goes between th
 
 test("a request that is not there is removed without harm", () => {
   const table = new InFlight();
-  table.add(64, 1);
+  table.put(table.vacancy(64), 64, 1);
   table.remove(0);
   assert.equal(table.find(64), 1);
 });

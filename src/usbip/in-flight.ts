@@ -20,10 +20,15 @@ export class InFlight {
     return this.#tags[this.#place(seqnum)]!;
   }
 
-  /** `seqnum` is not in the table, and `tag` is not negative. */
-  add(seqnum: number, tag: number): void {
+  /** The place that `put` gives to a seqnum; -1 if a request has it already. Nothing may come or go in between. */
+  vacancy(seqnum: number): number {
     if (2 * this.#count >= this.#tags.length) this.#grow();
     const place = this.#place(seqnum);
+    return this.#tags[place] === FREE ? place : -1;
+  }
+
+  /** `tag` is not negative. */
+  put(place: number, seqnum: number, tag: number): void {
     this.#seqnums[place] = seqnum;
     this.#tags[place] = tag;
     this.#count++;

@@ -1,17 +1,16 @@
 import type { Exchange } from "./exchange.ts";
 import { ReplyBatch } from "./reply-batch.ts";
 
-/** Batches with pages. A peer that has more on their way reads so slowly that pages are wasted on it. */
-const PAGED_BATCHES = 4;
+/** Batches that are kept for later. */
+const IDLE_MAX = 4;
 
 /** Answers of one session, from when they are known until the link has taken them. */
 export class Replies {
   readonly #write: (chunks: readonly Uint8Array[], written: () => void) => void;
   readonly #free: (first: Exchange | undefined) => void;
   readonly #left = (batch: ReplyBatch): void => this.#batchLeft(batch);
-  #pagedBatches = 1;
   readonly #idle: ReplyBatch[] = [];
-  #batch = new ReplyBatch(true, this.#left);
+  #batch = new ReplyBatch(this.#left);
   #looseWaiting = 0;
 
   /** `free` gets the first of a list of exchanges whose answers have left. */
@@ -29,8 +28,8 @@ export class Replies {
   }
 
   /** The answer to a transfer; it stands in the memory of its exchange. */
-  add(bytes: Uint8Array, exchange: Exchange): void {
-    this.#batch.addReply(bytes, exchange);
+  add(exchange: Exchange): void {
+    this.#batch.add(exchange);
   }
 
   addLoose(bytes: Uint8Array): void {
@@ -42,21 +41,20 @@ export class Replies {
     const batch = this.#batch;
     if (batch.isEmpty) return;
     batch.seal();
-    this.#batch = this.#idle.pop() ?? this.#anotherBatch();
+    this.#batch = this.#idle.pop() ?? new ReplyBatch(this.#left);
     this.#looseWaiting += batch.looseBytes;
     this.#write(batch.chunks, batch.left);
+  }
+
+  /** Lets go of memory that was given back. */
+  forgetMemory(): void {
+    for (const batch of this.#idle) batch.forget();
   }
 
   #batchLeft(batch: ReplyBatch): void {
     this.#looseWaiting -= batch.looseBytes;
     this.#free(batch.exchanges);
     batch.clear();
-    if (batch.hasPages) this.#idle.push(batch);
-  }
-
-  #anotherBatch(): ReplyBatch {
-    if (this.#pagedBatches === PAGED_BATCHES) return new ReplyBatch(false, this.#left);
-    this.#pagedBatches++;
-    return new ReplyBatch(true, this.#left);
+    if (this.#idle.length < IDLE_MAX) this.#idle.push(batch);
   }
 }

@@ -1,92 +1,100 @@
 import type { Exchange } from "./exchange.ts";
 
-/** Holds the answers of 32 bulk transfers of 512 bytes, twice over. */
-const PAGE_BYTES = 32 << 10;
-/** Up to here copying an answer is cheaper than handing it to the link as a chunk of its own. */
-const COPIED_MAX = 4 << 10;
+/** What a batch remembers of the last time. */
+const KEPT_CHUNKS = 64;
+const NO_MEMORY = new Uint8Array(0);
 
 /**
- * Replies that leave together, and what becomes free when they have left. Small ones are copied into pages: a
- * link spends more on each chunk than on the bytes in it. A batch is used again after it has left.
+ * Replies that leave together, and what becomes free when they have left. Those that stand side by side in memory
+ * leave in one chunk: a link spends more on a chunk than on the bytes in it. A batch is used again after it has left.
  */
 export class ReplyBatch {
-  /** What is to be sent; complete after `seal`. */
+  /** What is to be sent; complete after `seal`. Steady traffic sends the same views of memory each time. */
   readonly chunks: Uint8Array[] = [];
+  /** The memory of each of them. */
+  readonly #memories: Uint8Array[] = [];
+  #count = 0;
   /** The first of the exchanges that are free when the batch has left. */
   exchanges: Exchange | undefined;
   /** Bytes of answers that belong to no exchange. */
   looseBytes = 0;
   /** Runs when the link has taken the batch. */
   readonly left: () => void;
-  /** Nothing: every answer is a chunk of its own. */
-  #page: Uint8Array | undefined;
-  /** Bytes of the page that are used, and from where on they are in no chunk yet. */
-  #used = 0;
+  /** The replies that are in no chunk yet: they stand side by side, and the memory of the last one ends at `#end`. */
+  #memory: Uint8Array = NO_MEMORY;
   #from = 0;
-  /** The last piece of the page that was sent. Steady traffic sends the same piece again. */
-  #piece: Uint8Array = new Uint8Array(0);
+  #to = 0;
+  #end = 0;
 
-  /** A batch without pages costs a peer that does not read nothing but the answers themselves. */
-  constructor(hasPages: boolean, left: (batch: ReplyBatch) => void) {
-    if (hasPages) this.#page = new Uint8Array(PAGE_BYTES);
+  constructor(left: (batch: ReplyBatch) => void) {
     this.left = () => left(this);
   }
 
-  get hasPages(): boolean {
-    return this.#page !== undefined;
-  }
-
   get isEmpty(): boolean {
-    return this.chunks.length === 0 && this.#used === this.#from;
+    return this.#count === 0 && this.#to === this.#from;
   }
 
-  addReply(bytes: Uint8Array, exchange: Exchange): void {
-    this.#add(bytes);
+  /** The reply of an exchange, which has written it. */
+  add(exchange: Exchange): void {
+    const { memory, at, replyLength } = exchange;
+    if (memory === this.#memory && at === this.#end) {
+      // The one before was shorter than its memory.
+      if (this.#to < at) memory.copyWithin(this.#to, at, at + replyLength);
+      this.#to += replyLength;
+    } else {
+      this.#cut();
+      this.#memory = memory;
+      this.#from = at;
+      this.#to = at + replyLength;
+    }
+    this.#end = at + exchange.size;
     exchange.next = this.exchanges;
     this.exchanges = exchange;
   }
 
   addLoose(bytes: Uint8Array): void {
-    this.#add(bytes);
+    this.#cut();
+    this.#put(bytes, 0, bytes.length);
     this.looseBytes += bytes.length;
   }
 
   /** Ends the batch: nothing is added until it has left. */
   seal(): void {
-    if (this.#page === undefined || this.#used === this.#from) return;
-    if (this.#piece.byteOffset !== this.#from || this.#piece.length !== this.#used - this.#from) {
-      this.#piece = this.#page.subarray(this.#from, this.#used);
-    }
-    this.chunks.push(this.#piece);
-    this.#from = this.#used;
+    this.#cut();
+    if (this.chunks.length > this.#count) this.chunks.length = this.#count;
   }
 
   /** Makes the batch as good as new. */
   clear(): void {
-    this.chunks.length = 0;
     this.exchanges = undefined;
     this.looseBytes = 0;
-    this.#used = 0;
-    this.#from = 0;
+    this.#count = 0;
+    if (this.chunks.length > KEPT_CHUNKS) this.forget();
   }
 
-  #add(bytes: Uint8Array): void {
-    if (this.#page === undefined || bytes.length > COPIED_MAX) {
-      this.seal();
-      this.chunks.push(bytes);
-      return;
-    }
-    if (this.#used + bytes.length > this.#page.length) this.#turnPage();
-    this.#page.set(bytes, this.#used);
-    this.#used += bytes.length;
+  /** Lets go of memory that was given back. */
+  forget(): void {
+    this.chunks.length = 0;
+    this.#memories.length = 0;
   }
 
-  /** The old one stays in a chunk until the batch has left. */
-  #turnPage(): void {
-    this.seal();
-    this.#page = new Uint8Array(PAGE_BYTES);
-    this.#piece = new Uint8Array(0);
-    this.#used = 0;
+  #cut(): void {
+    if (this.#to > this.#from) this.#put(this.#memory, this.#from, this.#to);
+    this.#memory = NO_MEMORY;
     this.#from = 0;
+    this.#to = 0;
+    this.#end = 0;
+  }
+
+  #put(memory: Uint8Array, from: number, to: number): void {
+    const place = this.#count++;
+    const last = this.chunks[place];
+    const isSame =
+      memory === this.#memories[place] &&
+      last?.byteOffset === memory.byteOffset + from &&
+      last.length === to - from;
+    if (isSame) return;
+    this.chunks[place] = memory.subarray(from, to);
+    this.#memories[place] = memory;
   }
 }

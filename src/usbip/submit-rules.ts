@@ -2,12 +2,17 @@ import { REQUEST_DIRECTION_IN, Setup } from "../usb/setup.ts";
 import { isIn, PACKET_WORDS, PacketWord, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
 import { TransferFlag } from "./pdu.ts";
 
+// What is imported is looked up at each use; a constant of its own module is part of the compiled code.
+const { SHORT_NOT_OK, ISO_ASAP, ZERO_PACKET } = TransferFlag;
+const { shortNotOk, isoAsap, zeroPacket } = UrbFlag;
+const { control, isochronous } = TransferType;
+
 /** The flags of the waist that `transfer_flags` asks for. */
 export function urbFlags(transferFlags: number): number {
   let flags = 0;
-  if (transferFlags & TransferFlag.SHORT_NOT_OK) flags |= UrbFlag.shortNotOk;
-  if (transferFlags & TransferFlag.ISO_ASAP) flags |= UrbFlag.isoAsap;
-  if (transferFlags & TransferFlag.ZERO_PACKET) flags |= UrbFlag.zeroPacket;
+  if (transferFlags & SHORT_NOT_OK) flags |= shortNotOk;
+  if (transferFlags & ISO_ASAP) flags |= isoAsap;
+  if (transferFlags & ZERO_PACKET) flags |= zeroPacket;
   return flags;
 }
 
@@ -22,8 +27,8 @@ export function isSubmitSound(
   packetCount: number,
   bmRequestType: number,
 ): boolean {
-  if (packetCount > 0 && type !== TransferType.isochronous) return false;
-  if (type !== TransferType.control || length === 0) return true;
+  if (packetCount > 0 && type !== isochronous) return false;
+  if (type !== control || length === 0) return true;
   return isIn(endpoint) === ((bmRequestType & REQUEST_DIRECTION_IN) !== 0);
 }
 
@@ -43,7 +48,7 @@ export function packetsAreSound({ packets, packetCount, length }: Urb): boolean 
 export function isPortReset(urb: Urb): boolean {
   const { setup } = urb;
   return (
-    urb.type === TransferType.control &&
+    urb.type === control &&
     Setup.bmRequestType(setup, 0) === 0x23 &&
     Setup.bRequest(setup, 0) === 3 &&
     Setup.wValue(setup, 0) === 4

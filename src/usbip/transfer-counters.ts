@@ -6,10 +6,13 @@ const STATUSES = Object.keys(TransferStatus).length;
 /** Bucket 0 is below a microsecond, bucket n below 2^n, the last one everything from 2^22 us (4 s) on. */
 const BUCKETS = 24;
 
+const { ok } = TransferStatus;
+
 /** Places in the block, in words of 8 bytes. */
 const SUBMITTED = 0;
 const BYTES_IN = 1;
 const BYTES_OUT = 2;
+/** Of those that ended well nobody counts but their endpoint. */
 const BY_STATUS = 3;
 const HISTOGRAMS = BY_STATUS + STATUSES;
 const WORDS = HISTOGRAMS + ENDPOINT_SLOTS * BUCKETS;
@@ -61,7 +64,7 @@ export class TransferCounters {
   ended(endpoint: number, status: TransferStatus, bytes: number, tookUs: number): void {
     const words = this.#words;
     words[isIn(endpoint) ? BYTES_IN : BYTES_OUT]! += bytes;
-    words[BY_STATUS + status]! += 1;
+    if (status !== ok) words[BY_STATUS + status]! += 1;
     // 2^n has n + 1 bits; 0 has none.
     const bits = 32 - Math.clz32(tookUs);
     words[histogramOf(endpointSlot(endpoint)) + Math.min(bits, BUCKETS - 1)]! += 1;
@@ -71,18 +74,18 @@ export class TransferCounters {
   read(): TransferFigures {
     const words = this.#words.slice();
     const errors: Partial<Record<keyof typeof TransferStatus, number>> = {};
-    let urbs = 0;
     for (const [name, status] of Object.entries(TransferStatus)) {
       const count = words[BY_STATUS + status]!;
-      urbs += count;
-      if (count > 0 && status !== TransferStatus.ok) errors[name as keyof typeof TransferStatus] = count;
+      if (count > 0) errors[name as keyof typeof TransferStatus] = count;
     }
+    let urbs = 0;
     const endpoints: EndpointFigures[] = [];
     for (let slot = 0; slot < ENDPOINT_SLOTS; slot++) {
       const latency = Array.from(words.subarray(histogramOf(slot), histogramOf(slot + 1)));
       while (latency.at(-1) === 0) latency.pop();
       if (latency.length === 0) continue;
       const used = latency.reduce((sum, count) => sum + count, 0);
+      urbs += used;
       endpoints.push({ address: slotAddress(slot), urbs: used, latency });
     }
     return {

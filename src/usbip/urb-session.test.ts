@@ -409,6 +409,22 @@ test("a large read comes into memory of the device, which has it back when the a
   assert(!memory.isTaken);
 });
 
+test("lent data counts against the limit, with the answer to it", () => {
+  const { wire, device } = imported({ urbs: 8, bytes: 4096, looseBytes: 1 << 20 }, true);
+  wire.send(submit({ seqnum: 1, payload: new Uint8Array(4096) }));
+  assert.equal(wire.received(), retSubmit(1, -12, 0));
+  wire.send(submit({ seqnum: 2, payload: new Uint8Array(1024) }));
+  wire.send(submit({ seqnum: 3, payload: new Uint8Array(4096) }));
+  assert.equal(wire.received(), retSubmit(3, -12, 0));
+  device.finish(device.held[0]!);
+  assert.equal(wire.received(), retSubmit(2, 0, 1024));
+  const figures = wire.counters!.read();
+  assert.deepEqual([figures.urbs, figures.inFlight, figures.errors], [3, 0, { noMemory: 2 }]);
+  wire.send(submit({ seqnum: 1, payload: DATA }));
+  device.finish(device.held[0]!);
+  assert.equal(wire.received(), retSubmit(1, 0, 4));
+});
+
 test("a payload in pieces is put together", () => {
   const { wire, device } = imported(undefined, true);
   const bytes = submit({ seqnum: 7, payload: DATA });
@@ -429,6 +445,24 @@ test("small answers of one batch leave in one chunk, large ones in their own, in
   const [first, second, third] = [retSubmit(2, 0, 0), retSubmit(1, 0, 8192), retSubmit(3, 0, 0)];
   assert.equal(wire.received(), `${first}${second}${"ab".repeat(8192)}${third}`);
   assert.deepEqual(wire.lastChunks, [48, 48 + 8192, 48]);
+});
+
+test("short answers of one batch are moved together, whatever waits between them", () => {
+  const { wire, device } = imported();
+  wire.send(...[1, 2, 3, 4].map((seqnum) => submit({ seqnum, in: true, length: 512 })));
+  const [one, two, waits, four] = device.held.slice();
+  device.finish(one!, TransferStatus.ok, DATA);
+  device.finish(two!, TransferStatus.ok, DATA.subarray(0, 2));
+  device.finish(four!, TransferStatus.ok, DATA);
+  const answers = [
+    `${retSubmit(1, 0, 4)}c0ffee01`,
+    `${retSubmit(2, 0, 2)}c0ff`,
+    `${retSubmit(4, 0, 4)}c0ffee01`,
+  ];
+  assert.equal(wire.received(), answers.join(""));
+  assert.deepEqual(wire.lastChunks, [48 + 4 + 48 + 2, 48 + 4]);
+  device.finish(waits!, TransferStatus.ok, DATA);
+  assert.equal(wire.received(), `${retSubmit(3, 0, 4)}c0ffee01`);
 });
 
 test("every answer is counted once, with the bytes that moved and the time it took", () => {

@@ -1,37 +1,29 @@
-import type { BufferPool, UsbDevice, UsbHost } from "../usb/device.ts";
+import type { UsbDevice, UsbHost } from "../usb/device.ts";
 import type { EndpointMap } from "../usb/endpoint-map.ts";
-import { HeapPool } from "../usb/heap-pool.ts";
 import type { Loop } from "../usb/loop.ts";
-import { isIn, PACKET_WORDS, PacketWord, TransferStatus, TransferType, type Urb } from "../usb/urb.ts";
+import { isIn, PACKET_WORDS, TransferStatus, TransferType, type Urb } from "../usb/urb.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { CommandReader, type CommandTarget } from "./command-reader.ts";
 import { EarlyUnlinks } from "./early-unlinks.ts";
-import {
-  blankRetSubmit,
-  Exchange,
-  encodePackets,
-  encodeRetSubmit,
-  encodeRetUnlink,
-  NOT_UNLINKED,
-} from "./exchange.ts";
+import { Exchange, encodeRetUnlink, NOT_UNLINKED } from "./exchange.ts";
 import { InFlight } from "./in-flight.ts";
-import {
-  CmdSubmit,
-  CmdUnlink,
-  Direction,
-  HEADER_SIZE,
-  HeaderBasic,
-  IsoPacket,
-  MAX_ISO_PACKETS,
-} from "./pdu.ts";
+import { CmdSubmit, CmdUnlink, Direction, HeaderBasic } from "./pdu.ts";
+import { RefusedSubmit, readPacket } from "./refused-submit.ts";
 import { Replies } from "./replies.ts";
 import type { SessionLimits } from "./session-limits.ts";
 import { isPortReset, isSubmitSound, packetsAreSound, urbFlags } from "./submit-rules.ts";
 import { TransferCounters } from "./transfer-counters.ts";
+import { TransferMemory } from "./transfer-memory.ts";
 import type { SessionTrace } from "./urb-trace.ts";
 
 const BODY = HeaderBasic.size;
 const SETUP_AT = BODY + CmdSubmit.size - 8;
+// What is imported is looked up at each use; a constant of its own module is part of the compiled code.
+const basic = HeaderBasic.read;
+const request = CmdSubmit.read;
+const { ok, stall, cancelled, invalid, noMemory } = TransferStatus;
+const { control } = TransferType;
+const { IN } = Direction;
 
 /** What the URB phase asks of the connection. */
 export interface UrbOutput {
@@ -39,7 +31,9 @@ export interface UrbOutput {
   end(cause: ProtocolError | "unplugged"): void;
 }
 
-const NOT_YET = -1;
+/** When the bytes came that are being taken in, and when the first answer to them was there. */
+const ARRIVED = 0;
+const ANSWERED = 1;
 /** Longer than any bucket tells apart. */
 const LONG_US = 1 << 30;
 
@@ -57,9 +51,7 @@ export class UrbSession implements UsbHost, CommandTarget {
   readonly #limits: SessionLimits;
   readonly #trace: SessionTrace | undefined;
   readonly #reader = new CommandReader(this);
-  readonly #memory: HeapPool;
-  /** Of this session's time: the device may be open again, with other memory, while answers still leave. */
-  readonly #deviceMemory: BufferPool | undefined;
+  readonly #memory: TransferMemory;
   readonly #earlyUnlinks: EarlyUnlinks;
   /** seqnum of the last CMD_SUBMIT. One client counts upwards, through 2^32. */
   #lastSubmit: number | undefined;
@@ -68,16 +60,9 @@ export class UrbSession implements UsbHost, CommandTarget {
   /** The first of those that are free. */
   #free: Exchange | undefined;
   readonly #inFlight = new InFlight();
-  /** Packet descriptors of a refused submit, which has no memory of its own. */
-  readonly #refusedPackets = new Int32Array(MAX_ISO_PACKETS * PACKET_WORDS);
-  /** The submit that is being read: a transfer to carry out, or nothing for an answer that is known already. */
+  /** The submit that is being read: a transfer to carry out, or nothing for one that is refused. */
   #incoming: Exchange | undefined;
-  #incomingSeqnum = 0;
-  #incomingEndpoint = 0;
-  #incomingPackets = 0;
-  /** The answer, where there is no transfer: to the CMD_UNLINK that came first, or how the submit is refused. */
-  #incomingUnlink = NOT_UNLINKED;
-  #refusal: TransferStatus = TransferStatus.invalid;
+  readonly #refused = new RefusedSubmit();
   readonly #replies: Replies;
   #flushIsDue = false;
   readonly #sendDue = (): void => {
@@ -87,9 +72,10 @@ export class UrbSession implements UsbHost, CommandTarget {
   readonly #lends: boolean;
   /** URBs in flight whose OUT data stands where it arrived. */
   #lent = 0;
-  /** When the bytes came that are being taken in, and when the first answer to them was there. */
-  #arrivedMs = 0;
-  #answeredMs = NOT_YET;
+  /** `ARRIVED` and `ANSWERED`. A number with a fraction that goes from field to field is an object on its way. */
+  readonly #times = new Float64Array(2);
+  /** The clock was looked at for an answer to these bytes. */
+  #isAnswered = false;
   /** Bytes are being taken in; what they lead to is sent at the end. */
   #reading = false;
   #over = false;
@@ -105,15 +91,15 @@ export class UrbSession implements UsbHost, CommandTarget {
   ) {
     this.#device = device;
     this.#lends = device.takesLentData ?? false;
-    this.#deviceMemory = device.memory;
     this.#devid = devid;
     this.#map = map;
     this.#loop = loop;
     this.#output = output;
     this.#limits = limits;
     this.#trace = trace;
-    this.#memory = new HeapPool(limits.bytes, () => {
+    this.#memory = new TransferMemory(limits.bytes, device.memory, () => {
       for (let free = this.#free; free !== undefined; free = free.next) free.forgetMemory();
+      this.#replies.forgetMemory();
     });
     this.#replies = new Replies(
       (chunks, written) => output.write(chunks, written),
@@ -127,12 +113,12 @@ export class UrbSession implements UsbHost, CommandTarget {
 
   receive(bytes: Uint8Array): void {
     if (this.#over) return;
-    this.#arrivedMs = this.#loop.now();
+    this.#times[ARRIVED] = this.#loop.now();
     this.#reading = true;
     const error = this.#reader.receive(bytes);
     if (!this.#over) this.#device.flush();
     this.#reading = false;
-    this.#answeredMs = NOT_YET;
+    this.#isAnswered = false;
     if (this.#lent > 0) this.#settleLent();
     if (this.#over) return;
     this.#send();
@@ -153,108 +139,133 @@ export class UrbSession implements UsbHost, CommandTarget {
     this.#earlyUnlinks.clear();
   }
 
-  submit(header: Uint8Array, at: number): ProtocolError | undefined {
+  submit(header: DataView, at: number): ProtocolError | undefined {
     const strange = this.#checkDevice(header, at);
     if (strange !== undefined) return strange;
-    const seqnum = HeaderBasic.seqnum(header, at);
-    if (this.#inFlight.find(seqnum) >= 0) {
+    const seqnum = basic.seqnum(header, at);
+    const place = this.#inFlight.vacancy(seqnum);
+    if (place < 0) {
       return new ProtocolError("DUPLICATE_SEQNUM", `seqnum ${seqnum} is in flight`);
     }
-    this.#incomingSeqnum = seqnum;
-    this.#lastSubmit = seqnum;
+    // A whole number of 32 bits is no object, whatever its value.
+    this.#lastSubmit = seqnum | 0;
     this.counters.submitted();
-    this.#incomingPackets = CmdSubmit.number_of_packets(header, at + BODY);
-    const length = CmdSubmit.transfer_buffer_length(header, at + BODY);
-    const packetCount = Math.max(this.#incomingPackets, 0);
-
-    const ep = HeaderBasic.ep(header, at);
-    const endpoint = HeaderBasic.direction(header, at) === Direction.IN ? ep | 0x80 : ep;
-    this.#incomingEndpoint = endpoint;
+    const ep = basic.ep(header, at);
+    const endpoint = basic.direction(header, at) === IN ? ep | 0x80 : ep;
+    const unlinkSeqnum = this.#earlyUnlinks.take(seqnum) ?? NOT_UNLINKED;
     this.#incoming = undefined;
-    this.#incomingUnlink = this.#earlyUnlinks.take(seqnum) ?? NOT_UNLINKED;
-    if (this.#incomingUnlink !== NOT_UNLINKED) return undefined;
-    const type = ep === 0 ? TransferType.control : this.#map.find(endpoint)?.type;
-    // The kernel's own server does not answer at all, and loses the payload in the stream.
-    if (type === undefined) return this.#refuse(TransferStatus.stall);
-    // Before memory is taken: a refusal must cost the host no more than it costs the peer.
-    if (!isSubmitSound(type, endpoint, length, packetCount, header[at + SETUP_AT]!)) {
-      return this.#refuse(TransferStatus.invalid);
+    const status =
+      unlinkSeqnum === NOT_UNLINKED ? this.#begin(header, at, seqnum, endpoint, place) : cancelled;
+    if (status !== ok) {
+      const numberOfPackets = request.number_of_packets(header, at + BODY);
+      this.#refused.begin(seqnum, endpoint, numberOfPackets, status, unlinkSeqnum);
     }
-    const exchange = this.#take(endpoint, length, packetCount);
-    if (exchange === undefined) return this.#refuse(TransferStatus.noMemory);
+    return undefined;
+  }
+
+  /** Makes the transfer that a CMD_SUBMIT asks for, or says why there is none. */
+  #begin(header: DataView, at: number, seqnum: number, endpoint: number, place: number): TransferStatus {
+    const type = (endpoint & 15) === 0 ? control : this.#map.find(endpoint)?.type;
+    // The kernel's own server does not answer at all, and loses the payload in the stream.
+    if (type === undefined) return stall;
+    const length = request.transfer_buffer_length(header, at + BODY);
+    const numberOfPackets = request.number_of_packets(header, at + BODY);
+    const packetCount = numberOfPackets > 0 ? numberOfPackets : 0;
+    // Before memory is taken: a refusal must cost the host no more than it costs the peer.
+    if (!isSubmitSound(type, endpoint, length, packetCount, header.getUint8(at + SETUP_AT))) return invalid;
+    const exchange = this.#free ?? this.#grow();
+    if (exchange === undefined) return noMemory;
     const { urb } = exchange;
+    urb.endpoint = endpoint;
+    urb.type = type;
+    urb.length = length;
+    urb.packetCount = packetCount;
+    if (!this.#takeMemory(exchange)) return noMemory;
+    this.#free = exchange.next;
     exchange.seqnum = seqnum;
-    exchange.arrivedMs = this.#arrivedMs;
-    exchange.numberOfPackets = this.#incomingPackets;
+    exchange.arrivedMs = this.#times[ARRIVED]!;
+    exchange.numberOfPackets = numberOfPackets;
     exchange.unlinkSeqnum = NOT_UNLINKED;
     exchange.abandoned = false;
 
-    urb.endpoint = endpoint;
-    urb.type = type;
-    urb.flags = urbFlags(CmdSubmit.transfer_flags(header, at + BODY));
-    urb.interval = CmdSubmit.interval(header, at + BODY);
-    urb.startFrame = CmdSubmit.start_frame(header, at + BODY);
+    urb.flags = urbFlags(request.transfer_flags(header, at + BODY));
+    urb.interval = request.interval(header, at + BODY);
+    urb.startFrame = request.start_frame(header, at + BODY);
     urb.streamId = 0;
-    urb.length = length;
-    urb.packetCount = packetCount;
-    urb.status = TransferStatus.ok;
+    urb.status = ok;
     urb.actualLength = 0;
     urb.errorCount = 0;
-    if (type === TransferType.control) {
-      for (let i = 0; i < 8; i++) urb.setup[i] = header[at + SETUP_AT + i]!;
+    if (type === control) {
+      for (let i = 0; i < 8; i++) urb.setup[i] = header.getUint8(at + SETUP_AT + i);
     }
+    this.#inFlight.put(place, seqnum, urb.tag);
     this.#incoming = exchange;
-    return undefined;
+    return ok;
   }
 
   payload(bytes: Uint8Array, at: number, length: number, position: number): void {
     const exchange = this.#incoming;
     if (exchange === undefined) return;
     const { urb } = exchange;
-    // With packets behind it, the submit may be whole only when these bytes are no longer there.
-    const isWhole = length === urb.length && urb.packetCount === 0;
-    if (isWhole && this.#lends && urb.type !== TransferType.control) {
+    if (exchange.reserved > 0 && length === urb.length) {
       exchange.lend(bytes, at);
       this.#lent++;
-    } else {
-      exchange.fill(bytes, at, length, position);
+      return;
     }
+    if (exchange.reserved > 0) this.#memory.takeReserved(exchange);
+    exchange.fill(bytes, at, length, position);
   }
 
-  packet(index: number, bytes: Uint8Array, at: number): void {
-    const packets = this.#incoming?.urb.packets ?? this.#refusedPackets;
-    const word = index * PACKET_WORDS;
-    packets[word + PacketWord.offset] = IsoPacket.offset(bytes, at);
-    packets[word + PacketWord.length] = IsoPacket.length(bytes, at);
-    packets[word + PacketWord.actualLength] = 0;
-    packets[word + PacketWord.status] = TransferStatus.notDone;
+  packet(index: number, descriptor: DataView, at: number): void {
+    if (this.#incoming === undefined) this.#refused.packet(index, descriptor, at);
+    else readPacket(this.#incoming.urb.packets, index, descriptor, at);
   }
 
   submitted(): void {
-    if (this.#incoming !== undefined) this.#start(this.#incoming);
-    else if (this.#incomingUnlink === NOT_UNLINKED) this.#answerRefused();
-    else this.#answerUnlinked();
+    if (this.#incoming === undefined) this.#answerRefused();
+    else this.#start(this.#incoming);
+  }
+
+  #answerRefused(): void {
+    this.counters.ended(this.#refused.endpoint, this.#refused.status, 0, 0);
+    this.#replies.addLoose(this.#refused.encodeAnswer());
   }
 
   #start(exchange: Exchange): void {
     const { urb } = exchange;
-    if (!packetsAreSound(urb)) {
-      urb.status = TransferStatus.invalid;
+    // Not before: a submit that comes in pieces would keep a page.
+    if (exchange.size === 0 && !this.#memory.takeHeader(exchange)) {
+      this.#giveUp(exchange);
+      return;
+    }
+    if (urb.packetCount > 0 && !packetsAreSound(urb)) {
+      this.#inFlight.remove(exchange.seqnum);
+      urb.status = invalid;
       urb.startFrame = 0;
-      this.#replies.add(exchange.encodeReply(false), exchange);
+      exchange.writeReply(false);
+      this.#replies.add(exchange);
       this.#count(exchange);
       return;
     }
-    this.#inFlight.add(exchange.seqnum, urb.tag);
     if (isPortReset(urb)) this.#resetDevice(exchange);
     else this.#device.submit(urb);
   }
 
-  unlink(header: Uint8Array, at: number): ProtocolError | undefined {
+  /** There is no memory for the answer of a transfer that has not begun. */
+  #giveUp(exchange: Exchange): void {
+    const { seqnum, numberOfPackets, urb } = exchange;
+    this.#inFlight.remove(seqnum);
+    if (exchange.isLent) this.#takeBack(exchange);
+    this.#release(exchange);
+    this.#refused.begin(seqnum, urb.endpoint, numberOfPackets, noMemory, NOT_UNLINKED);
+    this.#answerRefused();
+  }
+
+  unlink(header: DataView, at: number): ProtocolError | undefined {
     const strange = this.#checkDevice(header, at);
     if (strange !== undefined) return strange;
-    const seqnum = HeaderBasic.seqnum(header, at);
-    const submitSeqnum = CmdUnlink.seqnum(header, at + BODY);
+    const seqnum = basic.seqnum(header, at);
+    const submitSeqnum = CmdUnlink.read.seqnum(header, at + BODY);
     const exchange = this.#exchanges[this.#inFlight.find(submitSeqnum)];
     if (
       exchange === undefined &&
@@ -281,24 +292,22 @@ export class UrbSession implements UsbHost, CommandTarget {
   complete(urb: Urb): void {
     const exchange = this.#exchanges[urb.tag]!;
     const { seqnum, unlinkSeqnum } = exchange;
-    if (exchange.isLent) {
-      exchange.takeBack();
-      this.#lent--;
-    }
+    if (exchange.isLent) this.#takeBack(exchange);
     // Another request may have the seqnum of an abandoned one by now.
     if (!exchange.abandoned) this.#inFlight.remove(seqnum);
-    if (urb.type === TransferType.control && urb.status === TransferStatus.ok) this.#map.completed(urb.setup);
+    if (urb.type === control && urb.status === ok) this.#map.completed(urb.setup);
     if (this.#over || exchange.abandoned) {
       this.#count(exchange);
       this.#release(exchange);
       return;
     }
-    if (unlinkSeqnum !== NOT_UNLINKED && urb.status === TransferStatus.cancelled) {
+    if (unlinkSeqnum !== NOT_UNLINKED && urb.status === cancelled) {
       this.#count(exchange);
       this.#release(exchange);
       this.#replies.addLoose(encodeRetUnlink(unlinkSeqnum, true));
     } else {
-      this.#replies.add(exchange.encodeReply(isIn(urb.endpoint)), exchange);
+      exchange.writeReply(isIn(urb.endpoint));
+      this.#replies.add(exchange);
       this.#count(exchange);
       // Finished before the cancel took effect: its own answer goes first, or the client drops the link.
       if (unlinkSeqnum !== NOT_UNLINKED) this.#replies.addLoose(encodeRetUnlink(unlinkSeqnum, false));
@@ -312,8 +321,8 @@ export class UrbSession implements UsbHost, CommandTarget {
     this.#end("unplugged");
   }
 
-  #checkDevice(header: Uint8Array, at: number): ProtocolError | undefined {
-    const devid = HeaderBasic.devid(header, at);
+  #checkDevice(header: DataView, at: number): ProtocolError | undefined {
+    const devid = basic.devid(header, at);
     if (devid === this.#devid) return undefined;
     return new ProtocolError("BAD_DEVICE", `devid is ${hex(devid)}, but ${hex(this.#devid)} was imported`);
   }
@@ -323,20 +332,18 @@ export class UrbSession implements UsbHost, CommandTarget {
     return this.#lastSubmit === undefined || ((seqnum - this.#lastSubmit) | 0) > 0;
   }
 
-  #take(endpoint: number, length: number, packetCount: number): Exchange | undefined {
-    const exchange = this.#free ?? this.#grow();
-    if (exchange === undefined) return undefined;
+  #takeMemory(exchange: Exchange): boolean {
+    const { endpoint, type, length, packetCount } = exchange.urb;
+    // With packets behind it, a submit may be whole only when its data is no longer where it arrived.
+    const borrows = this.#lends && !isIn(endpoint) && length > 0 && type !== control;
+    if (borrows && packetCount === 0) return this.#memory.reserve(exchange, length);
     const bytes = Exchange.bytesFor(length, packetCount);
     // OUT data is copied once in any case: into memory of the device, or from where it arrived.
-    const own = isIn(endpoint) ? this.#deviceMemory?.take(bytes) : undefined;
-    const memory = own ?? this.#memory.take(bytes);
-    if (memory === undefined) return undefined;
-    this.#free = exchange.next;
-    exchange.memory = memory;
-    exchange.isOfDevice = own !== undefined;
+    const isThere = isIn(endpoint) && this.#memory.takeOfDevice(exchange, bytes);
+    if (!isThere && !this.#memory.take(exchange, bytes)) return false;
     const words = packetCount * PACKET_WORDS;
     if (exchange.urb.packets.length < words) exchange.urb.packets = new Int32Array(words);
-    return exchange;
+    return true;
   }
 
   #grow(): Exchange | undefined {
@@ -348,31 +355,10 @@ export class UrbSession implements UsbHost, CommandTarget {
   }
 
   #release(exchange: Exchange): void {
-    if (exchange.isOfDevice) this.#deviceMemory!.give(exchange.memory);
-    else this.#memory.give(exchange.memory);
+    this.#memory.give(exchange);
     exchange.forgetLargeTable();
     exchange.next = this.#free;
     this.#free = exchange;
-  }
-
-  /** The submit that is being read will be answered with `status`; what belongs to it is read and dropped. */
-  #refuse(status: TransferStatus): undefined {
-    this.#refusal = status;
-  }
-
-  #answerUnlinked(): void {
-    this.counters.ended(this.#incomingEndpoint, TransferStatus.cancelled, 0, 0);
-    this.#replies.addLoose(encodeRetUnlink(this.#incomingUnlink, true));
-  }
-
-  #answerRefused(): void {
-    this.counters.ended(this.#incomingEndpoint, this.#refusal, 0, 0);
-    const count = Math.max(this.#incomingPackets, 0);
-    const bytes = new Uint8Array(HEADER_SIZE + count * IsoPacket.size);
-    blankRetSubmit(bytes);
-    encodeRetSubmit(bytes, this.#incomingSeqnum, this.#refusal, 0, 0, this.#incomingPackets, 0);
-    encodePackets(this.#refusedPackets, count, bytes, HEADER_SIZE);
-    this.#replies.addLoose(bytes);
   }
 
   #resetDevice(exchange: Exchange): void {
@@ -386,21 +372,32 @@ export class UrbSession implements UsbHost, CommandTarget {
 
   /** One look at the clock serves all that one batch of requests leads to, unless somebody looks for lost time. */
   #count(exchange: Exchange): void {
-    const { urb, arrivedMs } = exchange;
-    let nowMs = this.#answeredMs;
-    if (nowMs === NOT_YET || this.#trace !== undefined) {
-      nowMs = this.#loop.now();
-      if (this.#reading) this.#answeredMs = nowMs;
+    const { urb } = exchange;
+    const times = this.#times;
+    if (!this.#isAnswered || this.#trace !== undefined) {
+      times[ANSWERED] = this.#loop.now();
+      this.#isAnswered = this.#reading;
     }
-    exchange.completedMs = nowMs;
+    if (this.#trace !== undefined) exchange.completedMs = times[ANSWERED]!;
+    const tookUs = Math.min(Math.max(1_000 * (times[ANSWERED]! - exchange.arrivedMs), 0), LONG_US) | 0;
     const moved = Math.min(Math.max(urb.actualLength, 0), urb.length);
-    const tookUs = Math.min(Math.max(1_000 * (nowMs - arrivedMs), 0), LONG_US) | 0;
     this.counters.ended(urb.endpoint, urb.status, moved, tookUs);
+  }
+
+  #takeBack(exchange: Exchange): void {
+    exchange.takeBack();
+    this.#lent--;
   }
 
   /** The bytes that came in are valid during `receive` only. */
   #settleLent(): void {
-    for (const exchange of this.#exchanges) if (exchange.isLent) exchange.settle();
+    for (const exchange of this.#exchanges) {
+      if (!exchange.isLent) continue;
+      const { buffer, offset, length } = exchange.urb;
+      exchange.takeBack();
+      this.#memory.takeReserved(exchange);
+      exchange.fill(buffer, offset, length, 0);
+    }
     this.#lent = 0;
   }
 

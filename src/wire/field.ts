@@ -1,6 +1,6 @@
 /**
- * Field kinds of a wire struct. Reads and writes go byte by byte: a DataView per message would be an
- * allocation per message, and most fields of these protocols are not aligned.
+ * Field kinds of a wire struct. Most fields of these protocols are not aligned, so bytes are read one by one: a
+ * DataView for each message would be garbage. Who has one for many messages reads and writes numbers through it.
  */
 
 /**
@@ -12,22 +12,34 @@ export interface Access<T> {
   putter(offset: number): (bytes: Uint8Array, at: number, value: T) => void;
 }
 
+export interface NumberAccess extends Access<number> {
+  reader(offset: number): (view: DataView, at: number) => number;
+  writer(offset: number): (view: DataView, at: number, value: number) => void;
+}
+
 export interface Field<T> {
   readonly size: number;
   readonly big: Access<T>;
   readonly little: Access<T>;
 }
 
-const byte: Access<number> = {
+export interface NumberField extends Field<number> {
+  readonly big: NumberAccess;
+  readonly little: NumberAccess;
+}
+
+const byte: NumberAccess = {
   getter: (offset) => (bytes, at) => bytes[at + offset]!,
   putter: (offset) => (bytes, at, value) => {
     bytes[at + offset] = value;
   },
+  reader: (offset) => (view, at) => view.getUint8(at + offset),
+  writer: (offset) => (view, at, value) => view.setUint8(at + offset, value),
 };
 
-export const u8: Field<number> = { size: 1, big: byte, little: byte };
+export const u8: NumberField = { size: 1, big: byte, little: byte };
 
-export const u16: Field<number> = {
+export const u16: NumberField = {
   size: 2,
   big: {
     getter: (offset) => (bytes, at) => (bytes[at + offset]! << 8) | bytes[at + offset + 1]!,
@@ -35,6 +47,8 @@ export const u16: Field<number> = {
       bytes[at + offset] = value >>> 8;
       bytes[at + offset + 1] = value;
     },
+    reader: (offset) => (view, at) => view.getUint16(at + offset),
+    writer: (offset) => (view, at, value) => view.setUint16(at + offset, value),
   },
   little: {
     getter: (offset) => (bytes, at) => bytes[at + offset]! | (bytes[at + offset + 1]! << 8),
@@ -42,6 +56,8 @@ export const u16: Field<number> = {
       bytes[at + offset] = value;
       bytes[at + offset + 1] = value >>> 8;
     },
+    reader: (offset) => (view, at) => view.getUint16(at + offset, true),
+    writer: (offset) => (view, at, value) => view.setUint16(at + offset, value, true),
   },
 };
 
@@ -83,16 +99,42 @@ const getsUnsignedLittle32 = (offset: number) => (bytes: Uint8Array, at: number)
   return (low | (bytes[place + 3]! << 24)) >>> 0;
 };
 
-export const s32: Field<number> = {
+const writesBig32 = (offset: number) => (view: DataView, at: number, value: number) =>
+  view.setInt32(at + offset, value);
+
+const writesLittle32 = (offset: number) => (view: DataView, at: number, value: number) =>
+  view.setInt32(at + offset, value, true);
+
+export const s32: NumberField = {
   size: 4,
-  big: { getter: getsBig32, putter: putsBig32 },
-  little: { getter: getsLittle32, putter: putsLittle32 },
+  big: {
+    getter: getsBig32,
+    putter: putsBig32,
+    reader: (offset) => (view, at) => view.getInt32(at + offset),
+    writer: writesBig32,
+  },
+  little: {
+    getter: getsLittle32,
+    putter: putsLittle32,
+    reader: (offset) => (view, at) => view.getInt32(at + offset, true),
+    writer: writesLittle32,
+  },
 };
 
-export const u32: Field<number> = {
+export const u32: NumberField = {
   size: 4,
-  big: { getter: getsUnsignedBig32, putter: putsBig32 },
-  little: { getter: getsUnsignedLittle32, putter: putsLittle32 },
+  big: {
+    getter: getsUnsignedBig32,
+    putter: putsBig32,
+    reader: (offset) => (view, at) => view.getUint32(at + offset),
+    writer: writesBig32,
+  },
+  little: {
+    getter: getsUnsignedLittle32,
+    putter: putsLittle32,
+    reader: (offset) => (view, at) => view.getUint32(at + offset, true),
+    writer: writesLittle32,
+  },
 };
 
 /** Bytes as they are. The getter copies; the data path reads them in place instead. */

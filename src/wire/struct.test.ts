@@ -53,6 +53,24 @@ test("a field is read and written in place, without touching its neighbours", ()
   assert.deepEqual([bytes.at(0), bytes.at(1), bytes.at(-2), bytes.at(-1)], [0xa5, 0xa5, 0xa5, 0xa5]);
 });
 
+test("numbers are read and written through a view, as they are in bytes", () => {
+  for (const [struct, wire] of [
+    [Big, BIG],
+    [Little, LITTLE],
+  ] as const) {
+    const bytes = new Uint8Array(3 + struct.size);
+    bytes.set(wire, 3);
+    const view = new DataView(bytes.buffer, 1);
+    const numbers = ["one", "two", "unsigned", "signed"] as const;
+    for (const name of numbers) assert.equal(struct.read[name](view, 2), VALUE[name]);
+    const written = new Uint8Array(bytes.length);
+    const target = new DataView(written.buffer, 1);
+    for (const name of numbers) struct.write[name](target, 2, VALUE[name]);
+    assert.deepEqual(written.subarray(0, 14), bytes.subarray(0, 14));
+    assert.deepEqual(written.subarray(14), new Uint8Array(written.length - 14));
+  }
+});
+
 test("text and octets overwrite all of their field", () => {
   const bytes = new Uint8Array(Big.size).fill(0xa5);
   Big.put.name(bytes, 0, "a");

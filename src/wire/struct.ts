@@ -1,4 +1,4 @@
-import type { Field } from "./field.ts";
+import type { Field, NumberAccess, NumberField } from "./field.ts";
 import { ProtocolError } from "./protocol-error.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a table mixes field types, and Field<T> is invariant in T
@@ -18,6 +18,19 @@ type Putters<F extends Fields> = {
   readonly [K in keyof F]: (bytes: Uint8Array, at: number, value: FieldValue<F[K]>) => void;
 };
 
+/** Numbers through a DataView that serves many messages, for the data path. No bounds are checked here either. */
+type Readers<F extends Fields> = {
+  readonly [K in keyof F as F[K] extends NumberField ? K : never]: (view: DataView, at: number) => number;
+};
+
+type Writers<F extends Fields> = {
+  readonly [K in keyof F as F[K] extends NumberField ? K : never]: (
+    view: DataView,
+    at: number,
+    value: number,
+  ) => void;
+};
+
 interface Codec<F extends Fields> {
   /** Name of the struct in its document. */
   readonly title: string;
@@ -29,6 +42,8 @@ interface Codec<F extends Fields> {
   encode(value: StructValue<F>): Uint8Array;
   encodeInto(value: StructValue<F>, bytes: Uint8Array, at: number): void;
   readonly put: Putters<F>;
+  readonly read: Readers<F>;
+  readonly write: Writers<F>;
 }
 
 /** A fixed-size wire struct: its codec, and one getter per field under the field's own name. */
@@ -39,6 +54,8 @@ type Order = "big" | "little";
 function struct<F extends Fields>(order: Order, title: string, fields: F): Struct<F> {
   const getters: Record<string, (bytes: Uint8Array, at: number) => unknown> = {};
   const putters: Record<string, (bytes: Uint8Array, at: number, value: never) => void> = {};
+  const readers: Record<string, (view: DataView, at: number) => number> = {};
+  const writers: Record<string, (view: DataView, at: number, value: number) => void> = {};
   const names = Object.keys(fields);
   let size = 0;
   for (const name of names) {
@@ -46,6 +63,10 @@ function struct<F extends Fields>(order: Order, title: string, fields: F): Struc
     const access = field[order];
     getters[name] = access.getter(size);
     putters[name] = access.putter(size);
+    if (isNumeric(access)) {
+      readers[name] = access.reader(size);
+      writers[name] = access.writer(size);
+    }
     size += field.size;
   }
 
@@ -70,8 +91,14 @@ function struct<F extends Fields>(order: Order, title: string, fields: F): Struc
       for (const name of names) putters[name]!(bytes, at, value[name] as never);
     },
     put: putters as unknown as Putters<F>,
+    read: Object.freeze(readers) as unknown as Readers<F>,
+    write: Object.freeze(writers) as unknown as Writers<F>,
   };
   return Object.freeze({ ...getters, ...codec }) as unknown as Struct<F>;
+}
+
+function isNumeric(access: object): access is NumberAccess {
+  return "reader" in access;
 }
 
 /** Declares a struct in network byte order. Fields stand in wire order under their document's names. */

@@ -14,10 +14,11 @@ class Transcript implements CommandTarget {
   readonly parts: Uint8Array[] = [];
   #payload: Uint8Array | undefined;
 
-  submit(header: Uint8Array, at: number): ProtocolError | undefined {
-    if (word(header, at + AT.devid) !== 0x00010002) return new ProtocolError("BAD_DEVICE", "");
-    this.parts.push(header.slice(at, at + HEADER));
-    const { payload } = partsOf(header, at);
+  submit(view: DataView, at: number): ProtocolError | undefined {
+    const header = copyOf(view, at, HEADER);
+    if (word(header, AT.devid) !== 0x00010002) return new ProtocolError("BAD_DEVICE", "");
+    this.parts.push(header);
+    const { payload } = partsOf(header, 0);
     this.#payload = payload > KEPT_MAX ? undefined : new Uint8Array(payload);
     if (this.#payload !== undefined) this.parts.push(this.#payload);
     return undefined;
@@ -27,19 +28,24 @@ class Transcript implements CommandTarget {
     this.#payload?.set(bytes.subarray(at, at + length), position);
   }
 
-  packet(index: number, bytes: Uint8Array, at: number): void {
-    this.parts.push(Uint8Array.of(index, index >> 8), bytes.slice(at, at + PACKET));
+  packet(index: number, descriptor: DataView, at: number): void {
+    this.parts.push(Uint8Array.of(index, index >> 8), copyOf(descriptor, at, PACKET));
   }
 
   submitted(): void {
     this.parts.push(Uint8Array.of(0xee));
   }
 
-  unlink(header: Uint8Array, at: number): ProtocolError | undefined {
-    if (word(header, at + AT.devid) !== 0x00010002) return new ProtocolError("BAD_DEVICE", "");
-    this.parts.push(header.slice(at, at + HEADER));
+  unlink(view: DataView, at: number): ProtocolError | undefined {
+    const header = copyOf(view, at, HEADER);
+    if (word(header, AT.devid) !== 0x00010002) return new ProtocolError("BAD_DEVICE", "");
+    this.parts.push(header);
     return undefined;
   }
+}
+
+function copyOf(view: DataView, at: number, length: number): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset + at, length).slice();
 }
 
 /** What the transcript must be, and the codes of which one must end the reading. */

@@ -6,7 +6,7 @@ import type { ImportRefusal } from "../../usbip/server.ts";
 import type { TransferCounters } from "../../usbip/transfer-counters.ts";
 import type { UrbTrace } from "../../usbip/urb-trace.ts";
 import type { HostLimits } from "../host-limits.ts";
-import { PATROL_MS, Session, type SessionExports, type SessionOwner } from "../session.ts";
+import { Session, type SessionExports, type SessionOwner } from "../session.ts";
 import type { SessionEnd } from "../session-end.ts";
 import type { Connection, ToMain, ToThread } from "./plane-message.ts";
 import type { PollLoop } from "./poll-loop.ts";
@@ -55,6 +55,9 @@ export class CarriedSessions implements SessionOwner {
         break;
       case "kick":
         this.#sessions.get(message.session)?.kick(message.end);
+        break;
+      case "patrol":
+        this.#patrol();
         break;
     }
   }
@@ -108,12 +111,14 @@ export class CarriedSessions implements SessionOwner {
   #patrolLater(): void {
     if (this.#patrolling) return;
     this.#patrolling = true;
-    this.#loop.after(PATROL_MS, () => {
-      this.#patrolling = false;
-      let isRestless = false;
-      for (const session of this.#sessions.values()) isRestless = session.patrol() || isRestless;
-      if (isRestless) this.#patrolLater();
-    });
+    this.#tell({ what: "restless" });
+  }
+
+  #patrol(): void {
+    this.#patrolling = false;
+    let isRestless = false;
+    for (const session of this.#sessions.values()) isRestless = session.patrol() || isRestless;
+    if (isRestless) this.#patrolLater();
   }
 
   /**

@@ -8,6 +8,7 @@ import { TransferCounters } from "../../usbip/transfer-counters.ts";
 import type { UrbTrace } from "../../usbip/urb-trace.ts";
 import { HOST_LIMITS, type HostLimits } from "../host-limits.ts";
 import type { Log } from "../log.ts";
+import { PATROL_MS } from "../session.ts";
 import { type SessionEnd, STOPPED } from "../session-end.ts";
 import { type CarriedSession, type CarriedWatcher, PlaneGadget } from "./plane-gadget.ts";
 import type { Connection, ThreadMemory, ThreadStart, ToMain, ToThread } from "./plane-message.ts";
@@ -145,6 +146,9 @@ export class DataPlane {
         break;
       case "finished":
         this.#finish(message.session, message.end);
+        break;
+      case "restless":
+        setTimeout(() => this.#post({ what: "patrol" }), PATROL_MS).unref();
         break;
       case "memory":
         this.#asking.shift()?.(message);

@@ -46,7 +46,8 @@ export type ToThread =
     }
   | { readonly what: "stop" | "destroy"; readonly session: number }
   | { readonly what: "kick"; readonly session: number; readonly end: SessionEnd }
-  | { readonly what: "memory" | "end" };
+  /** `patrol` follows `restless`. */
+  | { readonly what: "patrol" | "memory" | "end" };
 
 export type ToMain =
   | { readonly what: "info" | "warn"; readonly fields: object; readonly message: string }
@@ -60,4 +61,6 @@ export type ToMain =
       readonly durationMs: number;
     }
   | { readonly what: "finished"; readonly session: number; readonly end: SessionEnd }
+  /** Sessions are to be looked at in a while. A timer of the worker would cost each of its waits. */
+  | { readonly what: "restless" }
   | ({ readonly what: "memory" } & ThreadMemory);

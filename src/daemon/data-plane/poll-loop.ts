@@ -13,8 +13,8 @@ const LONGEST_WAIT_MS = 2 ** 31 - 1;
 const FOR_EVER = -1;
 
 /**
- * A loop that has its thread for itself: it waits in poll(2) and returns to nobody. One turn waits, runs timers,
- * tells descriptors, then runs what was asked for soon. A turn without news allocates nothing.
+ * A loop that has its thread for itself: it waits in poll(2) and returns to nobody. One turn waits, tells
+ * descriptors, runs timers, then runs what was asked for soon. A turn without news allocates nothing.
  */
 export class PollLoop implements Loop, PollLinkLoop {
   readonly sockets: StreamSockets;
@@ -23,6 +23,9 @@ export class PollLoop implements Loop, PollLinkLoop {
   readonly #descriptors: PollSet;
   readonly #timers = new TimerHeap();
   readonly #soon = new CallbackQueue();
+  /** What the clock said last, and whether that was in this turn. */
+  #nowMs = 0;
+  #hasLooked = false;
   #stopped = false;
 
   private constructor(sockets: StreamSockets, clock: MonotonicClock, descriptors: PollSet) {
@@ -42,11 +45,13 @@ export class PollLoop implements Loop, PollLinkLoop {
   }
 
   now(): number {
-    return this.#clock.now();
+    this.#nowMs = this.#clock.now();
+    this.#hasLooked = true;
+    return this.#nowMs;
   }
 
   after(delayMs: number, callback: () => void): Cancellable {
-    return this.#timers.add(this.#clock.now() + Math.max(delayMs, 0), callback);
+    return this.#timers.add(this.now() + Math.max(delayMs, 0), callback);
   }
 
   soon(callback: () => void): void {
@@ -72,8 +77,9 @@ export class PollLoop implements Loop, PollLinkLoop {
   turn(patienceMs: number): void {
     const failed = this.#descriptors.wait(patienceMs);
     if (failed !== undefined) throw failed;
-    if (this.#timers.dueMs !== undefined) this.#timers.run(this.#clock.now());
+    this.#hasLooked = false;
     this.#descriptors.tell();
+    if (this.#timers.dueMs !== undefined) this.#timers.run(this.#lateMs());
     this.#soon.run();
   }
 
@@ -86,6 +92,11 @@ export class PollLoop implements Loop, PollLinkLoop {
     if (!this.#soon.isEmpty) return 0;
     const { dueMs } = this.#timers;
     if (dueMs === undefined) return FOR_EVER;
-    return Math.min(Math.max(Math.ceil(dueMs - this.#clock.now()), 0), LONGEST_WAIT_MS);
+    return Math.min(Math.max(Math.ceil(dueMs - this.#lateMs()), 0), LONGEST_WAIT_MS);
+  }
+
+  /** The time, or what it was earlier in this turn: a look at the clock is a system call, and timers may be late. */
+  #lateMs(): number {
+    return this.#hasLooked ? this.#nowMs : this.now();
   }
 }

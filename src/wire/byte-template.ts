@@ -1,0 +1,67 @@
+import { equalBytes } from "./equal-bytes.ts";
+
+/** Up to here a loop is cheaper than to ask Node. */
+const LOOP_MAX = 1024;
+const STEP = 4 * Float64Array.BYTES_PER_ELEMENT;
+const NO_BYTES = new Uint8Array(0);
+
+/** Bytes that many others are compared with. */
+export class ByteTemplate {
+  readonly bytes: Uint8Array;
+  /** As far as the bytes make whole numbers. */
+  readonly #numbers: Float64Array;
+  readonly #isComparable: boolean;
+  /** What was looked at last, and a view of it. */
+  #seen: Uint8Array = NO_BYTES;
+  #view: DataView = new DataView(NO_BYTES.buffer);
+
+  /** `bytes` stay as they are. */
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+    const whole = bytes.slice(0, bytes.length - (bytes.length % Float64Array.BYTES_PER_ELEMENT));
+    this.#numbers = new Float64Array(whole.buffer);
+    this.#isComparable = !this.#numbers.some((number) => Object.is(number, -0));
+  }
+
+  /** Whether `length` bytes from `at` are those at the beginning of the template. Both have them. */
+  matches(bytes: Uint8Array, at: number, length: number): boolean {
+    if (length > LOOP_MAX || !this.#isComparable) return equalBytes(bytes, at, this.bytes, 0, length);
+    const even = length - (length % STEP);
+    return (
+      (this.#matchesNumbers(bytes, at, even) || equalBytes(bytes, at, this.bytes, 0, even)) &&
+      this.#matchesRest(bytes, at, even, length)
+    );
+  }
+
+  /**
+   * Compares eight bytes at a time, as numbers. A difference is +0 for equal numbers alone, for none is rounded to 0
+   * (IEEE 754 has subnormal ones). -0 less +0 is -0, and no other difference is: so it is lost for good as soon as
+   * anything differs. That 0 and -0 differ is seen because the template has no -0. Bytes that make no number may be
+   * equal nevertheless.
+   */
+  #matchesNumbers(bytes: Uint8Array, at: number, length: number): boolean {
+    if (bytes !== this.#seen) {
+      this.#seen = bytes;
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    }
+    const view = this.#view;
+    const numbers = this.#numbers;
+    // Four that do not wait for each other.
+    let a = -0;
+    let b = -0;
+    let c = -0;
+    let d = -0;
+    for (let i = 0, from = at; from < at + length; i += 4, from += STEP) {
+      a -= view.getFloat64(from, true) - numbers[i]!;
+      b -= view.getFloat64(from + 8, true) - numbers[i + 1]!;
+      c -= view.getFloat64(from + 16, true) - numbers[i + 2]!;
+      d -= view.getFloat64(from + 24, true) - numbers[i + 3]!;
+    }
+    return Object.is(a, -0) && Object.is(b, -0) && Object.is(c, -0) && Object.is(d, -0);
+  }
+
+  #matchesRest(bytes: Uint8Array, at: number, from: number, to: number): boolean {
+    for (let i = from; i < to; i++) if (bytes[at + i] !== this.bytes[i]) return false;
+    return true;
+  }
+}
