@@ -1,4 +1,4 @@
-import { TransferCounters } from "../../src/usbip/transfer-counters.ts";
+import { TransferCounters } from "../../src/usb/transfer-counters.ts";
 
 /** The host without the counters of its sessions: what they cost is the difference. */
 TransferCounters.prototype.submitted = () => {};

@@ -4,9 +4,9 @@ import { type LinkAddress, type ListenOptions, listen } from "../links/listen.ts
 import type { Listener } from "../links/listener.ts";
 import type { TlsTrust } from "../links/trust.ts";
 import type { Loop } from "../usb/loop.ts";
+import type { TransferCounters } from "../usb/transfer-counters.ts";
 import type { ExportedDevice } from "../usbip/exports.ts";
 import type { ImportRefusal } from "../usbip/server.ts";
-import type { TransferCounters } from "../usbip/transfer-counters.ts";
 import type { UrbTrace } from "../usbip/urb-trace.ts";
 import { deviceIdentity } from "./device-description.ts";
 import { EventLog } from "./event-log.ts";

@@ -1,4 +1,4 @@
-import type { TransferFigures } from "../usbip/transfer-counters.ts";
+import type { TransferFigures } from "../usb/transfer-counters.ts";
 import type { DeviceIdentity } from "./device-event.ts";
 import type { EventLog } from "./event-log.ts";
 import { KICKED, type SessionEnd } from "./session-end.ts";

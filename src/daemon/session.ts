@@ -1,10 +1,10 @@
 import type { Link } from "../links/link.ts";
 import type { LinkError } from "../links/link-error.ts";
 import type { Loop } from "../usb/loop.ts";
+import type { TransferCounters } from "../usb/transfer-counters.ts";
 import type { ExportedDevice, Exports } from "../usbip/exports.ts";
 import { type EndCause, type ImportRefusal, type ServerOutput, UsbipServer } from "../usbip/server.ts";
 import { SESSION_LIMITS } from "../usbip/session-limits.ts";
-import type { TransferCounters } from "../usbip/transfer-counters.ts";
 import type { SessionTrace } from "../usbip/urb-trace.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { type CarriedSession, PlaneGadget } from "./data-plane/plane-gadget.ts";

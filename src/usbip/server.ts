@@ -1,6 +1,7 @@
 import type { OpenError, UsbDevice, UsbHost } from "../usb/device.ts";
 import { EndpointMap } from "../usb/endpoint-map.ts";
 import type { Loop } from "../usb/loop.ts";
+import type { TransferCounters } from "../usb/transfer-counters.ts";
 import type { Urb } from "../usb/urb.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { describeDevice, encodeListed } from "./device-record.ts";
@@ -10,7 +11,6 @@ import type { ExportedDevice, Exports } from "./exports.ts";
 import { type HandshakeRequest, readRequest } from "./handshake.ts";
 import { DeviceRecord, DevlistReply, OpCode, OpCommon, OpStatus, USBIP_VERSION } from "./pdu.ts";
 import { SESSION_LIMITS, type SessionLimits } from "./session-limits.ts";
-import type { TransferCounters } from "./transfer-counters.ts";
 import { UrbSession } from "./urb-session.ts";
 import type { SessionTrace } from "./urb-trace.ts";
 

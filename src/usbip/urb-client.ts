@@ -1,6 +1,7 @@
 import { HeapPool } from "../usb/heap-pool.ts";
 import type { Loop } from "../usb/loop.ts";
 import { PACKET_WORDS, PacketWord, TransferStatus, type Urb } from "../usb/urb.ts";
+import { isSubmitSound, packetsAreSound, spreadPackets } from "../usb/urb-soundness.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { statusOf } from "./errno.ts";
 import {
@@ -15,7 +16,6 @@ import {
 import { ReplyReader, type ReplyTarget } from "./reply-reader.ts";
 import type { SessionLimits } from "./session-limits.ts";
 import { encodeSubmit, encodeUnlink, type Submission, submissionOf, submitSize } from "./submission.ts";
-import { isSubmitSound, packetsAreSound } from "./submit-rules.ts";
 import { Unlinks } from "./unlinks.ts";
 
 const BODY = HeaderBasic.size;
@@ -309,16 +309,5 @@ export class UrbClient implements ReplyTarget {
     do this.#lastSeqnum = (this.#lastSeqnum + 1) >>> 0;
     while (this.#bySeqnum.has(this.#lastSeqnum) || this.#unlinks.has(this.#lastSeqnum));
     return this.#lastSeqnum;
-  }
-}
-
-/** IN data travels without the gaps between packets; each goes to its place, the last one first. */
-function spreadPackets({ buffer, offset, packets, packetCount }: Urb, actualLength: number): void {
-  let from = offset + actualLength;
-  for (let i = (packetCount - 1) * PACKET_WORDS; i >= 0; i -= PACKET_WORDS) {
-    const actual = packets[i + PacketWord.actualLength]!;
-    from -= actual;
-    const to = offset + packets[i + PacketWord.offset]!;
-    if (to !== from) buffer.copyWithin(to, from, from + actual);
   }
 }

@@ -1,7 +1,9 @@
 import type { UsbDevice, UsbHost } from "../usb/device.ts";
 import type { EndpointMap } from "../usb/endpoint-map.ts";
 import type { Loop } from "../usb/loop.ts";
+import { TransferCounters } from "../usb/transfer-counters.ts";
 import { isIn, PACKET_WORDS, TransferStatus, TransferType, type Urb } from "../usb/urb.ts";
+import { isSubmitSound, packetsAreSound } from "../usb/urb-soundness.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { CommandReader, type CommandTarget } from "./command-reader.ts";
 import { EarlyUnlinks } from "./early-unlinks.ts";
@@ -11,8 +13,7 @@ import { CmdSubmit, CmdUnlink, Direction, HeaderBasic } from "./pdu.ts";
 import { RefusedSubmit, readPacket } from "./refused-submit.ts";
 import { Replies } from "./replies.ts";
 import type { SessionLimits } from "./session-limits.ts";
-import { isPortReset, isSubmitSound, packetsAreSound, urbFlags } from "./submit-rules.ts";
-import { TransferCounters } from "./transfer-counters.ts";
+import { isPortReset, urbFlags } from "./submit-rules.ts";
 import { TransferMemory } from "./transfer-memory.ts";
 import type { SessionTrace } from "./urb-trace.ts";
 

@@ -1,3 +1,4 @@
+import type { TransferCounters } from "../../src/usb/transfer-counters.ts";
 import type { ExportedDevice, Exports } from "../../src/usbip/exports.ts";
 import {
   CmdSubmit,
@@ -10,7 +11,6 @@ import {
 } from "../../src/usbip/pdu.ts";
 import { type EndCause, UsbipServer } from "../../src/usbip/server.ts";
 import type { SessionLimits } from "../../src/usbip/session-limits.ts";
-import type { TransferCounters } from "../../src/usbip/transfer-counters.ts";
 import type { SessionTrace } from "../../src/usbip/urb-trace.ts";
 import { annotatedHex, toHex } from "./annotated-hex.ts";
 import { ManualLoop } from "./manual-loop.ts";

@@ -1,9 +1,9 @@
 import { createGadget } from "../../gadgets/catalog.ts";
 import type { Gadget } from "../../gadgets/gadget.ts";
 import { PollLink } from "../../links/poll-link.ts";
+import type { TransferCounters } from "../../usb/transfer-counters.ts";
 import type { ExportedDevice } from "../../usbip/exports.ts";
 import type { ImportRefusal } from "../../usbip/server.ts";
-import type { TransferCounters } from "../../usbip/transfer-counters.ts";
 import type { UrbTrace } from "../../usbip/urb-trace.ts";
 import type { HostLimits } from "../host-limits.ts";
 import { Session, type SessionExports, type SessionOwner } from "../session.ts";

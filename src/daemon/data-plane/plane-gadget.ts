@@ -1,8 +1,8 @@
 import type { Gadget } from "../../gadgets/gadget.ts";
 import type { Speed } from "../../usb/speed.ts";
+import type { TransferCounters } from "../../usb/transfer-counters.ts";
 import type { DistantDevice } from "../../usbip/exports.ts";
 import type { ImportRefusal } from "../../usbip/server.ts";
-import type { TransferCounters } from "../../usbip/transfer-counters.ts";
 import type { SessionEnd } from "../session-end.ts";
 import type { Connection } from "./plane-message.ts";
 

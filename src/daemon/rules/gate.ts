@@ -1,6 +1,6 @@
 import type { Link } from "../../links/link.ts";
+import type { TransferCounters } from "../../usb/transfer-counters.ts";
 import type { DeniedDevice } from "../../usbip/exports.ts";
-import type { TransferCounters } from "../../usbip/transfer-counters.ts";
 import { hex4 } from "../device-description.ts";
 import type { ExportTable, SharedDevice } from "../export-table.ts";
 import type { Log } from "../log.ts";

@@ -1,5 +1,5 @@
-import { ENDPOINT_SLOTS, endpointSlot, slotAddress } from "../usb/endpoint-slot.ts";
-import { isIn, TransferStatus } from "../usb/urb.ts";
+import { ENDPOINT_SLOTS, endpointSlot, slotAddress } from "./endpoint-slot.ts";
+import { isIn, TransferStatus } from "./urb.ts";
 
 /** Statuses of the waist, `TransferStatus`. */
 const STATUSES = Object.keys(TransferStatus).length;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { TransferStatus } from "../usb/urb.ts";
 import { TransferCounters } from "./transfer-counters.ts";
+import { TransferStatus } from "./urb.ts";
 
 test("a block is read by whoever has it", () => {
   const counters = new TransferCounters();
