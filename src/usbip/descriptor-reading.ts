@@ -1,14 +1,8 @@
 import { ConfigurationDescriptor, DescriptorType, DeviceDescriptor } from "../usb/descriptors.ts";
 import { StandardRequest } from "../usb/setup.ts";
+import type { ControlRead } from "../usb/string-reading.ts";
 import { TransferStatus } from "../usb/urb.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
-
-/** An IN control request to the device; `done` gets what came, or nothing if it failed. */
-export type ControlRead = (
-  setup: Uint8Array,
-  length: number,
-  done: (status: TransferStatus, bytes: Uint8Array) => void,
-) => void;
 
 /** Far above any device, and far below what 255 configurations of 64 KiB could make of us. */
 const MAX_BYTES = 1 << 20;

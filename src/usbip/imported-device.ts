@@ -4,6 +4,7 @@ import { EndpointMap } from "../usb/endpoint-map.ts";
 import type { Loop } from "../usb/loop.ts";
 import { Setup, StandardRequest } from "../usb/setup.ts";
 import type { Speed } from "../usb/speed.ts";
+import { readString } from "../usb/string-reading.ts";
 import { createUrb, isIn, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { DescriptorReading } from "./descriptor-reading.ts";
@@ -11,7 +12,6 @@ import { KnownDescriptors } from "./known-descriptors.ts";
 import type { DeviceRecordValue } from "./pdu.ts";
 import { SESSION_LIMITS, type SessionLimits } from "./session-limits.ts";
 import { speedOfCode } from "./speed-code.ts";
-import { readString } from "./string-reading.ts";
 import { UrbClient } from "./urb-client.ts";
 
 /** What an imported device asks of the connection it stands on. */

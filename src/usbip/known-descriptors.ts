@@ -1,7 +1,7 @@
 import { DescriptorType, DeviceDescriptor } from "../usb/descriptors.ts";
 import { Setup, StandardRequest } from "../usb/setup.ts";
+import type { ControlRead } from "../usb/string-reading.ts";
 import { TransferStatus } from "../usb/urb.ts";
-import type { ControlRead } from "./descriptor-reading.ts";
 
 const GET_FROM_DEVICE = 0x80;
 /** As Linux asks for strings: the longest that there can be. */

@@ -1,8 +1,14 @@
-import { DescriptorType } from "../usb/descriptors.ts";
-import { StandardRequest } from "../usb/setup.ts";
-import { LANGUAGE_ID } from "../usb/string-descriptor.ts";
-import { TransferStatus } from "../usb/urb.ts";
-import type { ControlRead } from "./descriptor-reading.ts";
+import { DescriptorType } from "./descriptors.ts";
+import { StandardRequest } from "./setup.ts";
+import { LANGUAGE_ID } from "./string-descriptor.ts";
+import { TransferStatus } from "./urb.ts";
+
+/** An IN control request to the device; `done` gets what came, or nothing if it failed. */
+export type ControlRead = (
+  setup: Uint8Array,
+  length: number,
+  done: (status: TransferStatus, bytes: Uint8Array) => void,
+) => void;
 
 /** As Linux asks: the longest that there can be, and the device answers with less. */
 const LENGTH = 255;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { annotatedHex, toHex } from "../../test/support/annotated-hex.ts";
-import { TransferStatus } from "../usb/urb.ts";
 import { readString } from "./string-reading.ts";
+import { TransferStatus } from "./urb.ts";
 
 /** Reads string 3 of a device that answers so, request by request; nothing is a stall. */
 function read(...answers: readonly (Uint8Array | undefined)[]): {
