@@ -5,6 +5,7 @@ import { MemoryStore } from "../../src/gadgets/memory-store.ts";
 import { Serial } from "../../src/gadgets/serial.ts";
 import { Zero } from "../../src/gadgets/zero.ts";
 import { Speed } from "../../src/usb/speed.ts";
+import { attachedOverMemory } from "../support/attached-over-memory.ts";
 import { importedOverMemory } from "../support/imported-over-memory.ts";
 import { ManualLoop } from "../support/manual-loop.ts";
 import { diskTraits, keyboardTraits, serialTraits, zeroTraits } from "./gadget-traits.ts";
@@ -12,15 +13,26 @@ import { RingImport } from "./ring-sink.ts";
 import { type UsbDeviceTraits, usbDeviceConformance } from "./usb-device.ts";
 
 /** What each sink can carry at a time. */
-const MOST = { usbip: { bytes: 1 << 20, urbs: 1000 }, ring: { bytes: 64 << 10, urbs: 100 } };
+const MOST = {
+  usbip: { bytes: 1 << 20, urbs: 1000 },
+  wslusb: { bytes: 1 << 20, urbs: 1000 },
+  ring: { bytes: 64 << 10, urbs: 100 },
+};
 
-/** Two sinks that have nothing in common keep every promise of the device behind them. */
+/** How a device becomes another one that is at the end of a connection. */
+const THROUGH = {
+  usbip: importedOverMemory,
+  wslusb: attachedOverMemory,
+  ring: (device: Gadget) => new RingImport(device),
+};
+
+/** Sinks that have nothing in common keep every promise of the device behind them. */
 function throughSinks(name: string, gadget: () => Gadget, traits: UsbDeviceTraits): void {
-  for (const sink of ["usbip", "ring"] as const) {
+  for (const sink of ["usbip", "wslusb", "ring"] as const) {
     const plug = async () => {
       const inner = gadget();
       const loop = new ManualLoop();
-      const device = sink === "usbip" ? importedOverMemory(inner, loop) : new RingImport(inner);
+      const device = THROUGH[sink](inner, loop);
       return {
         device,
         loop,

@@ -1,0 +1,48 @@
+/** What one connection may cost, and how long its peer may be silent. */
+export interface WslusbLimits {
+  /** Devices attached at a time over one connection. */
+  readonly devices: number;
+  /** URBs of a device in flight or on their way out. One more is answered with no memory. */
+  readonly urbs: number;
+  /** Bytes of transfer memory of a device. A transfer beyond is answered with no memory. */
+  readonly bytes: number;
+  /** The same of all devices of a connection together, beyond `reserve` of each. */
+  readonly totalBytes: number;
+  /** What each device may have whatever the others have: a disk must not starve a keyboard. */
+  readonly reserve: number;
+  /** Bytes of answers without memory of their own that may wait for the peer to read. */
+  readonly looseBytes: number;
+  /** Bytes of bulk and isochronous frames of a device that may be on their way to us. */
+  readonly credit: number;
+  /** Nothing of the peer for so long, and it is taken for dead. */
+  readonly silenceMs: number;
+}
+
+/**
+ * 256 KiB on their way keep 2 Gbit/s busy over a millisecond, and hold up a keyboard on the same connection for as
+ * long as they take to be read.
+ */
+export const WSLUSB_LIMITS: WslusbLimits = {
+  devices: 64,
+  urbs: 1024,
+  bytes: 32 << 20,
+  totalBytes: 96 << 20,
+  reserve: 1 << 20,
+  looseBytes: 1 << 20,
+  credit: 256 << 10,
+  silenceMs: 10_000,
+};
+
+/** Of one transfer, fixed by the protocol. */
+export const MAX_TRANSFER_LENGTH = 16 << 20;
+export const MAX_PACKETS = 1024;
+
+/** A Hello may not give less: a sender waits for room for a quarter of it. */
+export const CREDIT_MIN = 64 << 10;
+/** Nor more. */
+export const CREDIT_MAX = 16 << 20;
+
+export const MAX_DESCRIPTORS = 1 << 20;
+export const MAX_LISTED = 1024;
+/** A Hello of a later version may be longer; what is not known is passed over. */
+export const MAX_HELLO = 4096;
