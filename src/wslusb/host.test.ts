@@ -104,15 +104,36 @@ test("a list tells what a device is, before anybody has it", () => {
 
 test("changes are pushed to a client that asked to be told, and to no other", () => {
   for (const flags of [0, 1]) {
-    const wire = new HostedWire();
+    const devices = [new HeldDevice()];
+    const wire = new HostedWire(WSLUSB_LIMITS, devices);
     wire.receive(CLIENT_HELLO);
     wire.receive(frame(MessageType.DeviceEnumeration, 1, words(flags)));
     wire.seen();
-    wire.host.changed(EventKind.REMOVED, wire.offered(0));
-    wire.loop.settle();
+    const events = (): number[][] => {
+      wire.host.offersChanged();
+      wire.host.offersChanged();
+      wire.loop.settle();
+      return wire.seen().map(({ type, payload }) => [type, payload[0]!, payload[4 + 2]!, payload[4 + 523]!]);
+    };
+    assert.deepEqual(events(), [], "nothing has changed");
+    devices.push(new HeldDevice());
+    const seen = [events()];
+    wire.receive(attach(2, "1-1"));
+    wire.seen();
+    seen.push(events());
+    devices.pop();
+    seen.push(events());
+    const { DeviceEvent } = MessageType;
+    const [one, two] = [0x31, 0x32];
     assert.deepEqual(
-      wire.seen().map(({ type, payload }) => [type, payload[0]]),
-      flags === 1 ? [[MessageType.DeviceEvent, EventKind.REMOVED]] : [],
+      seen,
+      flags === 0
+        ? [[], [], []]
+        : [
+            [[DeviceEvent, EventKind.ADDED, two, 0]],
+            [[DeviceEvent, EventKind.CHANGED, one, 1]],
+            [[DeviceEvent, EventKind.REMOVED, two, 0]],
+          ],
     );
   }
 });

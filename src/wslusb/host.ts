@@ -2,6 +2,7 @@ import type { OpenError, UsbHost } from "../usb/device.ts";
 import { EndpointMap } from "../usb/endpoint-map.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { Urb } from "../usb/urb.ts";
+import { equalBytes } from "../wire/equal-bytes.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { Channel, type HelloValue } from "./channel.ts";
 import type { Exchange } from "./exchange.ts";
@@ -30,7 +31,7 @@ import {
   EnumerationRequest,
   EnumerationResponse,
   EventHead,
-  type EventKind,
+  EventKind,
   Hello,
   MAGIC,
   MessageType,
@@ -38,14 +39,7 @@ import {
   ResetResponse,
   WSLUSB_VERSION,
 } from "./messages.ts";
-import {
-  asciiOf,
-  type Claim,
-  type DeviceEnd,
-  encodeInfo,
-  type OfferedDevice,
-  type Offers,
-} from "./offered-device.ts";
+import { asciiOf, type Claim, type DeviceEnd, encodeInfo, type Offers } from "./offered-device.ts";
 import { SharedMemory } from "./shared-memory.ts";
 import { Status } from "./status.ts";
 
@@ -81,7 +75,9 @@ export class WslusbHost {
   #arrivedMs = 0;
   /** Bytes of frames for each device that the client has room for. */
   #credit = 0;
-  #isSubscribed = false;
+  /** What a client that asked to be told of changes was told last, by bus id. */
+  #told: Map<string, Uint8Array> | undefined;
+  #isTellingDue = false;
   #isReading = false;
   #sendIsDue = false;
   /** Devices that were asked to open or to close, and have not answered. */
@@ -126,7 +122,7 @@ export class WslusbHost {
 
   /** The client keeps devices, or waits for some. */
   get isUsed(): boolean {
-    return this.#isSubscribed || this.#attached.size > 0 || this.#busy > 0;
+    return this.#told !== undefined || this.#attached.size > 0 || this.#busy > 0;
   }
 
   /** Bytes of the client, cut anywhere. They are not kept after the call. */
@@ -140,14 +136,14 @@ export class WslusbHost {
     this.#channel.settle(error);
   }
 
-  /** What is offered has changed; tells a client that asked to be told. */
-  changed(kind: EventKind, offered: OfferedDevice): void {
-    if (!this.#isSubscribed || this.#channel.phase !== "open") return;
-    const info = encodeInfo(offered);
-    if (info === undefined) return;
-    this.#channel.say(MessageType.DeviceEvent, 0, joined([EventHead.encode({ kind }), info]));
-    if (this.#isReading) return;
-    this.#channel.settle();
+  /** What is offered may have changed: a client that asked to be told is told of the difference. */
+  offersChanged(): void {
+    if (this.#told === undefined || this.#isTellingDue) return;
+    this.#isTellingDue = true;
+    this.#loop.soon(() => {
+      this.#isTellingDue = false;
+      this.#tellDifference();
+    });
   }
 
   /** The connection is gone: every device is given back, then `closed` runs. */
@@ -241,14 +237,37 @@ export class WslusbHost {
   }
 
   #list(sequence: number, flags: number): undefined {
-    if ((flags & EnumerationFlag.SUBSCRIBE) !== 0) this.#isSubscribed = true;
-    const infos: Uint8Array[] = [];
+    const infos = this.#infos();
+    if ((flags & EnumerationFlag.SUBSCRIBE) !== 0) this.#told = infos;
+    const head = EnumerationResponse.encode({ count: infos.size });
+    this.#channel.say(MessageType.DeviceEnumeration, sequence, joined([head, ...infos.values()]));
+  }
+
+  #infos(): Map<string, Uint8Array> {
+    const infos = new Map<string, Uint8Array>();
     for (const offered of this.#offers.devices()) {
-      const info = infos.length < MAX_LISTED ? encodeInfo(offered) : undefined;
-      if (info !== undefined) infos.push(info);
+      const info = infos.size < MAX_LISTED ? encodeInfo(offered) : undefined;
+      if (info !== undefined) infos.set(offered.busid, info);
     }
-    const head = EnumerationResponse.encode({ count: infos.length });
-    this.#channel.say(MessageType.DeviceEnumeration, sequence, joined([head, ...infos]));
+    return infos;
+  }
+
+  #tellDifference(): void {
+    const before = this.#told;
+    if (before === undefined || this.#channel.phase !== "open") return;
+    const now = this.#infos();
+    this.#told = now;
+    for (const [busid, info] of before) if (!now.has(busid)) this.#tell(EventKind.REMOVED, info);
+    for (const [busid, info] of now) {
+      const known = before.get(busid);
+      if (known === undefined) this.#tell(EventKind.ADDED, info);
+      else if (!isSame(known, info)) this.#tell(EventKind.CHANGED, info);
+    }
+    if (!this.#isReading) this.#channel.settle();
+  }
+
+  #tell(kind: number, info: Uint8Array): void {
+    this.#channel.say(MessageType.DeviceEvent, 0, joined([EventHead.encode({ kind }), info]));
   }
 
   #attach(sequence: number, busid: string): undefined {
@@ -443,6 +462,10 @@ function exactly(
   use: (payload: Uint8Array) => ProtocolError | undefined,
 ): WholeMessage {
   return new WholeMessage(name, size, size, use);
+}
+
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && equalBytes(one, 0, other, 0, one.length);
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {
