@@ -15,9 +15,15 @@ const INPUTS_OF_SLOW: ReadonlyMap<string, number> = new Map([
   ["DeviceEventsRequest", 1000],
   ["control requests of gadgets", 1000],
   ["Pairing", 1000],
+  ["WslusbHost", 1500],
+  ["WslusbClient", 1500],
 ]);
 /** Of the recorded sessions not every length; the long run tries all. */
-const TRUNCATE_EVERY_OF_SLOW: ReadonlyMap<string, number> = new Map([["UsbipServer", 13]]);
+const TRUNCATE_EVERY_OF_SLOW: ReadonlyMap<string, number> = new Map([
+  ["UsbipServer", 13],
+  ["WslusbHost", 7],
+  ["WslusbClient", 7],
+]);
 
 for (const target of TARGETS) {
   test(`${target.name}: any bytes give a value or an error (seed ${seed})`, () => {

@@ -30,6 +30,31 @@ import {
   RetSubmit,
   RetUnlink,
 } from "../../src/usbip/pdu.ts";
+import {
+  AttachedDevice,
+  AttachRequest,
+  AttachResponse,
+  CancelRequest,
+  CancelResponse,
+  Credit,
+  DetachNotice,
+  DetachRequest,
+  DeviceInfo,
+  EnumerationRequest,
+  EnumerationResponse,
+  ErrorMessage,
+  EventHead,
+  FrameHeader,
+  Hello,
+  InterfaceInfo,
+  IsoRequest,
+  IsoResult,
+  KeepAlive,
+  ResetRequest,
+  ResetResponse,
+  UrbRequest,
+  UrbResponse,
+} from "../../src/wslusb/messages.ts";
 import { commandTarget } from "./command-target.ts";
 import { configurationTarget, descriptorsTarget } from "./descriptor-target.ts";
 import { eventPushTarget } from "./event-push-target.ts";
@@ -42,6 +67,8 @@ import { StructTarget } from "./struct-target.ts";
 import type { Target } from "./target.ts";
 import { addressTarget, gadgetSpecTarget } from "./text-target.ts";
 import { ueventTarget } from "./uevent-target.ts";
+import { wslusbClientTarget } from "./wslusb-client-target.ts";
+import { wslusbHostTarget } from "./wslusb-host-target.ts";
 
 /** Every decoder and parser of the project, and what stands on them. */
 export const TARGETS: readonly Target[] = [
@@ -74,6 +101,29 @@ export const TARGETS: readonly Target[] = [
     BosDescriptor,
     Usb20Extension,
     SuperSpeedCapability,
+    FrameHeader,
+    Hello,
+    EnumerationRequest,
+    EnumerationResponse,
+    DeviceInfo,
+    InterfaceInfo,
+    AttachRequest,
+    AttachResponse,
+    AttachedDevice,
+    DetachRequest,
+    DetachNotice,
+    ResetRequest,
+    ResetResponse,
+    UrbRequest,
+    UrbResponse,
+    IsoRequest,
+    IsoResult,
+    CancelRequest,
+    CancelResponse,
+    EventHead,
+    KeepAlive,
+    Credit,
+    ErrorMessage,
   ].map((struct) => new StructTarget(struct, "little")),
   configurationTarget,
   descriptorsTarget,
@@ -90,4 +140,6 @@ export const TARGETS: readonly Target[] = [
   gadgetTarget,
   commandTarget,
   serverTarget,
+  wslusbHostTarget,
+  wslusbClientTarget,
 ];

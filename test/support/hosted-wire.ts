@@ -78,7 +78,7 @@ export class HostedWire {
   }
 
   #claim(busid: string): Claim | OpenError {
-    const device = this.devices[Number(busid.slice(2)) - 1];
+    const device = this.devices.find((_, index) => busid === `1-${index + 1}`);
     if (device === undefined) return { reason: "gone", message: "no device has this bus id" };
     if (this.#taken.has(device)) return { reason: "busy", message: "it is in use" };
     this.#taken.add(device);
