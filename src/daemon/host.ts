@@ -14,11 +14,12 @@ import type { ExportTable } from "./export-table.ts";
 import { HOST_LIMITS, type HostLimits } from "./host-limits.ts";
 import type { Log } from "./log.ts";
 import { Refusals } from "./refusals.ts";
-import { Gate, NO_RULES } from "./rules/gate.ts";
+import { type Admission, Gate, NO_RULES } from "./rules/gate.ts";
 import { PATROL_MS, Session, type SessionOwner } from "./session.ts";
 import type { SessionEnd } from "./session-end.ts";
 import { type SessionEntry, SessionRegistry } from "./session-registry.ts";
 import { TurnedAwayLog } from "./turned-away.ts";
+import { ServedClient } from "./wslusb/served-client.ts";
 
 /** Follows one session of a host. */
 export interface SessionWatcher {
@@ -141,17 +142,27 @@ export class Host implements SessionOwner {
       return false;
     }
     // Only who was dialled is followed.
-    const admission = this.#gate.admit(link, watcher !== undefined, this.#exports);
+    const admit = (): Admission => this.#gate.admit(link, watcher !== undefined, this.#exports);
     const entry = this.#registry.open(link.peer, { end: (end) => session.kick(end) });
     const session = new Session(
       link,
-      admission,
+      admit(),
       this.#loop,
       this.#limits,
       this.#log,
       this,
       this.#loop.now(),
       this.#trace && { urbs: this.#trace, session: Number(entry.id.slice(1)) },
+      (output) =>
+        new ServedClient(
+          {
+            admit,
+            attached: (exported, counters, end) => this.#attached(session, link, exported, counters, end),
+            refused: (busid, refusal) => this.refused(session, busid, refusal),
+          },
+          this.#loop,
+          output,
+        ),
     );
     this.#sessions.set(session, entry);
     this.#withoutDevice.add(session);
@@ -198,6 +209,20 @@ export class Host implements SessionOwner {
       };
       for (const session of this.#sessions.keys()) session.stop();
     });
+  }
+
+  #attached(
+    session: Session,
+    { peer }: Link,
+    { busid, device }: ExportedDevice,
+    counters: TransferCounters,
+    end: (end: SessionEnd) => void,
+  ): SessionEntry {
+    this.#withoutDevice.delete(session);
+    const entry = this.#registry.open(peer, { end });
+    entry.imported(deviceIdentity(busid, device), counters);
+    this.#watchers.get(session)?.imported();
+    return entry;
   }
 
   #full(): string | undefined {

@@ -7,7 +7,9 @@ import { type EndCause, type ImportRefusal, type ServerOutput, UsbipServer } fro
 import { SESSION_LIMITS } from "../usbip/session-limits.ts";
 import type { SessionTrace } from "../usbip/urb-trace.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
+import type { Conversation, ConversationOutput } from "./conversation.ts";
 import { type CarriedSession, PlaneGadget } from "./data-plane/plane-gadget.ts";
+import { protocolOf } from "./first-bytes.ts";
 import type { HostLimits } from "./host-limits.ts";
 import type { Log } from "./log.ts";
 import { endByLink, endByProtocol, endBySession, isWanted, type SessionEnd, STOPPED } from "./session-end.ts";
@@ -36,6 +38,9 @@ export interface SessionExports extends Exports {
   giveBack(): void;
 }
 
+/** Makes the conversation with a client that speaks WSL-USB. */
+export type ServeWslusb = (output: ConversationOutput) => Conversation;
+
 /** How often `patrol` is to be called for a session that is restless. */
 export const PATROL_MS = 250;
 
@@ -51,13 +56,16 @@ export class Session {
   readonly #log: Log;
   readonly #owner: SessionOwner;
   readonly #trace: SessionTrace | undefined;
-  readonly #server: UsbipServer;
+  readonly #serveWslusb: ServeWslusb | undefined;
+  #server: Conversation;
+  /** The first bytes of the peer, while they do not tell what it speaks. */
+  #undecided: Uint8Array | undefined = new Uint8Array(0);
   readonly #acceptedMs: number;
   /** It has asked for a device and got it. */
   #hasDevice = false;
   /** Nobody else can have the device; the connection may be on its way to the data plane. */
   #isTaken = false;
-  /** Since when the peer may ask once more. */
+  /** Since when the peer may ask once more, or has had no use for the connection. */
   #answeredMs: number | undefined;
   /** Why it ends, as soon as that is known; the first reason stands. */
   #end: SessionEnd | undefined;
@@ -76,8 +84,10 @@ export class Session {
     owner: SessionOwner,
     acceptedMs: number = loop.now(),
     trace?: SessionTrace,
+    serveWslusb?: ServeWslusb,
   ) {
     this.#link = link;
+    this.#serveWslusb = serveWslusb;
     this.#exports = exports;
     this.#loop = loop;
     this.#limits = limits;
@@ -87,10 +97,7 @@ export class Session {
     this.#acceptedMs = acceptedMs;
     this.#stall = new StallWatch(link, limits.stallMs, loop.now());
     const output: ServerOutput = {
-      write: (chunks, written) => {
-        if (!this.#isRestless) this.#wake();
-        this.#stall.write(chunks, written);
-      },
+      write: (chunks, written) => this.#write(chunks, written),
       end: (cause) => this.#ended(cause),
       imported: (exported, counters) => this.#imported(exported, counters),
       handOver: (exported, request) => this.#handOver(exported, request),
@@ -118,11 +125,18 @@ export class Session {
   /** What happens next has a callback of its own. */
   get #isAtRest(): boolean {
     if (this.#carried !== undefined) return true;
-    const isSettled = this.#hasDevice || this.#server.phase === "events";
+    const { phase } = this.#server;
+    const isSettled = this.#hasDevice || phase === "events" || phase === "devices";
     return isSettled && this.#lingerMs === undefined && this.#link.unsent === 0;
   }
 
+  #write(chunks: readonly Uint8Array[], written: () => void): void {
+    this.#wake();
+    this.#stall.write(chunks, written);
+  }
+
   #wake(): void {
+    if (this.#isRestless) return;
     this.#isRestless = true;
     this.#stall.rested(this.#loop.now());
     this.#owner.restless(this);
@@ -181,7 +195,12 @@ export class Session {
         // A peer that lists again and again is sent away too: it holds a place without a device.
         if (isOld || nowMs - (this.#answeredMs ?? nowMs) >= this.#limits.anotherMs) this.#close();
         break;
+      case "unused":
+        this.#answeredMs ??= nowMs;
+        if (nowMs - this.#answeredMs >= this.#limits.handshakeMs) this.#close();
+        break;
       case "events":
+      case "devices":
       case "urbs":
       case "over":
         break;
@@ -191,8 +210,28 @@ export class Session {
   #receive(bytes: Uint8Array): void {
     // Behind our end the peer's bytes are only drained, so that closing does not reset what it still reads.
     if (this.#lingerMs !== undefined) return;
-    this.#server.receive(bytes);
-    if (this.#server.phase === "another") this.#answeredMs = this.#loop.now();
+    if (this.#undecided === undefined) this.#server.receive(bytes);
+    else this.#decide(this.#undecided, bytes);
+    const { phase } = this.#server;
+    if (phase === "another") this.#answeredMs = this.#loop.now();
+    else if (phase !== "unused") this.#answeredMs = undefined;
+  }
+
+  #decide(first: Uint8Array, bytes: Uint8Array): void {
+    const seen = new Uint8Array(first.length + bytes.length);
+    seen.set(first);
+    seen.set(bytes, first.length);
+    const protocol = protocolOf(seen);
+    this.#undecided = protocol === undefined ? seen : undefined;
+    if (protocol === undefined) return;
+    if (protocol === "wslusb" && this.#serveWslusb !== undefined) {
+      this.#server = this.#serveWslusb({
+        write: (chunks, written) => this.#write(chunks, written),
+        end: (error) => this.#ended(error),
+        restless: () => this.#wake(),
+      });
+    }
+    this.#server.receive(seen);
   }
 
   #imported(exported: ExportedDevice, counters: TransferCounters): void {
@@ -251,7 +290,7 @@ export class Session {
 
   #close(): void {
     this.#lingerMs ??= this.#loop.now();
-    if (!this.#isRestless) this.#wake();
+    this.#wake();
     this.#link.end();
   }
 
@@ -263,7 +302,7 @@ export class Session {
       else this.#tell(end, durationMs);
       if (this.#isTaken) this.#exports.giveBack();
       this.#owner.finished(this, end);
-    });
+    }, end);
   }
 
   #tell(end: SessionEnd, durationMs: number): void {

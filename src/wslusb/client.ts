@@ -48,6 +48,8 @@ export interface ClientOutput {
   write(chunks: readonly Uint8Array[], written: () => void): void;
   /** The conversation is over: send what was written, close, and call `disconnected`. */
   end(error: ProtocolError): void;
+  /** The host takes a device back, with a `Status`; its URBs end next. */
+  takenBack(device: WslusbDevice, status: number): void;
   /** What the host offers has changed; only after a list that asked to be told. */
   changed(kind: EventKind, device: ListedDevice): void;
 }
@@ -312,8 +314,10 @@ export class WslusbClient {
       return new ProtocolError("BAD_DEVICE", `device ${handle} was never attached`);
     }
     const device = this.#devices.get(handle);
+    if (device === undefined) return undefined;
     this.#devices.delete(handle);
-    device?.gone();
+    this.#output.takenBack(device, DetachNotice.status(payload, 0));
+    device.gone();
     return undefined;
   }
 

@@ -166,6 +166,7 @@ test("the client says what the example of the document shows, byte by byte", () 
       loop.soon(taken);
     },
     end: (error) => assert.fail(error.toString()),
+    takenBack: () => {},
     changed: () => {},
   });
   const user = clientOf(client, loop);

@@ -127,10 +127,20 @@ export const wslusbClientTarget: Target = {
     for (let changes = random.pick([0, 0, 1, 2]); changes > 0; changes--) {
       const at = random.below(answers.length);
       const answer = answers[at]!;
-      if (random.oneIn(4)) answers.splice(at, 1, answers[random.below(answers.length)]!.slice());
-      else if (random.oneIn(4)) answers.splice(at, 0, random.pick(others).slice());
-      else if (random.oneIn(4)) putField(answer, 8, 4, "little", random.below(9));
-      else putField(answer, random.pick(PLACES), random.pick([1, 4]), "little", oddNumber(random));
+      switch (random.below(8)) {
+        case 0:
+        case 1:
+          answers.splice(at, 1, answers[random.below(answers.length)]!.slice());
+          break;
+        case 2:
+          answers.splice(at, 0, random.pick(others).slice());
+          break;
+        case 3:
+          putField(answer, 8, 4, "little", random.below(9));
+          break;
+        default:
+          putField(answer, random.pick(PLACES), random.pick([1, 4]), "little", oddNumber(random));
+      }
     }
     const bytes = joined(answers);
     return random.oneIn(6) ? mutateBytes(bytes, random, others) : bytes;

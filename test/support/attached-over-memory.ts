@@ -43,6 +43,7 @@ export class WslusbPair {
       {
         write: (chunks, written) => toHost.write(chunks, written),
         end,
+        takenBack: () => {},
         changed: (kind, device) => this.events.push([kind, device]),
       },
       limits,

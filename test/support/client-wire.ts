@@ -34,6 +34,7 @@ export class ClientWire implements UsbHost {
         end: (error) => {
           this.ended = error;
         },
+        takenBack: () => {},
         changed: (kind, device) => this.events.push([kind, device]),
       },
       limits,

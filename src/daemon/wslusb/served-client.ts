@@ -1,0 +1,148 @@
+import type { OpenError } from "../../usb/device.ts";
+import type { Loop } from "../../usb/loop.ts";
+import type { TransferCounters } from "../../usb/transfer-counters.ts";
+import type { ExportedDevice } from "../../usbip/exports.ts";
+import type { ImportRefusal, ImportRefusalCode } from "../../usbip/server.ts";
+import { WslusbHost } from "../../wslusb/host.ts";
+import type { AttachedHandle, Claim, DeviceEnd, OfferedDevice } from "../../wslusb/offered-device.ts";
+import type { Conversation, ConversationOutput } from "../conversation.ts";
+import { PlaneGadget } from "../data-plane/plane-gadget.ts";
+import type { SessionExports } from "../session.ts";
+import { endBySession, KICKED, type SessionEnd } from "../session-end.ts";
+import type { SessionEntry } from "../session-registry.ts";
+import { BridgedGadget } from "./bridged-gadget.ts";
+
+/** What a client of WSL-USB needs of the host that serves it. */
+export interface ServedClientOwner {
+  /** What this client may have, anew for each device, because an admission is for one. */
+  admit(): SessionExports;
+  /** The client has a device more, which counts as a session of its own; `end` takes it away. */
+  attached(
+    exported: ExportedDevice,
+    counters: TransferCounters,
+    end: (end: SessionEnd) => void,
+  ): SessionEntry;
+  refused(busid: string, refusal: ImportRefusal): void;
+}
+
+const DETACHED: SessionEnd = { code: "OK", reason: "the peer gave it back" };
+
+/** A client of WSL-USB: one connection, any number of devices, each with its rules, its audit and its session. */
+export class ServedClient implements Conversation {
+  readonly #owner: ServedClientOwner;
+  readonly #loop: Loop;
+  readonly #host: WslusbHost;
+  /** For lists, and for devices that it does not get. */
+  readonly #offers: SessionExports;
+  readonly #forget: (() => void) | undefined;
+  /** Why the connection ended. */
+  #end: SessionEnd = KICKED;
+
+  constructor(owner: ServedClientOwner, loop: Loop, output: ConversationOutput) {
+    this.#owner = owner;
+    this.#loop = loop;
+    this.#offers = owner.admit();
+    this.#host = new WslusbHost(
+      { devices: () => this.#offered(), claim: (busid) => this.#claim(busid, output) },
+      loop,
+      output,
+    );
+    this.#forget = this.#offers.watch?.(() => this.#host.offersChanged());
+  }
+
+  get phase(): Conversation["phase"] {
+    const { phase } = this.#host;
+    if (phase === "open") return this.#host.isUsed ? "devices" : "unused";
+    return phase === "over" ? "over" : "request";
+  }
+
+  receive(bytes: Uint8Array): void {
+    this.#host.receive(bytes);
+  }
+
+  disconnected(closed: () => void, end: SessionEnd): void {
+    this.#end = end;
+    this.#forget?.();
+    this.#host.disconnected(closed);
+  }
+
+  *#offered(): Iterable<OfferedDevice> {
+    for (const { busid, path, device, attached, serial } of this.#offers.devices()) {
+      yield { busid, description: path, serial, device, attached };
+    }
+  }
+
+  #claim(busid: string, output: ConversationOutput): Claim | OpenError {
+    const found = this.#offers.find(busid);
+    if (found === undefined)
+      return this.#refuse(busid, { reason: "gone", message: "no device has this bus id" });
+    if ("denied" in found) return this.#refuse(busid, { reason: "denied", message: found.denied });
+    if (found.attached) return this.#refuse(busid, { reason: "busy", message: `${busid} is in use` });
+    const device = deviceOf(found);
+    if (device === undefined) {
+      return this.#refuse(busid, {
+        reason: "failed",
+        message: "it lives in a thread that cannot be reached",
+      });
+    }
+    const exports = this.#owner.admit();
+    exports.find(busid);
+    const sinceMs = this.#loop.now();
+    let entry: SessionEntry | undefined;
+    let takenBack: SessionEnd | undefined;
+    // From here on: it may take a while to open, and nobody else is to try meanwhile.
+    exports.take();
+    return {
+      device,
+      attached: (handle: AttachedHandle) => {
+        exports.imported(handle.counters);
+        entry = this.#owner.attached(found, handle.counters, (end) => {
+          takenBack = end;
+          handle.takeBack();
+        });
+      },
+      refused: (error) => {
+        exports.giveBack();
+        this.#refuse(busid, error);
+      },
+      closed: (cause) => {
+        const end = this.#endBy(cause, takenBack);
+        exports.returned(end, Math.round(this.#loop.now() - sinceMs));
+        exports.giveBack();
+        entry?.ended(end);
+        output.restless();
+      },
+    };
+  }
+
+  #endBy(cause: DeviceEnd, takenBack: SessionEnd | undefined): SessionEnd {
+    switch (cause) {
+      case "detached":
+        return DETACHED;
+      case "unplugged":
+        return endBySession("unplugged");
+      case "taken back":
+        return takenBack ?? KICKED;
+      case "disconnected":
+        return this.#end;
+    }
+  }
+
+  #refuse(busid: string, error: OpenError): OpenError {
+    this.#owner.refused(busid, { code: REFUSALS[error.reason], message: error.message });
+    return error;
+  }
+}
+
+const REFUSALS: Readonly<Record<OpenError["reason"], ImportRefusalCode>> = {
+  busy: "DEVICE_BUSY",
+  gone: "NO_DEVICE",
+  denied: "DEVICE_DENIED",
+  failed: "DEVICE_FAILED",
+};
+
+function deviceOf(found: ExportedDevice): Claim["device"] | undefined {
+  const { device } = found;
+  if ("open" in device) return device;
+  return device instanceof PlaneGadget ? new BridgedGadget(device, found) : undefined;
+}
