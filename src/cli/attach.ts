@@ -46,6 +46,9 @@ _SERIAL (if the host tells it), _PORT, _DEVNODE (/dev/bus/usb/...) and _DEVNODES
 Where no driver of this kernel uses the device it says so on standard error, and why (--json: "notes", the findings of
 \`usbferry doctor\`).
 
+With wslusb+ADDR all devices of a usbferry host come over one connection, which tells by itself what is plugged in and
+lets a keyboard pass a disk. --direct does not go with it: the kernel speaks USB/IP alone.
+
 USB/IP lists no serial numbers: with vid:pid:serial each device with these numbers is imported, asked for its own
 and given back if it is another.
 

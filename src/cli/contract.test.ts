@@ -28,7 +28,7 @@ const notBuilt: readonly string[] = [
   "list hvsocket:e0e16197-dd56-4a10-9195-5ee7a155a838:3240",
   "list ring:/run/ring",
   "list ring:pci:0000:00:05.0",
-  "list wslusb+tcp:box:3240",
+  "list wslusb+hvsocket:e0e16197-dd56-4a10-9195-5ee7a155a838",
   "serve --gadget zero --listen hvsocket:e0e16197-dd56-4a10-9195-5ee7a155a838:3240",
 ];
 
@@ -88,6 +88,7 @@ const wrong: readonly (readonly [line: string, reason: RegExp])[] = [
   ["attach 3240 zero", /"3240" is no address/],
   ["attach tcp:3240 /dev/bus/usb/001/002", /is a file of this machine.*usbferry list/],
   ["attach tcp:3240 0525:a4a0:", /a serial number has 1 to 126 characters/],
+  ["attach wslusb+tcp:3240 zero --direct", /the kernel speaks USB\/IP alone: .*Leave out --direct/],
   ["attach tcp:3240 zero --listen tcp:3241", /with --listen ADDR only a DEV is named/],
   ["attach --listen nonsense", /"nonsense" is no address/],
   ["attach tcp:3240 --auto", /name a host and a device/],

@@ -35,6 +35,8 @@ Without a rule, devices are for this machine only (loopback and unix sockets), a
 Listening elsewhere needs a rule that allows something there: see usbferry policy --help, or rules in the file.
 An address is tcp:[HOST:]PORT, tls:[HOST:]PORT (paired machines, see usbferry pair), unix:PATH, vsock:[CID:]PORT, or
 fc-vsock:PATH:PORT (the vsock socket of Firecracker and Cloud Hypervisor); docs/links.md tells what each is for.
+USB/IP and WSL-USB clients come to the same address and are told apart. --connect wslusb+ADDR brings all devices over one
+connection, to a guest that waits there: usbferry attach --listen wslusb+ADDR.
 What is said here wins over the same key of the file. SIGHUP reads the file again, and sessions go on.
 
 Log levels: LEVEL or ROOM=LEVEL, separated by commas, as in info,rules=debug.

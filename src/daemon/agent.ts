@@ -12,10 +12,11 @@ import { readDeviceChoice } from "./device-choice.ts";
 import type { EventLog } from "./event-log.ts";
 import { Failed, failureKind } from "./failure.ts";
 import { GrantedWish } from "./granted-wish.ts";
-import type { ReadyImport } from "./host-conversation.ts";
 import { type KernelPorts, kernelPorts } from "./kernel-ports.ts";
 import type { Log } from "./log.ts";
 import { dialPlace, listenPlace } from "./place.ts";
+import type { ReadyImport } from "./remote-host.ts";
+import { RemoteHosts } from "./remote-hosts.ts";
 import { RemoteSearch } from "./remote-search.ts";
 import { AGENT_STOPPED, isWanted, KICKED, type SessionEnd } from "./session-end.ts";
 import type { AutoWish, Wish, WishList } from "./state/wishes.ts";
@@ -49,6 +50,7 @@ export class Agent {
   readonly #trust: TlsTrust | undefined;
   readonly #granted = new Set<GrantedWish>();
   readonly #auto: AutoAttach;
+  readonly #hosts: RemoteHosts;
   #isEnding = false;
 
   constructor(vhci: Vhci, loop: Loop, log: Log, events: EventLog, wishes: WishList, trust?: TlsTrust) {
@@ -58,6 +60,7 @@ export class Agent {
     this.#log = log;
     this.#wishes = wishes;
     this.#trust = trust;
+    this.#hosts = new RemoteHosts(loop, trust);
     this.#auto = new AutoAttach(
       {
         attach: (wish, ready, timing, signal) => this.#grantWish(wish, ready, timing, signal),
@@ -66,6 +69,7 @@ export class Agent {
           return driverNodes(vhci, sysfsName);
         },
       },
+      this.#hosts,
       loop,
       log,
       wishes,
@@ -94,7 +98,7 @@ export class Agent {
     const place = dialPlace(address);
     const choice = readDeviceChoice(device);
     this.#requireKernel();
-    const ready = await new RemoteSearch(place, this.#loop, signal, this.#trust).import(choice);
+    const ready = await new RemoteSearch(place, this.#hosts, this.#loop, signal).import(choice);
     const { device: given } = await this.#give(ready, printAddress(place), {}, signal, {
       avoided: this.#auto.reserved(),
     });

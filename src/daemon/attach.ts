@@ -12,6 +12,7 @@ import { WrongUsage } from "./failure.ts";
 import { Refused } from "./host-conversation.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
 import { dialPlace, listenPlace } from "./place.ts";
+import { RemoteHosts } from "./remote-hosts.ts";
 import { RemoteSearch } from "./remote-search.ts";
 import { deviceNamed } from "./state/device-name.ts";
 import { StateFolder } from "./state/state-folder.ts";
@@ -104,8 +105,14 @@ export async function attachUnguarded(
     );
   }
   const choice = readDeviceChoice(await deviceNamed(device, new StateFolder()));
+  if (place.protocol === "wslusb") {
+    throw new WrongUsage(
+      `the kernel speaks USB/IP alone: "${address}" cannot be attached with --direct. Leave out --direct, or "wslusb+".`,
+    );
+  }
   const vhci = requireKernel();
-  const busid = await new RemoteSearch(place, new LibuvLoop(), signal).busid(choice);
+  const loop = new LibuvLoop();
+  const busid = await new RemoteSearch(place, new RemoteHosts(loop), loop, signal).busid(choice);
   const port =
     choice.by === "serial"
       ? await attachOnceFree(place, busid, vhci)

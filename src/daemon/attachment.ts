@@ -4,8 +4,8 @@ import { KernelRelay, type RelayEnd } from "../vhci/kernel-relay.ts";
 import type { PortChoice, Vhci } from "../vhci/vhci.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { Failed } from "./failure.ts";
-import type { ReadyImport } from "./host-conversation.ts";
 import type { Log } from "./log.ts";
+import type { ReadyImport } from "./remote-host.ts";
 import { endByProtocol, isWanted, type SessionEnd } from "./session-end.ts";
 
 const DETACHED: SessionEnd = { code: "OK", reason: "it was detached" };

@@ -11,8 +11,8 @@ import { Dialler } from "./dialler.ts";
 import { EventLog } from "./event-log.ts";
 import { ExportTable } from "./export-table.ts";
 import { Host } from "./host.ts";
-import type { ReadyImport } from "./host-conversation.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
+import type { ReadyImport } from "./remote-host.ts";
 import { WaitingGuest } from "./waiting-guest.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "usbferry-dialler-"));

@@ -1,7 +1,7 @@
 import { printAddress } from "../links/address.ts";
 import { dial } from "../links/dial.ts";
 import type { Link } from "../links/link.ts";
-import type { LinkAddress, LinkOptions } from "../links/listen.ts";
+import type { LinkOptions } from "../links/listen.ts";
 import type { TlsTrust } from "../links/trust.ts";
 import type { Cancellable, Loop } from "../usb/loop.ts";
 import type { Exports } from "../usbip/exports.ts";
@@ -9,7 +9,7 @@ import { BackOff } from "./back-off.ts";
 import { failureKind } from "./failure.ts";
 import type { Host } from "./host.ts";
 import type { Log } from "./log.ts";
-import { seenFromThere } from "./place.ts";
+import { type Place, seenFromThere } from "./place.ts";
 
 /** A device that is kept for so long has arrived; one that is given back sooner was asked, or could not be used. */
 const KEPT_MS = 2_000;
@@ -22,7 +22,7 @@ const LOOK_MS = 500;
  * it, as on any other.
  */
 export class Dialler {
-  readonly #place: LinkAddress;
+  readonly #place: Place;
   readonly #host: Host;
   readonly #exports: Exports;
   readonly #loop: Loop;
@@ -39,7 +39,7 @@ export class Dialler {
   #stopped = false;
 
   constructor(
-    place: LinkAddress,
+    place: Place,
     host: Host,
     exports: Exports,
     loop: Loop,
@@ -75,7 +75,7 @@ export class Dialler {
       : this.#loop.after(delayMs, () => {
           this.#timer = undefined;
           if (delayMs > 0) this.#inRow = 0;
-          if (this.#hasFree()) void this.#dial();
+          if (this.#isForAll || this.#hasFree()) void this.#dial();
           else this.#waitForFree();
         });
   }
@@ -89,6 +89,11 @@ export class Dialler {
       this.#next(LOOK_MS);
     });
     if (this.#unwatch === undefined) this.#next(LOOK_MS);
+  }
+
+  /** Over WSL-USB one connection brings every device, also those that come later. */
+  get #isForAll(): boolean {
+    return this.#place.protocol === "wslusb";
   }
 
   #hasFree(): boolean {
@@ -119,17 +124,18 @@ export class Dialler {
     let importedMs: number | undefined;
     const accepted = this.#host.accept(link, {
       imported: () => {
-        importedMs = this.#loop.now();
-        this.#dialling = false;
+        importedMs ??= this.#loop.now();
         this.#told = false;
+        if (this.#isForAll) return;
+        this.#dialling = false;
         this.#inRow++;
         if (this.#inRow < this.#count()) this.#next(0);
         else this.#backOff();
       },
       finished: () => {
         // Lost after it had worked: the guest may be back at once. Refused: it wants none of what is free.
-        if (importedMs === undefined) this.#dialling = false;
-        else if (this.#loop.now() - importedMs >= KEPT_MS) this.#waits.reset();
+        if (importedMs === undefined || this.#isForAll) this.#dialling = false;
+        if (importedMs !== undefined && this.#loop.now() - importedMs >= KEPT_MS) this.#waits.reset();
         this.#backOff();
       },
     });

@@ -3,10 +3,10 @@ import type { LinkError } from "../links/link-error.ts";
 import type { Loop } from "../usb/loop.ts";
 import { DeviceImportRequest, ImportRefusal } from "../usbip/device-import.ts";
 import { DeviceListRequest, type ListedDevice } from "../usbip/device-list.ts";
-import type { ImportedDevice } from "../usbip/imported-device.ts";
 import { type DeviceRecordValue, OpStatus } from "../usbip/pdu.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { Failed } from "./failure.ts";
+import type { ReadyImport, RemoteHost } from "./remote-host.ts";
 import { RemoteImport } from "./remote-import.ts";
 
 const ANSWER_MS = 10_000;
@@ -20,17 +20,11 @@ interface Asked {
   ended(): void;
 }
 
-/** A device that is described and can be opened, and the link it stands on. */
-export interface ReadyImport {
-  readonly remote: RemoteImport;
-  readonly device: ImportedDevice;
-}
-
 /**
  * The guest's side of one connection to a host, whoever dialled: it may list, and then import once. Stock hosts
  * answer one request per connection, ours more. Every promise rejects with Failed.
  */
-export class HostConversation {
+export class HostConversation implements RemoteHost {
   readonly #link: Link;
   readonly #loop: Loop;
   readonly #answerMs: number;

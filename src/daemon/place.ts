@@ -1,4 +1,4 @@
-import { type Address, AddressError, parseAddress, printAddress } from "../links/address.ts";
+import { type Address, AddressError, type Protocol, parseAddress, printAddress } from "../links/address.ts";
 import { isLinkAddress, type LinkAddress } from "../links/listen.ts";
 import { VMADDR_CID_HOST, VMADDR_CID_LOCAL } from "../linux/vsock.ts";
 import { AccessDenied, WrongUsage } from "./failure.ts";
@@ -7,8 +7,11 @@ import { type ClientFacts, isLoopback, type LinkKind } from "./rules/facts.ts";
 /** Whether a rule could allow something to a client from elsewhere, over such a link. */
 export type Admits = (link: LinkKind) => boolean;
 
+/** Where a link leads or is waited for, and what is spoken there: USB/IP unless something else is said. */
+export type Place = LinkAddress & { readonly protocol?: Protocol };
+
 /** Reads an address to dial; throws WrongUsage. */
-export function dialPlace(text: string): LinkAddress {
+export function dialPlace(text: string): Place {
   const address = readAddress(text);
   if (!isLinkAddress(address)) throw notBuilt(text, address);
   return address;
@@ -18,7 +21,7 @@ export function dialPlace(text: string): LinkAddress {
  * Reads an address where this host offers devices, or this guest takes them; throws WrongUsage, or AccessDenied
  * where nobody from elsewhere could be allowed anything.
  */
-export function listenPlace(text: string, side: "host" | "guest", admits: Admits = () => false): LinkAddress {
+export function listenPlace(text: string, side: "host" | "guest", admits: Admits = () => false): Place {
   const address = dialPlace(text);
   const who = listenersReach(address);
   if (who === undefined) return address;
@@ -104,9 +107,6 @@ function hostCid(place: LinkAddress): number {
 function readAddress(text: string): Address {
   const address = parseAddress(text);
   if (address instanceof AddressError) throw new WrongUsage(address.message);
-  if (address.protocol === "wslusb") {
-    throw new WrongUsage(`"${text}": the WSL-USB protocol is not built yet. Leave out "wslusb+" for USB/IP.`);
-  }
   return address;
 }
 

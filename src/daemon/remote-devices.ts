@@ -4,7 +4,9 @@ import type { LinkAddress } from "../links/listen.ts";
 import { DeviceListRequest, type ListedDevice } from "../usbip/device-list.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { Failed } from "./failure.ts";
+import { LibuvLoop } from "./libuv-loop.ts";
 import { dialPlace } from "./place.ts";
+import { RemoteHosts } from "./remote-hosts.ts";
 import { StateFolder } from "./state/state-folder.ts";
 import { Trust } from "./trust.ts";
 
@@ -18,7 +20,16 @@ export async function listRemoteDevices(
   answerMs = ANSWER_MS,
 ): Promise<readonly ListedDevice[]> {
   const place = dialPlace(text);
-  const link = await dial(place, { trust: new Trust(new StateFolder()) });
+  const trust = new Trust(new StateFolder());
+  if (place.protocol === "wslusb") {
+    const host = await new RemoteHosts(new LibuvLoop(), trust).open(place);
+    try {
+      return await host.list();
+    } finally {
+      host.close();
+    }
+  }
+  const link = await dial(place, { trust });
   return new Promise((resolve, reject) => {
     const failed = (reason: string) => {
       reject(new Failed(`${printAddress(place)} did not list its devices: ${reason} ${nextStep(place)}`));

@@ -9,8 +9,9 @@ import { readDeviceChoice } from "./device-choice.ts";
 import { ExportTable } from "./export-table.ts";
 import { Failed } from "./failure.ts";
 import { Host } from "./host.ts";
-import type { ReadyImport } from "./host-conversation.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
+import type { ReadyImport } from "./remote-host.ts";
+import { RemoteHosts } from "./remote-hosts.ts";
 import { RemoteSearch } from "./remote-search.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "usbferry-search-"));
@@ -42,7 +43,8 @@ async function withHost(
   try {
     const never = new AbortController().signal;
     await run(
-      (device, signal = never) => new RemoteSearch(place, loop, signal).import(readDeviceChoice(device)),
+      (device, signal = never) =>
+        new RemoteSearch(place, new RemoteHosts(loop), loop, signal).import(readDeviceChoice(device)),
       table,
     );
     await untilFree(table);

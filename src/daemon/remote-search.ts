@@ -1,12 +1,11 @@
 import { printAddress } from "../links/address.ts";
-import { dial } from "../links/dial.ts";
-import type { LinkAddress, LinkOptions } from "../links/listen.ts";
-import type { TlsTrust } from "../links/trust.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { ListedDevice } from "../usbip/device-list.ts";
 import { candidates, type DeviceChoice, type SerialChoice, someOf, theOne } from "./device-choice.ts";
 import { Failed, failureKind } from "./failure.ts";
-import { HostConversation, type ReadyImport } from "./host-conversation.ts";
+import type { Place } from "./place.ts";
+import type { ReadyImport, RemoteHost } from "./remote-host.ts";
+import type { RemoteHosts } from "./remote-hosts.ts";
 import { ANOTHER, serialNumberOf } from "./serial-question.ts";
 
 /** A host with many slow devices must not keep a person waiting: after so long no further one is asked. */
@@ -17,18 +16,18 @@ const SEARCH_MS = 60_000;
  * one request on each. Every promise rejects with Failed or a LinkError, also when `signal` is aborted.
  */
 export class RemoteSearch {
-  readonly #place: LinkAddress;
+  readonly #place: Place;
+  readonly #hosts: RemoteHosts;
   readonly #address: string;
   readonly #loop: Loop;
   readonly #signal: AbortSignal;
-  readonly #options: LinkOptions;
 
-  constructor(place: LinkAddress, loop: Loop, signal: AbortSignal, trust?: TlsTrust) {
+  constructor(place: Place, hosts: RemoteHosts, loop: Loop, signal: AbortSignal) {
     this.#place = place;
+    this.#hosts = hosts;
     this.#address = printAddress(place);
     this.#loop = loop;
     this.#signal = signal;
-    this.#options = trust === undefined ? {} : { trust };
   }
 
   async import(choice: DeviceChoice): Promise<ReadyImport> {
@@ -109,8 +108,8 @@ export class RemoteSearch {
     return this.#converse((conversation) => conversation.import(busid));
   }
 
-  async #converse<T>(talk: (conversation: HostConversation) => Promise<T>): Promise<T> {
-    const conversation = new HostConversation(await dial(this.#place, this.#options), this.#loop);
+  async #converse<T>(talk: (conversation: RemoteHost) => Promise<T>): Promise<T> {
+    const conversation = await this.#hosts.open(this.#place);
     const cancel = () => conversation.close();
     this.#signal.addEventListener("abort", cancel, { once: true });
     try {

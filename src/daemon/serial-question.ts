@@ -1,4 +1,4 @@
-import type { ReadyImport } from "./host-conversation.ts";
+import type { ReadyImport } from "./remote-host.ts";
 import type { SessionEnd } from "./session-end.ts";
 
 /** Given back because it is another device than the one that is looked for. */

@@ -1,20 +1,23 @@
 import { printAddress } from "../links/address.ts";
 import type { Link } from "../links/link.ts";
-import { type LinkAddress, listen } from "../links/listen.ts";
+import { listen } from "../links/listen.ts";
 import type { Listener } from "../links/listener.ts";
 import type { TlsTrust } from "../links/trust.ts";
 import type { Loop } from "../usb/loop.ts";
+import type { PushedDevice } from "../usbip/event-pdu.ts";
 import type { DeviceChoice } from "./device-choice.ts";
 import { matching } from "./device-choice.ts";
 import type { EventLog } from "./event-log.ts";
 import { failureKind } from "./failure.ts";
-import { HostConversation, type ReadyImport, Refused } from "./host-conversation.ts";
+import { HostConversation, Refused } from "./host-conversation.ts";
 import type { Log } from "./log.ts";
 import { OtherDevices } from "./other-devices.ts";
-import { mayPlug } from "./place.ts";
+import { mayPlug, type Place } from "./place.ts";
+import type { ReadyImport } from "./remote-host.ts";
 import { clientFacts } from "./rules/facts.ts";
 import { ANOTHER, serialNumberOf } from "./serial-question.ts";
 import { TurnedAwayLog } from "./turned-away.ts";
+import { BroughtHost } from "./wslusb/brought-host.ts";
 
 /** Conversations that have not led to a device yet; a host needs one. */
 const CONVERSATIONS = 64;
@@ -22,10 +25,13 @@ const CONVERSATIONS = 64;
 /** What a waiting guest does with a device that a host brings. */
 export type Welcome = (ready: ReadyImport, peer: string) => Promise<void>;
 
-/** Waits for hosts that dial in, asks each for its devices, and imports one over each connection. */
+/**
+ * Waits for hosts that dial in and asks each for its devices. Over USB/IP it imports one over each connection, over WSL-USB
+ * all that are wanted, now and later.
+ */
 export class WaitingGuest {
   readonly address: string;
-  readonly #place: LinkAddress;
+  readonly #place: Place;
   readonly #choice: DeviceChoice | undefined;
   readonly #loop: Loop;
   readonly #log: Log;
@@ -36,11 +42,11 @@ export class WaitingGuest {
   readonly #others: OtherDevices;
   /** Devices that were brought and are still here. */
   #here = 0;
-  readonly #conversations = new Set<HostConversation>();
+  readonly #conversations = new Set<{ close(): void }>();
   #listener: Listener | undefined;
 
   private constructor(
-    place: LinkAddress,
+    place: Place,
     choice: DeviceChoice | undefined,
     loop: Loop,
     log: Log,
@@ -59,7 +65,7 @@ export class WaitingGuest {
 
   /** Rejects with a LinkError. Without a choice every device is welcome. */
   static async listen(
-    place: LinkAddress,
+    place: Place,
     choice: DeviceChoice | undefined,
     loop: Loop,
     log: Log,
@@ -73,7 +79,9 @@ export class WaitingGuest {
       (code, reason) => events.publish("error", { code, reason }),
       () => loop.now(),
     );
-    guest.#listener = await listen(place, (link) => void guest.#accept(link), {
+    const accept = (link: Link): Promise<void> =>
+      place.protocol === "wslusb" ? guest.#acceptAll(link) : guest.#accept(link);
+    guest.#listener = await listen(place, (link) => void accept(link), {
       ...(trust !== undefined && { trust }),
       turnedAway: (error) => turnedAway.hear(error),
     });
@@ -82,7 +90,8 @@ export class WaitingGuest {
 
   /** Where it listens; a port 0 has become the one that the system chose. */
   get listening(): string {
-    return this.#listener === undefined ? this.address : printAddress(this.#listener.address);
+    if (this.#listener === undefined) return this.address;
+    return printAddress({ ...this.#listener.address, protocol: this.#place.protocol ?? "usbip" });
   }
 
   /** Does not take this device again; true if that was all it waited for. */
@@ -126,6 +135,47 @@ export class WaitingGuest {
     } finally {
       this.#conversations.delete(conversation);
     }
+  }
+
+  /** The same over WSL-USB. */
+  async #acceptAll(link: Link): Promise<void> {
+    if (this.#conversations.size >= CONVERSATIONS) {
+      link.destroy();
+      return;
+    }
+    const { peer } = link;
+    const host: BroughtHost = new BroughtHost(link, this.#loop, {
+      isWanted: (device) => this.#wants(device),
+      welcome: async (ready) => {
+        const choice = this.#choice;
+        if (choice?.by === "serial" && (await serialNumberOf(ready)) !== choice.serial) {
+          this.#others.add(peer, ready.remote.record.busid);
+          ready.remote.close(ANOTHER);
+          return;
+        }
+        this.#here++;
+        void ready.remote.ended.then(() => this.#here--);
+        await this.#welcome(ready, peer);
+      },
+      failed: (reason) => this.#notAttached(peer, reason),
+    });
+    this.#conversations.add(host);
+    try {
+      await host.run();
+    } catch (error) {
+      if (failureKind(error) === "defect") throw error;
+      this.#notAttached(peer, (error as Error).message);
+    } finally {
+      this.#conversations.delete(host);
+    }
+  }
+
+  #wants(device: PushedDevice): boolean {
+    const choice = this.#choice;
+    if (this.#unwanted.has(device.busid) || matching([device], choice).length === 0) return false;
+    if (choice?.by !== "serial") return true;
+    const isKnownOther = device.serial !== undefined && device.serial !== choice.serial;
+    return this.#here === 0 && !isKnownOther;
   }
 
   #notAttached(peer: string, reason: string): void {

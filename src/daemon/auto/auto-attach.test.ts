@@ -30,9 +30,9 @@ class TestHost {
   readonly #plugged = new Map<string, Gadget>();
   #host: Host | undefined;
 
-  constructor(path: string) {
+  constructor(path: string, prefix: string) {
     this.#path = path;
-    this.address = `unix:${path}`;
+    this.address = `${prefix}unix:${path}`;
   }
 
   async start(): Promise<void> {
@@ -64,14 +64,18 @@ class TestHost {
 class Bench {
   readonly folder = mkdtempSync(join(tmpdir(), "usbferry-auto-"));
   readonly kernel = new KernelInFolder(this.folder, { hs: 3, ss: 1 });
-  readonly host = new TestHost(join(this.folder, "host.sock"));
+  readonly host: TestHost;
   readonly state = new PassingState<WishesState>(WISHES.empty);
   readonly wishes = new WishList(this.state);
   readonly lines: string[] = [];
   agent!: Agent;
 
-  static async start(context: TestContext): Promise<Bench> {
-    const bench = new Bench();
+  private constructor(prefix: string) {
+    this.host = new TestHost(join(this.folder, "host.sock"), prefix);
+  }
+
+  static async start(context: TestContext, prefix = ""): Promise<Bench> {
+    const bench = new Bench(prefix);
     await bench.host.start();
     await bench.startAgent();
     context.after(async () => {
@@ -131,36 +135,46 @@ async function until(condition: () => boolean, what: () => string): Promise<void
   }
 }
 
-test("a board that is flashed is attached in both of its faces, each time on the same port", async (context) => {
-  const bench = await Bench.start(context);
-  const { host } = bench;
-  bench.kernel.occupy(0, true);
-  let busid = host.plug(APPLICATION);
-  const { wish, device } = await bench.keep();
-  assert.deepEqual(
-    [device?.busid, device?.port, wish.state, wish.watching],
-    ["serial", 1, "attached", "pushed"],
-  );
-  bench.kernel.occupy(0, false);
-  for (const face of [BOOTLOADER, APPLICATION, BOOTLOADER, APPLICATION]) {
-    // oxlint-disable-next-line no-await-in-loop -- one face after the other
-    await host.unplug(busid);
-    // oxlint-disable-next-line no-await-in-loop
-    await until(
-      () => bench.attached.length === 0,
-      () => "it is gone",
-    );
-    busid = host.plug(face);
-    // oxlint-disable-next-line no-await-in-loop
-    await bench.untilAttached(`${busid} on 1`);
+/** Over either protocol. */
+function each(name: string, body: (context: TestContext, prefix: string) => Promise<void>): void {
+  for (const prefix of ["", "wslusb+"]) {
+    test(prefix === "" ? name : `${name}, over WSL-USB`, (context) => body(context, prefix));
   }
-  assert.deepEqual(bench.wishes.autos(), [
-    { id: "w1", address: host.address, devices: DEVICES, ports: { hs: 1 }, busid: "serial" },
-  ]);
-});
+}
 
-test("a device may be wished for before it is plugged in", async (context) => {
-  const bench = await Bench.start(context);
+each(
+  "a board that is flashed is attached in both of its faces, each time on the same port",
+  async (context, prefix) => {
+    const bench = await Bench.start(context, prefix);
+    const { host } = bench;
+    bench.kernel.occupy(0, true);
+    let busid = host.plug(APPLICATION);
+    const { wish, device } = await bench.keep();
+    assert.deepEqual(
+      [device?.busid, device?.port, wish.state, wish.watching],
+      ["serial", 1, "attached", "pushed"],
+    );
+    bench.kernel.occupy(0, false);
+    for (const face of [BOOTLOADER, APPLICATION, BOOTLOADER, APPLICATION]) {
+      // oxlint-disable-next-line no-await-in-loop -- one face after the other
+      await host.unplug(busid);
+      // oxlint-disable-next-line no-await-in-loop
+      await until(
+        () => bench.attached.length === 0,
+        () => "it is gone",
+      );
+      busid = host.plug(face);
+      // oxlint-disable-next-line no-await-in-loop
+      await bench.untilAttached(`${busid} on 1`);
+    }
+    assert.deepEqual(bench.wishes.autos(), [
+      { id: "w1", address: host.address, devices: DEVICES, ports: { hs: 1 }, busid: "serial" },
+    ]);
+  },
+);
+
+each("a device may be wished for before it is plugged in", async (context, prefix) => {
+  const bench = await Bench.start(context, prefix);
   const { wish, device } = await bench.keep();
   assert.equal(device, undefined);
   assert.deepEqual([wish.id, wish.state, wish.watching], ["w1", "waiting", "pushed"]);
@@ -170,19 +184,22 @@ test("a device may be wished for before it is plugged in", async (context) => {
   await bench.untilAttached("serial on 0");
 });
 
-test("a wish for a host that is not there waits, and its device comes with the host", async (context) => {
-  const bench = await Bench.start(context);
-  await bench.host.stop();
-  const { wish } = await bench.keep();
-  assert.deepEqual([wish.state, wish.watching], ["waiting", "unreachable"]);
-  assert.match(wish.reason!, /cannot reach unix:.*Start the host there/);
-  bench.host.plug(APPLICATION);
-  await bench.host.start();
-  await bench.untilAttached("serial on 0");
-});
+each(
+  "a wish for a host that is not there waits, and its device comes with the host",
+  async (context, prefix) => {
+    const bench = await Bench.start(context, prefix);
+    await bench.host.stop();
+    const { wish } = await bench.keep();
+    assert.deepEqual([wish.state, wish.watching], ["waiting", "unreachable"]);
+    assert.match(wish.reason!, /cannot reach (wslusb\+)?unix:.*Start the host there/);
+    bench.host.plug(APPLICATION);
+    await bench.host.start();
+    await bench.untilAttached("serial on 0");
+  },
+);
 
-test("a host that was started again is attached again, on the same port", async (context) => {
-  const bench = await Bench.start(context);
+each("a host that was started again is attached again, on the same port", async (context, prefix) => {
+  const bench = await Bench.start(context, prefix);
   bench.host.plug(APPLICATION);
   bench.kernel.occupy(0, true);
   await bench.keep();
@@ -197,20 +214,23 @@ test("a host that was started again is attached again, on the same port", async 
   await bench.untilAttached("serial on 1");
 });
 
-test("an agent that was started again keeps what the one before it kept, on the same port", async (context) => {
-  const bench = await Bench.start(context);
-  bench.host.plug(APPLICATION);
-  bench.kernel.occupy(0, true);
-  await bench.keep();
-  bench.kernel.occupy(0, false);
-  await bench.endAgent();
-  await bench.startAgent();
-  await bench.untilAttached("serial on 1");
-  assert.equal(bench.told("WISH_TAKEN_UP").length, 1);
-});
+each(
+  "an agent that was started again keeps what the one before it kept, on the same port",
+  async (context, prefix) => {
+    const bench = await Bench.start(context, prefix);
+    bench.host.plug(APPLICATION);
+    bench.kernel.occupy(0, true);
+    await bench.keep();
+    bench.kernel.occupy(0, false);
+    await bench.endAgent();
+    await bench.startAgent();
+    await bench.untilAttached("serial on 1");
+    assert.equal(bench.told("WISH_TAKEN_UP").length, 1);
+  },
+);
 
-test("a port that somebody else has is told, and taken again when it is free", async (context) => {
-  const bench = await Bench.start(context);
+each("a port that somebody else has is told, and taken again when it is free", async (context, prefix) => {
+  const bench = await Bench.start(context, prefix);
   const { host, kernel } = bench;
   const busid = host.plug(APPLICATION);
   await bench.keep();
@@ -232,65 +252,74 @@ test("a port that somebody else has is told, and taken again when it is free", a
   await bench.untilAttached("serial on 0");
 });
 
-test("the port of a device that is wished for is left to it, as long as there is another", async (context) => {
-  const bench = await Bench.start(context);
-  const { host, agent, kernel } = bench;
-  host.plug(APPLICATION);
-  await bench.keep();
-  await host.unplug("serial");
-  await until(
-    () => bench.attached.length === 0,
-    () => "it is gone",
-  );
-  host.plug("mouse,speed=full");
-  const { signal } = new AbortController();
-  assert.equal((await agent.attach(host.address, "mouse", signal)).port, 1);
-  kernel.occupy(2, true);
-  host.plug("keyboard,speed=full");
-  assert.equal((await agent.attach(host.address, "keyboard", signal)).port, 0);
-});
+each(
+  "the port of a device that is wished for is left to it, as long as there is another",
+  async (context, prefix) => {
+    const bench = await Bench.start(context, prefix);
+    const { host, agent, kernel } = bench;
+    host.plug(APPLICATION);
+    await bench.keep();
+    await host.unplug("serial");
+    await until(
+      () => bench.attached.length === 0,
+      () => "it is gone",
+    );
+    host.plug("mouse,speed=full");
+    const { signal } = new AbortController();
+    assert.equal((await agent.attach(host.address, "mouse", signal)).port, 1);
+    kernel.occupy(2, true);
+    host.plug("keyboard,speed=full");
+    assert.equal((await agent.attach(host.address, "keyboard", signal)).port, 0);
+  },
+);
 
-test("detaching the port, ending the wish, or detaching all ends it, and is durable", async (context) => {
-  const bench = await Bench.start(context);
-  const { agent, host } = bench;
-  host.plug(APPLICATION);
-  const ways = [
-    async () => agent.detach((await bench.keep()).device!.port),
-    async () => agent.endWish((await bench.keep()).wish.id),
-    async () => {
-      await bench.keep();
-      return agent.detachAll();
-    },
-  ];
-  for (const [i, way] of ways.entries()) {
-    // oxlint-disable-next-line no-await-in-loop -- one after the other
-    assert.deepEqual(await way(), { ports: [0], wishes: [`w${i + 1}`] });
-    assert.deepEqual([bench.attached, agent.state.wishes, bench.wishes.autos()], [[], [], []]);
-    assert.equal(agent.isIdle, true);
-  }
-  assert.equal(await agent.endWish("w1"), undefined);
-});
+each(
+  "detaching the port, ending the wish, or detaching all ends it, and is durable",
+  async (context, prefix) => {
+    const bench = await Bench.start(context, prefix);
+    const { agent, host } = bench;
+    host.plug(APPLICATION);
+    const ways = [
+      async () => agent.detach((await bench.keep()).device!.port),
+      async () => agent.endWish((await bench.keep()).wish.id),
+      async () => {
+        await bench.keep();
+        return agent.detachAll();
+      },
+    ];
+    for (const [i, way] of ways.entries()) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      assert.deepEqual(await way(), { ports: [0], wishes: [`w${i + 1}`] });
+      assert.deepEqual([bench.attached, agent.state.wishes, bench.wishes.autos()], [[], [], []]);
+      assert.equal(agent.isIdle, true);
+    }
+    assert.equal(await agent.endWish("w1"), undefined);
+  },
+);
 
-test("a device that another program detaches, or that is kicked, is attached again", async (context) => {
-  const bench = await Bench.start(context);
-  bench.host.plug(APPLICATION);
-  await bench.keep();
-  const first = bench.agent.state.devices[0]!.node;
-  bench.kernel.detach(0);
-  await until(
-    () => bench.agent.state.devices.some(({ node, port }) => node !== first && port === 0),
-    () => "another node on the same port",
-  );
-  const second = bench.agent.state.devices[0]!.node;
-  assert.equal(await bench.agent.kick(0), true);
-  await until(
-    () => bench.agent.state.devices.some(({ node, port }) => node !== second && port === 0),
-    () => "another node on the same port",
-  );
-});
+each(
+  "a device that another program detaches, or that is kicked, is attached again",
+  async (context, prefix) => {
+    const bench = await Bench.start(context, prefix);
+    bench.host.plug(APPLICATION);
+    await bench.keep();
+    const first = bench.agent.state.devices[0]!.node;
+    bench.kernel.detach(0);
+    await until(
+      () => bench.agent.state.devices.some(({ node, port }) => node !== first && port === 0),
+      () => "another node on the same port",
+    );
+    const second = bench.agent.state.devices[0]!.node;
+    assert.equal(await bench.agent.kick(0), true);
+    await until(
+      () => bench.agent.state.devices.some(({ node, port }) => node !== second && port === 0),
+      () => "another node on the same port",
+    );
+  },
+);
 
-test("a device that somebody else has is waited for until it is free", async (context) => {
-  const bench = await Bench.start(context);
+each("a device that somebody else has is waited for until it is free", async (context, prefix) => {
+  const bench = await Bench.start(context, prefix);
   bench.host.plug(APPLICATION);
   const shared = bench.host.exports.find("serial")!;
   bench.host.exports.mark(shared, true);
@@ -301,40 +330,46 @@ test("a device that somebody else has is waited for until it is free", async (co
   assert.deepEqual(bench.told("NOT_ATTACHED"), []);
 });
 
-test("of two that look alike none is taken, unless one has been it or has the serial number", async (context) => {
-  const bench = await Bench.start(context);
-  const { host, agent } = bench;
-  host.plug(`${APPLICATION},serial=one`);
-  host.plug(`${APPLICATION},serial=two`);
-  const { wish } = await bench.keep();
-  assert.match(wish.reason!, /2 such devices: name one by its bus id \(serial, serial-2\) or serial number/);
-  await agent.endWish(wish.id);
-  await bench.keep({ devices: ["2341:0036:two", "2341:8036:two"] });
-  assert.deepEqual(bench.attached, ["serial-2 on 0"]);
-  await agent.detachAll();
-  await host.unplug("serial");
-  await bench.keep();
-  assert.deepEqual(bench.attached, ["serial-2 on 0"]);
-  host.plug(`${APPLICATION},serial=one`);
-  await agent.kick(0);
-  await bench.untilAttached("serial-2 on 0");
-  await bench.endAgent();
-  await bench.startAgent();
-  await bench.untilAttached("serial-2 on 0");
-  await host.unplug("serial-2");
-  await until(
-    () =>
-      bench.agent.state.wishes.some(
-        ({ reason }) => reason?.startsWith("the host has no such device") === true,
-      ),
-    () => JSON.stringify(bench.agent.state),
-  );
-  host.plug(`${APPLICATION},serial=two`);
-  await bench.untilAttached("serial-2 on 0");
-});
+each(
+  "of two that look alike none is taken, unless one has been it or has the serial number",
+  async (context, prefix) => {
+    const bench = await Bench.start(context, prefix);
+    const { host, agent } = bench;
+    host.plug(`${APPLICATION},serial=one`);
+    host.plug(`${APPLICATION},serial=two`);
+    const { wish } = await bench.keep();
+    assert.match(
+      wish.reason!,
+      /2 such devices: name one by its bus id \(serial, serial-2\) or serial number/,
+    );
+    await agent.endWish(wish.id);
+    await bench.keep({ devices: ["2341:0036:two", "2341:8036:two"] });
+    assert.deepEqual(bench.attached, ["serial-2 on 0"]);
+    await agent.detachAll();
+    await host.unplug("serial");
+    await bench.keep();
+    assert.deepEqual(bench.attached, ["serial-2 on 0"]);
+    host.plug(`${APPLICATION},serial=one`);
+    await agent.kick(0);
+    await bench.untilAttached("serial-2 on 0");
+    await bench.endAgent();
+    await bench.startAgent();
+    await bench.untilAttached("serial-2 on 0");
+    await host.unplug("serial-2");
+    await until(
+      () =>
+        bench.agent.state.wishes.some(
+          ({ reason }) => reason?.startsWith("the host has no such device") === true,
+        ),
+      () => JSON.stringify(bench.agent.state),
+    );
+    host.plug(`${APPLICATION},serial=two`);
+    await bench.untilAttached("serial-2 on 0");
+  },
+);
 
-test("commands run when the device has come and gone, with its nodes", async (context) => {
-  const bench = await Bench.start(context);
+each("commands run when the device has come and gone, with its nodes", async (context, prefix) => {
+  const bench = await Bench.start(context, prefix);
   const file = join(bench.folder, "seen");
   const onAttach = [
     "/bin/sh",
@@ -357,8 +392,8 @@ test("commands run when the device has come and gone, with its nodes", async (co
   assert.deepEqual(seen(), [`attach 0 S7 ${node}`, `detach 0 S7 ${node}`, ""]);
 });
 
-test("commands run to their end when the agent ends", async (context) => {
-  const bench = await Bench.start(context);
+each("commands run to their end when the agent ends", async (context, prefix) => {
+  const bench = await Bench.start(context, prefix);
   const file = join(bench.folder, "ended");
   bench.host.plug(APPLICATION);
   await bench.keep({ onDetach: ["/bin/sh", "-c", `sleep 0.3; echo $USBFERRY_EVENT > ${file}`] });
@@ -367,8 +402,8 @@ test("commands run to their end when the agent ends", async (context) => {
   await bench.startAgent();
 });
 
-test("the same wish again has the new words, and is one", async (context) => {
-  const bench = await Bench.start(context);
+each("the same wish again has the new words, and is one", async (context, prefix) => {
+  const bench = await Bench.start(context, prefix);
   await bench.keep({ devices: ["2341:8036"], onAttach: ["/bin/true"] });
   bench.host.plug(BOOTLOADER);
   const { wish } = await bench.keep();

@@ -6,6 +6,7 @@ import { readDeviceChoice } from "../device-choice.ts";
 import { failureKind } from "../failure.ts";
 import type { Log } from "../log.ts";
 import { dialPlace } from "../place.ts";
+import type { RemoteHosts } from "../remote-hosts.ts";
 import { AGENT_STOPPED, type SessionEnd } from "../session-end.ts";
 import type { AutoWish, WishList } from "../state/wishes.ts";
 import { HostWatch } from "./host-watch.ts";
@@ -33,6 +34,7 @@ export interface AutoAnswer {
 /** Everything that an agent keeps attached by itself, and the hosts that it follows for that. */
 export class AutoAttach {
   readonly #owner: WishOwner;
+  readonly #hosts: RemoteHosts;
   readonly #loop: Loop;
   readonly #log: Log;
   readonly #list: WishList;
@@ -40,8 +42,9 @@ export class AutoAttach {
   readonly #kept = new Map<string, KeptWish>();
   readonly #watches = new Map<string, HostWatch>();
 
-  constructor(owner: WishOwner, loop: Loop, log: Log, list: WishList, trust?: TlsTrust) {
+  constructor(owner: WishOwner, hosts: RemoteHosts, loop: Loop, log: Log, list: WishList, trust?: TlsTrust) {
     this.#owner = owner;
+    this.#hosts = hosts;
     this.#loop = loop;
     this.#log = log;
     this.#list = list;
@@ -153,6 +156,7 @@ export class AutoAttach {
     const isNew = watch === undefined;
     watch ??= new HostWatch(
       place,
+      this.#hosts,
       this.#loop,
       this.#log,
       () => {

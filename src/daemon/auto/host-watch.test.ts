@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { annotatedHex } from "../../../test/support/annotated-hex.ts";
 import { ManualLoop } from "../../../test/support/manual-loop.ts";
+import { RemoteHosts } from "../remote-hosts.ts";
 import { HostWatch } from "./host-watch.ts";
 
 /** OP_REP_EVENTS of a host that is silent for a second at most, and an empty snapshot. */
@@ -39,6 +40,7 @@ async function watched(context: TestContext) {
   const log = { info: note, warn: note };
   const watch = new HostWatch(
     { kind: "unix", path },
+    new RemoteHosts(loop),
     loop,
     log,
     () => {},

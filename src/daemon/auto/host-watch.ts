@@ -1,7 +1,7 @@
 import { printAddress } from "../../links/address.ts";
 import { dial } from "../../links/dial.ts";
 import type { Link } from "../../links/link.ts";
-import type { LinkAddress, LinkOptions } from "../../links/listen.ts";
+import type { LinkOptions } from "../../links/listen.ts";
 import type { TlsTrust } from "../../links/trust.ts";
 import type { Cancellable, Loop } from "../../usb/loop.ts";
 import { DeviceEventsRequest, type HostMessage } from "../../usbip/device-events.ts";
@@ -9,6 +9,9 @@ import { BackOff } from "../back-off.ts";
 import { failureKind } from "../failure.ts";
 import { HostConversation } from "../host-conversation.ts";
 import type { Log } from "../log.ts";
+import type { Place } from "../place.ts";
+import type { RemoteHost } from "../remote-host.ts";
+import type { RemoteHosts } from "../remote-hosts.ts";
 import { HostDevices } from "./host-devices.ts";
 
 /** A host that answers nothing for so long is none that pushes, or dead. */
@@ -39,8 +42,9 @@ interface Ending {
 /** Follows the devices of one host for all who wish for some of them. */
 export class HostWatch {
   readonly address: string;
-  readonly place: LinkAddress;
+  readonly place: Place;
   readonly devices: HostDevices;
+  readonly #hosts: RemoteHosts;
   readonly #loop: Loop;
   readonly #log: Log;
   readonly #changed: () => void;
@@ -62,7 +66,8 @@ export class HostWatch {
    * device: if not, a host that has to be polled is left alone.
    */
   constructor(
-    place: LinkAddress,
+    place: Place,
+    hosts: RemoteHosts,
     loop: Loop,
     log: Log,
     changed: () => void,
@@ -71,6 +76,7 @@ export class HostWatch {
     trust?: TlsTrust,
   ) {
     this.place = place;
+    this.#hosts = hosts;
     this.address = printAddress(place);
     this.devices = new HostDevices(() => loop.now());
     this.#loop = loop;
@@ -79,6 +85,16 @@ export class HostWatch {
     this.#isWanted = isWanted;
     this.#waits = new BackOff(random);
     this.#options = trust === undefined ? {} : { trust };
+  }
+
+  /** All conversations with the host have one connection. */
+  get isShared(): boolean {
+    return this.place.protocol === "wslusb";
+  }
+
+  /** A conversation with the host, to take a device. Rejects with Failed or a LinkError. */
+  open(): Promise<RemoteHost> {
+    return this.#hosts.open(this.place);
   }
 
   get watching(): Watching {
@@ -123,6 +139,7 @@ export class HostWatch {
   /** Tells whether it pushed events for a while. */
   async #look(): Promise<boolean> {
     const nowMs = this.#loop.now();
+    if (this.isShared) return this.#follow(nowMs);
     if (this.#isStock && nowMs < this.#askAgainMs) {
       if (this.#isWanted()) await this.#poll();
       return false;
@@ -149,6 +166,48 @@ export class HostWatch {
     this.#isStock = true;
     if (this.#isWanted()) await this.#poll();
     return false;
+  }
+
+  /** A host of WSL-USB pushes over the connection that its devices have. */
+  async #follow(sinceMs: number): Promise<boolean> {
+    let hasFollowed = false;
+    try {
+      const connection = await this.#hosts.connection(this.place);
+      const reason = await new Promise<string>((ended, failed) => {
+        this.devices.clear();
+        const told = (): void => {
+          // Before the list is whole it is a part.
+          if (this.#watching === "pushed") this.#changed();
+        };
+        const following = connection.follow({
+          put: (device) => {
+            this.devices.put(device);
+            told();
+          },
+          remove: (busid) => {
+            this.devices.remove(busid);
+            told();
+          },
+          ended,
+        });
+        following.then((stop) => {
+          this.#close = () => {
+            stop();
+            ended("it is not watched any more");
+          };
+          if (this.#stopped) this.#close();
+          hasFollowed = true;
+          this.#become("pushed", "");
+          this.#changed();
+        }, failed);
+      });
+      this.#close = undefined;
+      if (!this.#stopped) this.#unreachable(reason);
+    } catch (error) {
+      if (failureKind(error) === "defect") throw error;
+      if (!this.#stopped) this.#unreachable((error as Error).message);
+    }
+    return hasFollowed && this.#loop.now() - sinceMs >= LASTING_MS;
   }
 
   async #dial(): Promise<Link | undefined> {

@@ -6,8 +6,9 @@ import { BackOff } from "../back-off.ts";
 import { type DeviceChoice, readDeviceChoice } from "../device-choice.ts";
 import { hex4 } from "../device-description.ts";
 import { Failed, failureKind } from "../failure.ts";
-import { HostConversation, type ReadyImport } from "../host-conversation.ts";
+import { HostConversation } from "../host-conversation.ts";
 import type { Log } from "../log.ts";
+import type { ReadyImport, RemoteHost } from "../remote-host.ts";
 import { ANOTHER, serialNumberOf } from "../serial-question.ts";
 import type { SessionEnd } from "../session-end.ts";
 import type { AutoWish } from "../state/wishes.ts";
@@ -196,7 +197,9 @@ export class KeptWish {
     this.#state = "attaching";
     const { toldMs } = device;
     try {
-      const dialled = new HostConversation(await this.#connection.take(), this.#loop);
+      const dialled = this.#watch.isShared
+        ? await this.#watch.open()
+        : new HostConversation(await this.#connection.take(), this.#loop);
       const dialledMs = this.#loop.now();
       const ready = await this.#import(dialled, device);
       if (ready === undefined) {
@@ -215,7 +218,7 @@ export class KeptWish {
   }
 
   /** Nothing if it is another device than the one that is meant. */
-  async #import(conversation: HostConversation, device: HostDevice): Promise<ReadyImport | undefined> {
+  async #import(conversation: RemoteHost, device: HostDevice): Promise<ReadyImport | undefined> {
     const { signal } = this.#over;
     const cancel = (): void => conversation.close();
     signal.addEventListener("abort", cancel, { once: true });
@@ -265,7 +268,7 @@ export class KeptWish {
     this.hooks.run("detach", this.#wish.onDetach, async () => ({ ...attached.facts, nodes: attached.nodes }));
     if (this.#over.signal.aborted) return;
     // A stock server may take one guest at a time.
-    if (this.#watch.watching === "pushed") this.#connection.prepare();
+    if (this.#watch.watching === "pushed" && !this.#watch.isShared) this.#connection.prepare();
     this.#watch.hurry();
     this.look();
   }

@@ -10,9 +10,10 @@ import { Speed } from "../../usb/speed.ts";
 import { EventLog } from "../event-log.ts";
 import { ExportTable } from "../export-table.ts";
 import { Host } from "../host.ts";
-import type { ReadyImport } from "../host-conversation.ts";
 import { HOST_LIMITS } from "../host-limits.ts";
 import { LibuvLoop } from "../libuv-loop.ts";
+import type { ReadyImport } from "../remote-host.ts";
+import { RemoteHosts } from "../remote-hosts.ts";
 import { RemoteSearch } from "../remote-search.ts";
 import { Gate, NO_RULES } from "../rules/gate.ts";
 import { SessionRegistry } from "../session-registry.ts";
@@ -51,7 +52,10 @@ async function serving(): Promise<{ readonly address: TlsAddress; readonly isAtt
 
 function take(address: TlsAddress): Promise<ReadyImport> {
   const { signal } = new AbortController();
-  return new RemoteSearch(address, loop, signal, trusting(desk, box)).import({ by: "busid", busid: "zero" });
+  return new RemoteSearch(address, new RemoteHosts(loop, trusting(desk, box)), loop, signal).import({
+    by: "busid",
+    busid: "zero",
+  });
 }
 
 async function until(what: string, condition: () => boolean): Promise<void> {

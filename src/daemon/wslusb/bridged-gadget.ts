@@ -10,7 +10,8 @@ import type { TransferStatus, Urb } from "../../usb/urb.ts";
 import type { ExportedDevice } from "../../usbip/exports.ts";
 import type { PlaneGadget } from "../data-plane/plane-gadget.ts";
 import { failureKind } from "../failure.ts";
-import { HostConversation, type ReadyImport } from "../host-conversation.ts";
+import { HostConversation } from "../host-conversation.ts";
+import type { ReadyImport } from "../remote-host.ts";
 import type { SessionEnd } from "../session-end.ts";
 
 const GIVEN_BACK: SessionEnd = { code: "OK", reason: "it was given back" };
