@@ -2,6 +2,7 @@ import { scenarios } from "./scenario.ts";
 import { foundation } from "./scenarios/foundation.ts";
 import { guestSide } from "./scenarios/guest-side.ts";
 import { usefulGadgets } from "./scenarios/useful-gadgets.ts";
+import { wslusb } from "./scenarios/wslusb.ts";
 
 scenarios(
   "6.1",
@@ -9,6 +10,7 @@ scenarios(
     ...foundation({ cycles: 100, iterations: 20 }),
     ...usefulGadgets("short"),
     ...guestSide({ cycles: 20, hostile: 1, iterations: 2, speeds: ["super"], reverse: ["tcp:3241"] }),
+    ...wslusb("short"),
   ],
   { modules: ["vhci-hcd"] },
 );

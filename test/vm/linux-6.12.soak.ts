@@ -2,6 +2,7 @@ import { scenarios } from "./scenario.ts";
 import { foundation } from "./scenarios/foundation.ts";
 import { guestSide } from "./scenarios/guest-side.ts";
 import { usefulGadgets } from "./scenarios/useful-gadgets.ts";
+import { wslusb } from "./scenarios/wslusb.ts";
 
 scenarios(
   "6.12",
@@ -15,6 +16,7 @@ scenarios(
       speeds: ["full", "high", "super"],
       reverse: ["tcp:3241", "unix:/tmp/reverse.sock"],
     }),
+    ...wslusb("full"),
   ],
   { modules: ["vhci-hcd"] },
 );

@@ -2,6 +2,7 @@ import { scenarios } from "./scenario.ts";
 import { foundation } from "./scenarios/foundation.ts";
 import { guestSide } from "./scenarios/guest-side.ts";
 import { usefulGadgets } from "./scenarios/useful-gadgets.ts";
+import { wslusb } from "./scenarios/wslusb.ts";
 
 scenarios(
   "6.12",
@@ -13,8 +14,9 @@ scenarios(
       hostile: 1,
       iterations: 2,
       speeds: ["high"],
-      reverse: ["unix:/tmp/reverse.sock"],
+      reverse: ["unix:/tmp/reverse.sock", "wslusb+unix:/tmp/shared.sock"],
     }),
+    ...wslusb("full"),
   ],
   { modules: ["vhci-hcd"] },
 );

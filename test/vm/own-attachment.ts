@@ -96,20 +96,31 @@ export async function portsByCall(guest: Guest): Promise<Ports> {
 }
 
 /** Behind the guard of the agent. */
-export const GUARDED: AttachWay = {
-  words: ", guarded",
-  async attach(guest, port, busids) {
-    const attachments: Attachment[] = [];
-    for (const busid of busids) {
-      const { sysfsName, node } = await attachByCall(guest, `tcp:${guest.hostAddress}:${port}`, busid);
-      attachments.push(await seen(guest, busid, sysfsName, node));
-    }
-    return attachments;
-  },
-  async detachAll(guest) {
-    await guest.call("src/daemon/ports.js", "detachAll", []);
-  },
-};
+export const GUARDED = throughAgent(", guarded", "");
+
+/** The same over WSL-USB: all devices of a host over one connection. */
+export const SHARED = throughAgent(", over WSL-USB", "wslusb+");
+
+function throughAgent(words: string, protocol: string): AttachWay {
+  return {
+    words,
+    async attach(guest, port, busids) {
+      const attachments: Attachment[] = [];
+      for (const busid of busids) {
+        const { sysfsName, node } = await attachByCall(
+          guest,
+          `${protocol}tcp:${guest.hostAddress}:${port}`,
+          busid,
+        );
+        attachments.push(await seen(guest, busid, sysfsName, node));
+      }
+      return attachments;
+    },
+    async detachAll(guest) {
+      await guest.call("src/daemon/ports.js", "detachAll", []);
+    },
+  };
+}
 
 /** What the agent has logged: its last `count` session ends. */
 export async function sessionEnds(guest: Guest, count: number): Promise<{ code: string; busid: string }[]> {

@@ -1,9 +1,12 @@
 import { plugGadget } from "../../src/daemon/backing/plugged-gadget.ts";
 import { DataPlane } from "../../src/daemon/data-plane/data-plane.ts";
+import { EventLog } from "../../src/daemon/event-log.ts";
 import { ExportTable } from "../../src/daemon/export-table.ts";
 import { Host } from "../../src/daemon/host.ts";
 import { LibuvLoop } from "../../src/daemon/libuv-loop.ts";
+import { SessionRegistry } from "../../src/daemon/session-registry.ts";
 import { GadgetSpecificationError, parseGadgetSpec } from "../../src/gadgets/catalog.ts";
+import type { UsbDevice } from "../../src/usb/device.ts";
 
 /** The one line that a session leaves when it ends. */
 export interface SessionEnding {
@@ -21,6 +24,7 @@ export class ServedHost {
   readonly endings: SessionEnding[] = [];
   readonly #exports = new ExportTable();
   readonly #loop = new LibuvLoop();
+  readonly #registry = new SessionRegistry(new EventLog());
   readonly #host: Host;
   readonly #plane: DataPlane | undefined;
   #port = 0;
@@ -32,7 +36,7 @@ export class ServedHost {
       this.endings.push({ code: String(fields.code), busid, atMs: performance.now() });
     };
     const log = { info: note, warn: note };
-    this.#host = new Host(this.#exports, this.#loop, log);
+    this.#host = new Host(this.#exports, this.#loop, log, undefined, undefined, this.#registry);
     const plane = hasGadgets ? DataPlane.start(log) : undefined;
     if (plane instanceof Error) throw plane;
     this.#plane = plane;
@@ -52,6 +56,17 @@ export class ServedHost {
 
   get port(): number {
     return this.#port;
+  }
+
+  /** Connections that have no device of their own: over WSL-USB a device is a session beside its connection. */
+  get connections(): number {
+    return this.#registry.sessions().filter(({ device }) => device === undefined).length;
+  }
+
+  /** A device more; what is answered offers it no longer, and resolves when nobody has it. */
+  plug(busid: string, device: UsbDevice): () => Promise<void> {
+    this.#exports.add(busid, device);
+    return () => this.#exports.withdraw(busid);
   }
 
   async stop(): Promise<void> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ATTACH_LINES, attach, detachAll } from "../attachment.ts";
+import { ATTACH_LINES, type AttachWay, STOCK_TOOL } from "../attachment.ts";
 import type { Scenario } from "../scenario.ts";
 import { ServedHost } from "../served-host.ts";
 import { FRAME_BYTES, numberedFrames, RATE } from "../sound.ts";
@@ -12,9 +12,9 @@ const BUFFER_MS = 1000;
 const FIRST_FRAMES = RATE / 10;
 
 /** Sound played through snd-usb-audio comes back sample by sample. */
-export function loopedSound(seconds: number, speed: "full" | "high"): Scenario {
+export function loopedSound(seconds: number, speed: "full" | "high", way: AttachWay = STOCK_TOOL): Scenario {
   return {
-    name: `${seconds} s of sound at ${speed} speed are captured as they were played`,
+    name: `${seconds} s of sound at ${speed} speed are captured as they were played${way.words}`,
     timeoutMs: 60_000 + seconds * 5000,
     expected: [
       ...ATTACH_LINES,
@@ -29,7 +29,7 @@ export function loopedSound(seconds: number, speed: "full" | "high"): Scenario {
         const played = numberedFrames(seconds * RATE);
         await writeFile(join(guest.scratch, "played"), played);
         await guest.loadModule("snd-usb-audio");
-        await attach(guest, host.port, ["audio"]);
+        await way.attach(guest, host.port, ["audio"]);
         await guest.waitFor("the card", "test -c /dev/snd/pcmC0D0p && test -c /dev/snd/pcmC0D0c");
         // -N: a blocking read fails after 10 s of the guest's clock, which steps under emulation.
         const format = `-N -D hw:0,0 -t raw -f S16_LE -r ${RATE} -c 2 --buffer-time=${BUFFER_MS * 1000}`;
@@ -48,7 +48,7 @@ export function loopedSound(seconds: number, speed: "full" | "high"): Scenario {
         const wrong = expected.findIndex((byte, i) => captured[i] !== byte);
         assert.equal(wrong, -1, "the first byte that differs");
         assert.ok(expected.length >= played.length - FIRST_FRAMES * FRAME_BYTES, `${expected.length} bytes`);
-        await detachAll(guest);
+        await way.detachAll(guest);
       } finally {
         await host.stop();
       }

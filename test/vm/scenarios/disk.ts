@@ -61,9 +61,9 @@ function missingBlocks(image: Buffer, file: Buffer): number {
 }
 
 /** ext4 on an image file: what is written is read again by the guest, and is in the file. */
-export function ext4(mebibytes: number, speed: "high" | "super"): Scenario {
+export function ext4(mebibytes: number, speed: "high" | "super", way: AttachWay = STOCK_TOOL): Scenario {
   return {
-    name: `ext4 on a ${speed}-speed disk: ${mebibytes} MiB written, synced and read again`,
+    name: `ext4 on a ${speed}-speed disk: ${mebibytes} MiB written, synced and read again${way.words}`,
     timeoutMs: 120_000,
     expected: ATTACH_LINES,
     run: (guest) =>
@@ -75,7 +75,7 @@ export function ext4(mebibytes: number, speed: "high" | "super"): Scenario {
           disk: new Disk({ store, speed: Speed[speed], serial: "disk" }),
         });
         try {
-          const [attachment] = await attach(guest, host.port, ["disk"]);
+          const [attachment] = await way.attach(guest, host.port, ["disk"]);
           const device = await blockDevice(guest, attachment!.sysfsName);
           assert.match(
             await guest.shell(`cat /sys/class/scsi_disk/*/cache_type`),
@@ -91,7 +91,7 @@ export function ext4(mebibytes: number, speed: "high" | "super"): Scenario {
           const digest = createHash("sha256").update(content).digest("hex");
           assert.equal(await sha256(guest, "/tmp/disk/content"), digest);
           await guest.shell("umount /tmp/disk");
-          await detachAll(guest);
+          await way.detachAll(guest);
         } finally {
           await host.stop();
           await store.close();

@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
-import { ATTACH_LINES, attach, detachAll } from "../attachment.ts";
+import { ATTACH_LINES, type AttachWay, STOCK_TOOL } from "../attachment.ts";
 import type { Scenario } from "../scenario.ts";
 import { ServedHost } from "../served-host.ts";
 
 const MIB = 1024 * 1024;
 
-export function serialPort(cycles: number): Scenario {
+export function serialPort(cycles: number, way: AttachWay = STOCK_TOOL): Scenario {
   return {
-    name: `1 MiB through /dev/ttyACM0 and back, and ${cycles} times opened and closed`,
+    name: `1 MiB through /dev/ttyACM0 and back, and ${cycles} times opened and closed${way.words}`,
     timeoutMs: 60_000 + cycles * 500,
     expected: ATTACH_LINES,
     async run(guest) {
       const host = await ServedHost.start({ serial: "serial,serial=serial" });
       try {
         await guest.loadModule("cdc-acm");
-        await attach(guest, host.port, ["serial"]);
+        await way.attach(guest, host.port, ["serial"]);
         const path = "/dev/ttyACM0";
         await guest.waitFor("the port", `test -c ${path}`);
         await guest.shell(`stty -F ${path} raw -echo`);
@@ -24,7 +24,7 @@ export function serialPort(cycles: number): Scenario {
         await guest.call("test/vm/guest/serial.js", "openAndClose", [path, cycles], 30_000 + cycles * 500);
         assert.equal(await exchange(1000), -1);
         assert.deepEqual(host.endings, []);
-        await detachAll(guest);
+        await way.detachAll(guest);
       } finally {
         await host.stop();
       }
