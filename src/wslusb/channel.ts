@@ -73,16 +73,9 @@ export class Channel {
   /** Sends what is due, or ends the conversation. */
   settle(error?: ProtocolError): void {
     if (this.#phase === "over") return;
-    const { looseWaiting } = this.outbox;
-    if (error !== undefined) this.fail(error);
-    else if (looseWaiting > this.#limits.looseBytes) {
-      this.fail(
-        new ProtocolError(
-          "PEER_NOT_READING",
-          `${looseWaiting} bytes of answers wait, and more requests come`,
-        ),
-      );
-    } else this.outbox.send();
+    const failed = error ?? this.#notReading();
+    if (failed === undefined) this.outbox.send();
+    else this.fail(failed);
   }
 
   /** Says why, and ends. */
@@ -111,6 +104,9 @@ export class Channel {
   }
 
   #begin(type: number, sequence: number): IncomingMessage | ProtocolError {
+    // Thousands of questions may come in one read.
+    const notReading = this.#notReading();
+    if (notReading !== undefined) return notReading;
     switch (type) {
       case MessageType.Error:
         return new WholeMessage("Error", ErrorMessage.size, ErrorMessage.size, (payload) =>
@@ -140,6 +136,16 @@ export class Channel {
       default:
         return this.#owner.begin(type, sequence);
     }
+  }
+
+  #notReading(): ProtocolError | undefined {
+    const { looseWaiting } = this.outbox;
+    return looseWaiting <= this.#limits.looseBytes
+      ? undefined
+      : new ProtocolError(
+          "PEER_NOT_READING",
+          `${looseWaiting} bytes of answers wait, and more requests come`,
+        );
   }
 
   #hello(payload: Uint8Array): ProtocolError | undefined {

@@ -92,6 +92,18 @@ test("events are told, and kinds that are not known are passed over", () => {
   );
 });
 
+test("a host that makes up devices without end is left", () => {
+  const wire = new ClientWire();
+  wire.reply(HOST_HELLO);
+  for (let i = 0; i < 1_030; i++) {
+    const info = INFO.slice();
+    info.set(Buffer.from(`device-${i}`));
+    wire.reply(frame(MessageType.DeviceEvent, 0, Buffer.concat([words(1), info])));
+  }
+  assert.equal(wire.ended?.code, "FLOOD");
+  assert.equal(wire.events.length, 1_024);
+});
+
 test("a refused attach tells the host's words, made harmless", () => {
   const wire = new ClientWire();
   wire.reply(HOST_HELLO);

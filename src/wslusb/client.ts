@@ -7,7 +7,7 @@ import { Cancels } from "./cancels.ts";
 import { Channel, type HelloValue } from "./channel.ts";
 import { type AttachedFacts, type ClientDeviceOutput, WslusbDevice } from "./client-device.ts";
 import { IncomingResponse } from "./incoming-response.ts";
-import { MAX_DESCRIPTORS, WSLUSB_LIMITS, type WslusbLimits } from "./limits.ts";
+import { MAX_DESCRIPTORS, MAX_LISTED, WSLUSB_LIMITS, type WslusbLimits } from "./limits.ts";
 import {
   LIST_MAX,
   LISTED_MAX,
@@ -100,6 +100,8 @@ export class WslusbClient {
   #lastSequence = 0;
   #lastHandle = 0;
   #credit = 0;
+  /** Names of devices that the host has told of. */
+  #told = new Set<string>();
   #greeted: (() => void) | undefined;
 
   constructor(loop: Loop, output: ClientOutput, limits: WslusbLimits = WSLUSB_LIMITS) {
@@ -164,6 +166,7 @@ export class WslusbClient {
       answer: (answer) => {
         const devices = readList(answer);
         if (devices instanceof ProtocolError) return devices;
+        this.#told = new Set(devices.map(({ instance_id }) => instance_id));
         done(devices);
         return undefined;
       },
@@ -300,6 +303,11 @@ export class WslusbClient {
     if (device instanceof ProtocolError) return device;
     if (EventHead.size + listedSize(device) !== payload.length) {
       return new ProtocolError("BAD_LENGTH", `a DeviceEvent has ${payload.length} bytes`);
+    }
+    if (kind === EventKind.REMOVED) this.#told.delete(device.instance_id);
+    else this.#told.add(device.instance_id);
+    if (this.#told.size > MAX_LISTED) {
+      return new ProtocolError("FLOOD", `the host tells of more than ${MAX_LISTED} devices`);
     }
     // A later version may tell of more.
     if (kind === EventKind.ADDED || kind === EventKind.REMOVED || kind === EventKind.CHANGED) {

@@ -159,7 +159,11 @@ export class HostDevice implements UsbHost, ExchangeOwner {
   }
 
   /** The client has given up a request before all of it had come. */
-  abandon(exchange: Exchange | undefined): void {
+  abandon(sequence: number, exchange: Exchange | undefined): void {
+    const refusal = this.#refusals.get(sequence);
+    this.#refusals.delete(sequence);
+    const endpoint = exchange?.urb.endpoint ?? refusal?.endpoint;
+    if (endpoint !== undefined) this.counters.ended(endpoint, TransferStatus.cancelled, 0, 0);
     if (exchange !== undefined) this.release(exchange);
   }
 

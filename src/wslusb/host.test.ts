@@ -212,6 +212,20 @@ test("OUT data arrives in whatever frames it comes, mixed with other messages", 
   assert.deepEqual(device!.payloads.at(-1), data);
 });
 
+test("a client that asks a thousand times in one read is sent away before all is answered", () => {
+  const devices = Array.from({ length: 50 }, () => new HeldDevice());
+  const wire = new HostedWire({ ...WSLUSB_LIMITS, looseBytes: 100_000 }, devices);
+  wire.receive(CLIENT_HELLO);
+  wire.seen();
+  wire.isStuck = true;
+  const questions = Array.from({ length: 1_000 }, (_, i) =>
+    frame(MessageType.DeviceEnumeration, i + 1, words(0)),
+  );
+  wire.receive(...questions);
+  assert.equal(wire.ended?.code, "PEER_NOT_READING");
+  assert.match(wire.ended.message, /^1\d{5} bytes/, "no more than one answer beyond the limit");
+});
+
 test("a request that the client gives up half-way is forgotten", () => {
   const wire = new HostedWire().attached();
   const whole = request({ endpoint: 0x01, data: new Uint8Array(3_000) });
@@ -219,11 +233,15 @@ test("a request that the client gives up half-way is forgotten", () => {
     frame(URB, 5, whole.subarray(0, 1_000), FrameFlag.MORE),
     frame(URB, 5, new Uint8Array(0), FrameFlag.ABANDONED),
     frame(URB, 5, request({ length: 9 })),
+    frame(URB, 6, request({ endpoint: 0x0f, data: new Uint8Array(100) }).subarray(0, 50), FrameFlag.MORE),
+    frame(URB, 6, new Uint8Array(0), FrameFlag.ABANDONED),
   );
   assert.deepEqual(
     wire.devices[0]!.held.map(({ length }) => length),
     [9],
   );
+  assert.equal(wire.handles[0]!.counters.read().inFlight, 1);
+  assert.deepEqual(wire.seen(), []);
 });
 
 test("IN data beyond a frame leaves in several", () => {

@@ -95,7 +95,7 @@ export class IncomingRequest implements IncomingMessage {
   }
 
   abandoned(): void {
-    this.#device?.abandon(this.#exchange);
+    this.#device?.abandon(this.sequence, this.#exchange);
   }
 
   /** A frame fits the message, and the credit. */

@@ -28,7 +28,7 @@ export const WSLUSB_LIMITS: WslusbLimits = {
   bytes: 32 << 20,
   totalBytes: 96 << 20,
   reserve: 1 << 20,
-  looseBytes: 1 << 20,
+  looseBytes: 4 << 20,
   credit: 256 << 10,
   silenceMs: 10_000,
 };

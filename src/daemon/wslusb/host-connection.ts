@@ -16,6 +16,8 @@ import { asPushed, recordOf } from "./listed.ts";
 
 const ANSWER_MS = 10_000;
 const PATROL_MS = 250;
+/** How long a host may keep its side open after we have closed ours. */
+const LINGER_MS = 250;
 /** How long a host may take nothing of what it is sent. */
 const STALL_MS = 10_000;
 
@@ -63,7 +65,7 @@ export class HostConnection {
       end: (error) => {
         this.#end ??= endByProtocol(error);
         this.#link.end();
-        this.#loop.after(ANSWER_MS, () => this.#link.destroy());
+        this.#loop.after(LINGER_MS, () => this.#link.destroy());
       },
       takenBack: (device, status) => this.#takenBack(device, status),
       changed: (kind, device) => {
@@ -220,7 +222,7 @@ export class HostConnection {
     if (this.#holders > 0 || this.#imports.size > 0 || this.isOver) return;
     this.#end = { code: "OK", reason: "nobody has use for it" };
     this.#link.end();
-    this.#loop.after(PATROL_MS, () => this.#link.destroy());
+    this.#loop.after(LINGER_MS, () => this.#link.destroy());
   }
 
   /** Drops the connection unless the answer comes in time. */
