@@ -137,10 +137,13 @@ export function flashReset(
 
         const shared: number[] = [];
         const straight: number[] = [];
+        let flashes = 0;
         for (let cycle = 0; cycle < cycles; cycle++) {
           for (const face of [BOOTLOADER, APPLICATION]) {
             await host.unplug(busid);
             await untilGone(guest, sysfsName);
+            // A board takes a second or more to come back; starting a program takes long under emulation.
+            await guest.waitFor("the command", `[ $(grep -c ^detach ${HOOK_LOG}) -eq ${++flashes} ]`);
             shared.push(
               await timed(guest, face, async () => {
                 busid = await host.plug(specification(face));
