@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { KeptWishState } from "../../../src/daemon/agent-state.ts";
 import { ATTACH_LINES, LINK_LOST_LINES } from "../attachment.ts";
 import { ControlledHost } from "../controlled-host.ts";
 import { insert, KEYBOARD, type Place } from "../emulated-device.ts";
@@ -11,6 +12,7 @@ import {
   detachByCall,
   endAgent,
   keepByCall,
+  outputOf,
   portsByCall,
   startAgent,
 } from "../own-attachment.ts";
@@ -137,10 +139,13 @@ export function flashReset(
 
         const shared: number[] = [];
         const straight: number[] = [];
+        let flashes = 0;
         for (let cycle = 0; cycle < cycles; cycle++) {
           for (const face of [BOOTLOADER, APPLICATION]) {
             await host.unplug(busid);
             await untilGone(guest, sysfsName);
+            // A board takes a second or more to come back; starting a program takes long under emulation.
+            await guest.waitFor("the command", `[ $(grep -c ^detach ${HOOK_LOG}) -eq ${++flashes} ]`);
             shared.push(
               await timed(guest, face, async () => {
                 busid = await host.plug(specification(face));
@@ -195,9 +200,11 @@ export function restarts(idleSeconds: number, print: (line: string) => void): Sc
       await host.start(specification(APPLICATION), "zero");
       const address = `tcp:${guest.hostAddress}:${host.port}`;
       try {
-        const { device } = await keepByCall(guest, address, ["2341:8036:board"], "true");
-        assert(device !== undefined);
-        const { port, sysfsName } = device;
+        const printed = await outputOf(guest, "attach", address, "2341:8036:board", "--auto");
+        const [, sysfsName, port] = /^serial is \S+ \((\S+)\) on port (\d+)\.$/m.exec(printed) ?? [];
+        assert(sysfsName !== undefined, printed);
+        const line = `keeps 2341:8036:board of ${address} on port ${port}. End it with: usbferry detach ${port}`;
+        assert.equal(printed.split("\n")[1]!.replace(/^w\d+ /, ""), line);
         await host.end("SIGKILL");
         await untilGone(guest, sysfsName);
         await host.start(specification(APPLICATION), "zero");
@@ -207,7 +214,7 @@ export function restarts(idleSeconds: number, print: (line: string) => void): Sc
         await untilGone(guest, sysfsName);
         await startAgent(guest);
         assert.equal(await untilKept(guest), sysfsName);
-        assert.equal((await portsByCall(guest)).ports[0]!.port, port);
+        assert.equal((await portsByCall(guest)).ports[0]!.port, Number(port));
 
         // One wish has its device, one waits for it.
         await keepByCall(guest, address, ["dead:beef"], "true");
@@ -254,8 +261,10 @@ export const stockHost: Scenario = {
     await guest.loadModule(...KERNEL_EXPORT_MODULES);
     const address = "tcp:127.0.0.1:3240";
     await guest.shell("usbipd -D >/dev/null 2>&1");
-    const { wish } = await keepByCall(guest, address, [DEVICE_NUMBERS], "true");
-    assert.deepEqual([wish.state, wish.watching], ["waiting", "polled"]);
+    const printed = await outputOf(guest, "attach", address, DEVICE_NUMBERS, "--auto", "--json");
+    const { wish, port } = JSON.parse(printed) as { wish: KeptWishState; port?: number };
+    assert.deepEqual([wish.state, wish.watching, port], ["waiting", "polled", undefined]);
+    assert.equal(wish.reason, "the host has no such device at this moment");
     const busid = (await guest.shell(EXPORT)).trim();
     try {
       const kept = async (): Promise<boolean> => (await agentState(guest))!.devices.length === 1;
