@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { Examination } from "../examination.ts";
 import type { Guest } from "../guest.ts";
+import { withoutModules } from "../module-folder.ts";
 import type { Scenario } from "../scenario.ts";
 import { ServedHost } from "../served-host.ts";
 
@@ -68,6 +69,12 @@ export const wayToHost: Scenario = {
       await guest.writeFile("/etc/resolv.conf", "nameserver 10.9.0.53\noptions timeout:1 attempts:1\n");
       const silent = await assertBlocked(guest, "tcp:box2", "name", "NAME_SERVER_SILENT");
       assert.match(silent.one("NAME_SERVER_SILENT").why!, /Asked were 10\.9\.0\.53 of/);
+
+      await withoutModules(guest, ["vsock"], async () => {
+        await assertBlocked(guest, "vsock:2:3240", "connection", "VSOCK_MISSING");
+      });
+      await guest.loadModule("vsock_loopback");
+      await assertBlocked(guest, "vsock:1:3240", "connection", "CONNECTION_REFUSED");
 
       await guest.shell("ip route del default");
       await assertBlocked(guest, "tcp:192.0.2.7", "route", "ROUTE_MISSING");
