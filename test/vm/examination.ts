@@ -4,6 +4,9 @@ import type { Guest } from "./guest.ts";
 
 const EXAMINATION_MS = 60_000;
 
+/** For a scenario that looks again and again; seconds each time where other guests are at work. */
+export const DOCTOR_MS = 300_000;
+
 /** What `usbferry doctor` finds in the guest, without starting a node for it. */
 export class Examination {
   readonly diagnosis: Diagnosis;

@@ -1,5 +1,11 @@
 import { isIP } from "node:net";
-import { AddressError, parseAddress } from "../../links/address.ts";
+import {
+  AddressError,
+  type Endpoint,
+  parseAddress,
+  type TcpAddress,
+  type TlsAddress,
+} from "../../links/address.ts";
 import { isLinkAddress } from "../../links/listen.ts";
 import type { Check } from "./check.ts";
 import { type Finding, ok, problem } from "./finding.ts";
@@ -47,9 +53,17 @@ export class AddressHop implements Check {
       ];
     }
     this.#journey.address = address;
-    // A name is for the next hop.
-    const isNumeric = address.kind !== "tcp" || isIP(address.host.replace(/%.*$/, "")) !== 0;
-    this.#journey.places = isNumeric ? [address] : [];
+    if (isOfNetwork(address)) {
+      // A name is for the next hop. Where a certificate is expected, its host is dialled as it was typed.
+      const isNumeric = isIP(address.host.replace(/%.*$/, "")) !== 0;
+      this.#journey.hosts = isNumeric ? [address.host] : [];
+      this.#journey.places = isNumeric || address.kind === "tls" ? [address] : [];
+    } else this.#journey.places = [address];
     return [ok("ADDRESS_UNDERSTOOD", `${text} is understood.`)];
   }
+}
+
+/** Whether there is a host with a name, and a route to it. */
+export function isOfNetwork(address: Endpoint): address is TcpAddress | TlsAddress {
+  return address.kind === "tcp" || address.kind === "tls";
 }

@@ -1,8 +1,10 @@
-import { printAddress } from "../../links/address.ts";
+import { existsSync } from "node:fs";
+import { printAddress, printHostPort, type VsockAddress } from "../../links/address.ts";
 import { dial } from "../../links/dial.ts";
 import { LINK_LIMITS } from "../../links/link.ts";
 import { LinkError } from "../../links/link-error.ts";
 import type { LinkAddress } from "../../links/listen.ts";
+import { IDENTITY } from "../state/identity.ts";
 import { StateFolder } from "../state/state-folder.ts";
 import { Trust } from "../trust.ts";
 import { closes } from "./answer-hop.ts";
@@ -30,8 +32,10 @@ export class ConnectionHop implements Check {
   readonly #journey: Journey;
   readonly #root: SystemRoot;
   readonly #surroundings: Surroundings;
+  readonly #folder: StateFolder;
 
-  constructor(journey: Journey, root: SystemRoot, system: Surroundings) {
+  constructor(journey: Journey, root: SystemRoot, system: Surroundings, folder = new StateFolder()) {
+    this.#folder = folder;
     this.#journey = journey;
     this.#root = root;
     this.#surroundings = system;
@@ -43,10 +47,15 @@ export class ConnectionHop implements Check {
     for (const place of places) {
       try {
         const limits = { ...LINK_LIMITS, dialMs: DIAL_MS / places.length };
-        const trust = new Trust(new StateFolder());
         const startMs = performance.now();
+        if (place.kind === "tls" && !existsSync(this.#folder.fileOf(IDENTITY))) {
+          // Dialling as usual would make this machine's certificate, and nobody would know it.
+          // oxlint-disable-next-line no-await-in-loop -- there is one place
+          (await dial({ ...place, kind: "tcp" }, { limits })).destroy();
+          return [neverPaired(printAddress(place))];
+        }
         // oxlint-disable-next-line no-await-in-loop -- the next address only matters where this one fails
-        this.#journey.link = await dial(place, { limits, trust });
+        this.#journey.link = await dial(place, { limits, trust: new Trust(this.#folder) });
         this.#journey.reached = place;
         const ms = (performance.now() - startMs).toFixed(1);
         return [ok("CONNECTED", `${printAddress(place)} takes the connection, after ${ms} ms.`)];
@@ -63,9 +72,18 @@ export class ConnectionHop implements Check {
   #failed({ place, code, message }: Failure): Finding {
     const subject = printAddress(place);
     if (place.kind === "unix") return unixFailure(place.path, code, message);
-    // Their messages tell what to do.
-    if (place.kind !== "tcp" && place.kind !== "tls") return failed(subject, code, message);
+    if (place.kind === "vsock") return vsockFailure(place, subject, code, message);
+    // The message tells what to do.
+    if (place.kind === "fc-vsock") return failed(subject, code, message);
     switch (code) {
+      case "TLS_FAILED":
+        return noTls(place, subject, message);
+      case "CERTIFICATE_ABSENT":
+      case "CERTIFICATE_UNKNOWN":
+      case "CERTIFICATE_EXPIRED":
+      case "CERTIFICATE_EARLY":
+      case "WRONG_NAME":
+        return notTrusted(`${subject} and this machine do not trust each other (${code}).`, message);
       case "ECONNRESET":
         return closes(subject, code);
       case "ECONNREFUSED":
@@ -167,6 +185,67 @@ function unixFailure(path: string, code: string, message: string): Finding {
       });
     default:
       return failed(`unix:${path}`, code, message);
+  }
+}
+
+const PAIR = [
+  "Pair the two machines: usbferry pair --listen tcp:PORT on one, usbferry pair tcp:HOST:PORT on the other, each as the user who serves or attaches there.",
+];
+
+function neverPaired(subject: string): Finding {
+  return notTrusted(
+    `${subject} can be reached, and this user has not been paired with any machine.`,
+    "Over tls: only paired machines meet: each knows the certificate of the other.",
+  );
+}
+
+function notTrusted(what: string, why: string): Finding {
+  return problem("NOT_TRUSTED", { what, why, next: PAIR });
+}
+
+function noTls(
+  { host, port }: { readonly host: string; readonly port: number },
+  subject: string,
+  why: string,
+): Finding {
+  return problem("NO_TLS", {
+    what: `${subject} takes the connection and does not speak TLS 1.3.`,
+    why,
+    next: [`A plain USB/IP host is reached by: usbferry doctor tcp:${printHostPort(host, port)}`],
+  });
+}
+
+function vsockFailure({ cid, port }: VsockAddress, subject: string, code: string, message: string): Finding {
+  switch (code) {
+    case "EAFNOSUPPORT":
+    case "ENODEV":
+      return problem("VSOCK_MISSING", {
+        what: `This machine reaches no other by vsock (${code}).`,
+        why:
+          code === "ENODEV"
+            ? "It has no vsock device: a virtual machine is given one, and the machine that runs it needs vhost_vsock."
+            : "Its kernel has no vsock, or has not loaded it.",
+        next: [
+          "In a virtual machine: sudo modprobe vmw_vsock_virtio_transport",
+          "On the machine that runs it: sudo modprobe vhost_vsock",
+          "Give the virtual machine a vsock device (QEMU: -device vhost-vsock-pci,guest-cid=3).",
+        ],
+      });
+    case "ECONNRESET":
+    case "ECONNREFUSED":
+      return problem("CONNECTION_REFUSED", {
+        what: `${subject} refuses the connection (${code}).`,
+        why: `Nothing listens at port ${port} there.`,
+        next: [`Start a host there: usbferry serve --listen vsock:${port} ...`],
+      });
+    case "ETIMEDOUT":
+      return problem("CONNECTION_TIMED_OUT", {
+        what: `${subject} does not answer within ${DIAL_MS / 1_000} s (ETIMEDOUT).`,
+        why: `No virtual machine has the context id ${cid}, or it does not run.`,
+        next: ["Check the context id; from a virtual machine 2 is the machine that runs it."],
+      });
+    default:
+      return failed(subject, code, message);
   }
 }
 

@@ -112,7 +112,7 @@ function sections(
 }
 
 function way(text: string, root: SystemRoot, kernel: Kernel, daemons: Daemons): Section {
-  const journey: Journey = { text, places: [] };
+  const journey: Journey = { text, hosts: [], places: [] };
   return {
     name: `The way to ${text}`,
     isChain: true,

@@ -8,6 +8,8 @@ export interface Journey {
   /** As it was typed. */
   readonly text: string;
   address?: Address;
+  /** Numeric addresses of the host, where it is one of the network. */
+  hosts: readonly string[];
   /** Where to dial: one place, or one for each address of a name. */
   places: readonly LinkAddress[];
   path?: NetworkPath;

@@ -1,5 +1,6 @@
 import { lookup } from "node:dns/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isOfNetwork } from "./address-hop.ts";
 import type { Check } from "./check.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 import type { Journey } from "./journey.ts";
@@ -21,8 +22,8 @@ export class NameHop implements Check {
   }
 
   async run(): Promise<readonly Finding[]> {
-    const { address, places } = this.#journey;
-    if (places.length > 0 || address?.kind !== "tcp") return [];
+    const { address, hosts } = this.#journey;
+    if (address === undefined || !isOfNetwork(address) || hosts.length > 0) return [];
     const { host, port } = address;
     const waiting = new AbortController();
     try {
@@ -32,7 +33,10 @@ export class NameHop implements Check {
       ]);
       if (found === undefined) return [this.#silent(host, `no answer within ${ANSWER_MS / 1_000} s`)];
       const numeric = Array.from(new Set(found.map((one) => one.address)));
-      this.#journey.places = numeric.slice(0, ADDRESSES).map((one) => ({ kind: "tcp", host: one, port }));
+      this.#journey.hosts = numeric.slice(0, ADDRESSES);
+      if (address.kind === "tcp") {
+        this.#journey.places = this.#journey.hosts.map((one) => ({ kind: "tcp", host: one, port }));
+      }
       return [ok("NAME_KNOWN", `${host} is ${numeric.join(", ")}.`)];
     } catch (error) {
       const { code = "" } = error as NodeJS.ErrnoException;

@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { isOfNetwork } from "./address-hop.ts";
 import type { Check } from "./check.ts";
 import { type Finding, note, ok, problem } from "./finding.ts";
 import type { Journey } from "./journey.ts";
@@ -18,16 +19,17 @@ export class RouteHop implements Check {
 
   async run(): Promise<readonly Finding[]> {
     const refusals: Finding[] = [];
-    for (const place of this.#journey.places) {
-      if (place.kind !== "tcp") return [];
+    const { address, hosts } = this.#journey;
+    if (address === undefined || !isOfNetwork(address)) return [];
+    for (const host of hosts) {
       try {
         // oxlint-disable-next-line no-await-in-loop -- the next address only matters where this one has no way
-        const path = await networkPath(this.#root, place.host, place.port);
+        const path = await networkPath(this.#root, host, address.port);
         this.#journey.path = path;
-        const words = `${place.host} is reached through ${describePath(path)}`;
+        const words = `${host} is reached through ${describePath(path)}`;
         return [path.isVpn ? throughVpn(`${words}.`, path.device) : ok("ROUTE_FOUND", `${words}.`)];
       } catch (error) {
-        refusals.push(refusal(place.host, (error as NodeJS.ErrnoException).code ?? "UNKNOWN"));
+        refusals.push(refusal(host, (error as NodeJS.ErrnoException).code ?? "UNKNOWN"));
       }
     }
     return refusals.slice(0, 1);

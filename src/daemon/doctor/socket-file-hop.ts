@@ -15,7 +15,7 @@ export class SocketFileHop implements Check {
 
   run(): readonly Finding[] {
     const { address } = this.#journey;
-    if (address?.kind !== "unix") return [];
+    if (address?.kind !== "unix" && address?.kind !== "fc-vsock") return [];
     const { path } = address;
     try {
       const status = lstatSync(path);
@@ -29,17 +29,22 @@ export class SocketFileHop implements Check {
       ];
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      return [code === "EACCES" ? forbidden(path) : missing(path)];
+      return [code === "EACCES" ? forbidden(path) : missing(path, address.kind)];
     }
   }
 }
 
-function missing(path: string): Finding {
+function missing(path: string, kind: "unix" | "fc-vsock"): Finding {
   return problem("SOCKET_FILE_MISSING", {
     what: `There is no ${path}.`,
-    why: "The host does not run, or listens elsewhere. In a container the folder has to be given to it.",
+    why:
+      kind === "unix"
+        ? "The host does not run, or listens elsewhere. In a container the folder has to be given to it."
+        : "The monitor of the virtual machine makes it: it does not run, or was given another path (uds_path).",
     next: [
-      `Start the host there: usbferry serve --listen unix:${path} ...`,
+      kind === "unix"
+        ? `Start the host there: usbferry serve --listen unix:${path} ...`
+        : "Start the virtual machine with a vsock device, and check its path.",
       `See what is there: ls -l ${dirname(path)}`,
     ],
   });

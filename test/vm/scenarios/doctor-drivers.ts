@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ATTACH_LINES, attach, detachAll } from "../attachment.ts";
-import { Examination, follow } from "../examination.ts";
+import { DOCTOR_MS, Examination, follow } from "../examination.ts";
 import { withoutModules } from "../module-folder.ts";
 import type { Scenario } from "../scenario.ts";
 import { ServedHost } from "../served-host.ts";
@@ -11,7 +11,7 @@ const UNKNOWN = "zero,serial=zero,vid=1209,pid=0010";
 export const classDrivers: Scenario = {
   name: "doctor: attached devices whose driver is not loaded, missing, unbound, or a program; its advice mends it",
   expected: [...ATTACH_LINES, { pattern: /usb-storage|scsi|sd /, reason: "usb-storage speaks of each disk" }],
-  timeoutMs: 120_000,
+  timeoutMs: DOCTOR_MS,
   async run(guest) {
     await guest.loadModule("vhci-hcd");
     const devices = { disk: "disk,size=1M,serial=disk", keyboard: "keyboard,serial=keyboard", zero: UNKNOWN };

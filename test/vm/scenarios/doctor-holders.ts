@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { blockDevice } from "../disk.ts";
 import { KEYBOARD, plug, serialAdapter, stick } from "../emulated-device.ts";
-import { Examination, follow } from "../examination.ts";
+import { DOCTOR_MS, Examination, follow } from "../examination.ts";
 import type { Guest, GuestProcess } from "../guest.ts";
 import type { Scenario } from "../scenario.ts";
 
@@ -27,6 +27,7 @@ async function end(program: GuestProcess): Promise<void> {
 
 export const noUsb: Scenario = {
   name: "doctor: a machine without USB, and its advice",
+  timeoutMs: DOCTOR_MS,
   async run(guest) {
     await guest.unloadModule("xhci-pci", "xhci-hcd", "usbcore");
     const none = (await Examination.of(guest, "host")).one("NO_USB");
@@ -52,7 +53,7 @@ export const holders: Scenario = {
     { pattern: /usbip-host .*: usbip-host: register new device/, reason: "usbip-host warns of each bind" },
     { pattern: /ftdi_sio|usb_serial/, reason: "its driver speaks of each adapter" },
   ],
-  timeoutMs: 180_000,
+  timeoutMs: DOCTOR_MS,
   async run(guest) {
     await guest.loadModule(
       "xhci-pci",

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Examination, follow } from "../examination.ts";
+import { DOCTOR_MS, Examination, follow } from "../examination.ts";
 import { withoutModules } from "../module-folder.ts";
 import type { Scenario } from "../scenario.ts";
 
@@ -10,6 +10,7 @@ const CLOUD_CONFIG = "CONFIG_MODULES=y\n# CONFIG_USB_SUPPORT is not set\n";
 
 export const kernelModule: Scenario = {
   name: "doctor: vhci_hcd is not there, not loaded, hidden; its advice loads it",
+  timeoutMs: DOCTOR_MS,
   async run(guest) {
     const bare = await Examination.of(guest, "guest");
     assert.deepEqual(bare.problems, ["VHCI_NOT_LOADED"]);
@@ -42,6 +43,7 @@ export const kernelModule: Scenario = {
 
 export const readOnlySysfs: Scenario = {
   name: "doctor: a container's /sys is read-only",
+  timeoutMs: DOCTOR_MS,
   async run(guest) {
     await guest.loadModule("vhci-hcd");
     await guest.shell("mount --bind /sys /sys && mount -o remount,bind,ro /sys");
@@ -64,7 +66,7 @@ export const fullPorts: Scenario = {
     },
     { pattern: /vhci_hcd: /, reason: "it speaks of each port that is taken and lost" },
   ],
-  timeoutMs: 120_000,
+  timeoutMs: DOCTOR_MS,
   async run(guest) {
     await guest.loadModule("vhci-hcd");
     const taken = (await guest.call("test/vm/guest/port-filling.js", "fillPorts", [])) as number;
@@ -83,6 +85,7 @@ export const fullPorts: Scenario = {
 
 export const debugMessages: Scenario = {
   name: "doctor: the kernel's debug messages are on; its advice switches them off",
+  timeoutMs: DOCTOR_MS,
   async run(guest) {
     await guest.loadModule("vhci-hcd");
     await guest.shell("echo 'module vhci_hcd +p; module usbip_core +pm' > /proc/dynamic_debug/control");
@@ -98,6 +101,7 @@ export const debugMessages: Scenario = {
 
 export const udevStates: Scenario = {
   name: "doctor: udev runs, is gone, or has left its socket behind",
+  timeoutMs: DOCTOR_MS,
   async run(guest) {
     const absent = (await Examination.of(guest, "guest")).one("UDEV_NOT_RUNNING");
     assert.equal(absent.severity, "note", "for root");

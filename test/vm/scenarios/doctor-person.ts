@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Diagnosis } from "../../../src/daemon/doctor/examination.ts";
 import { ATTACH_LINES } from "../attachment.ts";
 import { KEYBOARD, plug } from "../emulated-device.ts";
-import { Examination } from "../examination.ts";
+import { DOCTOR_MS, Examination } from "../examination.ts";
 import { attachByCall, detachByCall, endAgent } from "../own-attachment.ts";
 import type { Scenario } from "../scenario.ts";
 import { ServedHost } from "../served-host.ts";
@@ -13,7 +13,7 @@ const NOBODY = "65534";
 export const person: Scenario = {
   name: "doctor: a user without rights is told each right that is missing, with the rule of udev",
   expected: ATTACH_LINES,
-  timeoutMs: 300_000,
+  timeoutMs: DOCTOR_MS,
   async run(guest) {
     await guest.loadModule("vhci-hcd", "xhci-pci", "usbhid");
     const keyboard = await plug(guest, KEYBOARD, { controller: "xhci", port: 4 });

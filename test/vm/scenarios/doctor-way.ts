@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
-import { Examination } from "../examination.ts";
+import { DOCTOR_MS, Examination } from "../examination.ts";
 import type { Guest } from "../guest.ts";
+import { withoutModules } from "../module-folder.ts";
 import type { Scenario } from "../scenario.ts";
 import { ServedHost } from "../served-host.ts";
 
@@ -30,7 +31,7 @@ async function assertBlocked(guest: Guest, address: string, hop: string, code: s
 
 export const wayToHost: Scenario = {
   name: "doctor: the way to a host is blocked by routes, a VPN, the network and name servers, and is free",
-  timeoutMs: 180_000,
+  timeoutMs: DOCTOR_MS,
   async run(guest) {
     await guest.loadModule("vhci-hcd", "tun");
     // An absent neighbour is given up after three questions, a second apart.
@@ -69,6 +70,12 @@ export const wayToHost: Scenario = {
       const silent = await assertBlocked(guest, "tcp:box2", "name", "NAME_SERVER_SILENT");
       assert.match(silent.one("NAME_SERVER_SILENT").why!, /Asked were 10\.9\.0\.53 of/);
 
+      await withoutModules(guest, ["vsock"], async () => {
+        await assertBlocked(guest, "vsock:2:3240", "connection", "VSOCK_MISSING");
+      });
+      await guest.loadModule("vsock_loopback");
+      await assertBlocked(guest, "vsock:1:3240", "connection", "CONNECTION_REFUSED");
+
       await guest.shell("ip route del default");
       await assertBlocked(guest, "tcp:192.0.2.7", "route", "ROUTE_MISSING");
     } finally {
@@ -82,7 +89,7 @@ export const wayToHost: Scenario = {
 
 export const answers: Scenario = {
   name: "doctor: a host across the network shares devices, nothing, or is of another version",
-  timeoutMs: 120_000,
+  timeoutMs: DOCTOR_MS,
   async run(guest) {
     await guest.loadModule("vhci-hcd");
     const host = await ServedHost.start({ keyboard: "keyboard" });
