@@ -1,6 +1,13 @@
 import { test } from "node:test";
 import { play, type Scenario } from "./scenario.ts";
-import { guestDials, hostDials, vsockConformance, vsockLoopback } from "./scenarios/links.ts";
+import {
+  backendKilled,
+  backendStopped,
+  guestDials,
+  hostDials,
+  vsockConformance,
+  vsockLoopback,
+} from "./scenarios/links.ts";
 import { prepareTestBed } from "./test-bed.ts";
 import { prepareVsockBackend, VsockBackend } from "./vsock-backend.ts";
 
@@ -23,6 +30,8 @@ for (const kernel of ["6.12", "6.1"] as const) {
           hostDials(backend),
           vsockLoopback,
           vsockConformance,
+          backendStopped(backend),
+          backendKilled(backend),
         ];
         for (const scenario of list) await context.test(scenario.name, () => play(scenario, guest));
       } finally {

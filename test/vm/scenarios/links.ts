@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ATTACH_LINES } from "../attachment.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ATTACH_LINES, LINK_LOST_LINES } from "../attachment.ts";
 import { blockDevice } from "../disk.ts";
-import type { Guest } from "../guest.ts";
+import type { Guest, GuestProcess } from "../guest.ts";
 import { LinkHost } from "../link-host.ts";
 import {
   attachByCall,
@@ -178,3 +179,80 @@ export const vsockConformance: Scenario = {
     assert.match(stdout, /^# skipped 0$/m);
   },
 };
+
+/** docs/links.md: within this time a host notices that nobody takes what it sends. */
+const LIMIT_MS = 10_000;
+const SLACK_MS = 3_000;
+
+/** A program in the guest that reads all the time; resolves when data flows. */
+async function startStream(guest: Guest, node: string): Promise<GuestProcess> {
+  let flowing = false;
+  const stream = await guest.spawn(guest.nodeProgram("test/vm/guest/stream.js", node), (line) => {
+    if (line === "streaming") flowing = true;
+  });
+  await guest.waitFor("data to flow", () => flowing);
+  return stream;
+}
+
+/** The backend is stopped for half a minute in mid-traffic, as a machine that is suspended. */
+export function backendStopped(backend: VsockBackend): Scenario {
+  return {
+    name: "the vsock backend stops for 30 s in mid-traffic: the host notices, and the guest when it goes on",
+    timeoutMs: 240_000,
+    expected: [...ATTACH_LINES, ...LINK_LOST_LINES],
+    async run(guest) {
+      const host = await LinkHost.start(["zero"], "--listen", `fc-vsock:${backend.path}:3240`);
+      try {
+        const { node } = await attachByCall(guest, "vsock:3240", "zero");
+        const stream = await startStream(guest, node);
+        const stoppedMs = performance.now();
+        backend.signal("SIGSTOP");
+        await guest.waitFor("the host to notice", () => ends(host).length > 0, 2 * LIMIT_MS);
+        const noticedMs = host.lines.find(({ code }) => code === ends(host)[0])!.atMs - stoppedMs;
+        console.log(`the host noticed after ${Math.round(noticedMs)} ms: ${ends(host)[0]}`);
+        assert(noticedMs < LIMIT_MS + SLACK_MS, `noticed after ${noticedMs} ms`);
+        await sleep(Math.max(0, stoppedMs + 30_000 - performance.now()));
+        backend.signal("SIGCONT");
+        await guest.waitFor("the port to be free", async () => (await portsByCall(guest)).ports.length === 0);
+        await stream.exit;
+        const again = await attachByCall(guest, "vsock:3240", "zero");
+        const args = [again.node, "in"];
+        assert.deepEqual(await guest.call("test/vm/guest/one-transfer.js", "transferOnce", args), [0, 512]);
+        await leaveClean(guest);
+      } finally {
+        backend.signal("SIGCONT");
+        await host.stop();
+        await endAgent(guest);
+      }
+    },
+  };
+}
+
+/** The last one of a guest: its vsock device is dead afterwards. */
+export function backendKilled(backend: VsockBackend): Scenario {
+  return {
+    name: "the vsock backend is killed: the host notices at once, and the guest can still detach",
+    timeoutMs: 240_000,
+    expected: [...ATTACH_LINES, ...LINK_LOST_LINES],
+    async run(guest) {
+      const host = await LinkHost.start(["zero"], "--listen", `fc-vsock:${backend.path}:3240`);
+      try {
+        await attachByCall(guest, "vsock:3240", "zero");
+        const killedMs = performance.now();
+        backend.signal("SIGKILL");
+        await guest.waitFor("the host to notice", () => ends(host).length > 0, 2 * LIMIT_MS);
+        const noticedMs = host.lines.find(({ code }) => code === ends(host)[0])!.atMs - killedMs;
+        console.log(`the host noticed after ${Math.round(noticedMs)} ms: ${ends(host)[0]}`);
+        assert(noticedMs < SLACK_MS, `noticed after ${noticedMs} ms`);
+        await sleep(LIMIT_MS);
+        const { ports } = await portsByCall(guest);
+        console.log(`after ${LIMIT_MS} ms the guest has ${ports.length} ports in use`);
+        // Its kernel is told nothing, so it is for a person to end it.
+        await leaveClean(guest);
+      } finally {
+        await host.stop();
+        await endAgent(guest);
+      }
+    },
+  };
+}
