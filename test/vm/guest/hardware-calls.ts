@@ -55,7 +55,14 @@ export function watched(): { known: readonly string[]; there: readonly string[];
   const known = watching!.devices.map(({ busid, devnum }) => `${busid}/${devnum}`);
   const there = readdirSync("/sys/bus/usb/devices")
     .filter((name) => /^\d+-\d+(\.\d+)*$/.test(name))
-    .map((name) => `${name}/${readFileSync(`/sys/bus/usb/devices/${name}/devnum`, "utf8").trim()}`);
+    .flatMap((name) => {
+      try {
+        return [`${name}/${readFileSync(`/sys/bus/usb/devices/${name}/devnum`, "utf8").trim()}`];
+      } catch {
+        // It has just gone.
+        return [];
+      }
+    });
   return { known: known.toSorted(), there: there.toSorted(), told };
 }
 

@@ -56,7 +56,7 @@ class Desk {
     } finally {
       for (const host of desk.#hosts) await host.end("SIGTERM");
       await unbindAll(guest);
-      for (const pull of desk.#pulls.splice(0)) await pull();
+      for (const pull of desk.#pulls.toReversed()) await pull();
       await endAgent(guest);
     }
   }
@@ -66,6 +66,8 @@ class Desk {
     const once = async (): Promise<void> => {
       this.#pulls.splice(this.#pulls.indexOf(once), 1);
       await pull();
+      // QEMU has let it go; the kernel notices in its own time.
+      await untilGone(this.guest, busid);
     };
     this.#pulls.push(once);
     return { busid, pull: once };
