@@ -89,6 +89,8 @@ export const debugMessages: Scenario = {
   async run(guest) {
     await guest.loadModule("vhci-hcd");
     await guest.shell("echo 'module vhci_hcd +p; module usbip_core +pm' > /proc/dynamic_debug/control");
+    (await Examination.of(guest, "guest")).one("USBIP_DEBUG_OFF");
+    await guest.shell("echo 0xffffffff > /sys/module/usbip_core/parameters/usbip_debug_flag");
     const examined = await Examination.of(guest, "guest");
     assert.deepEqual(examined.problems, ["USBIP_DEBUG_ON"]);
     const finding = examined.one("USBIP_DEBUG_ON");
