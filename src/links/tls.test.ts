@@ -33,6 +33,7 @@ interface Listening {
   readonly address: TlsAddress;
   readonly links: Link[];
   readonly turnedAway: LinkError[];
+  close(): void;
   until(what: string, condition: () => boolean): Promise<void>;
 }
 
@@ -54,6 +55,7 @@ async function listening(trust: TlsTrust, limits: LinkLimits = LINK_LIMITS): Pro
     address: listener.address as TlsAddress,
     links,
     turnedAway,
+    close: () => listener.close(),
     async until(what, condition) {
       const endMs = performance.now() + 5_000;
       while (!condition()) {
@@ -292,6 +294,18 @@ test("connections that prove nothing are bounded, and others come in when they a
   await place.until("those above the limit are cut", () => cut >= 32);
   await place.until("the others are given up", () => cut === idle.length);
   (await dialTls(place.address, LINK_LIMITS, trusting(there, here))).destroy();
+});
+
+test("who has proved nothing yet is cut when the listener closes", async () => {
+  const place = await listening(trusting(here, there));
+  const client = connect(place.address.port, "127.0.0.1").on("error", () => {});
+  await once(client, "connect");
+  const dialling = rejection(dialTls(place.address, LINK_LIMITS, trusting(there, here)));
+  await new Promise((resolve) => setImmediate(resolve));
+  place.close();
+  await closed(client);
+  assert.match((await dialling).code, /TLS_FAILED|ECONNRE/);
+  assert.deepEqual([place.links, place.turnedAway], [[], []]);
 });
 
 test("nobody is trusted while it cannot be read who is", async () => {

@@ -39,27 +39,37 @@ export async function listenTls(
   turnedAway: TurnedAway,
 ): Promise<Listener> {
   const secureContext = await contextOf(trust);
-  let handshakes = 0;
+  const strangers = new Set<Socket>();
+  let isClosed = false;
   const welcome = async (accepted: Socket, peer: string): Promise<void> => {
     const options = { ...MUTUAL, isServer: true, secureContext, ALPNProtocols: PROTOCOL_LIST };
     const socket = new TLSSocket(accepted, options);
     const { name } = await agree(socket, "secure", "listened", peer, trust, limits.dialMs);
-    accept(new TlsLink(peer, name, socket));
+    if (isClosed) socket.destroy();
+    else accept(new TlsLink(peer, name, socket));
   };
-  return listenForTcp(address, limits, (accepted) => {
-    if (handshakes >= HANDSHAKES) {
+  const listener = await listenForTcp(address, limits, (accepted) => {
+    if (strangers.size >= HANDSHAKES) {
       accepted.destroy();
       return;
     }
-    handshakes++;
+    strangers.add(accepted);
     const peer = `tls:${printHostPort(accepted.remoteAddress ?? "unknown", accepted.remotePort ?? 0)}`;
     welcome(accepted, peer)
       .catch((error: unknown) => {
         if (!(error instanceof LinkError)) throw error;
-        turnedAway(error);
+        if (!isClosed) turnedAway(error);
       })
-      .finally(() => handshakes--);
+      .finally(() => strangers.delete(accepted));
   });
+  return {
+    address: listener.address,
+    close: () => {
+      isClosed = true;
+      listener.close();
+      for (const stranger of strangers) stranger.destroy();
+    },
+  };
 }
 
 /** Connects to the paired machine that is expected at this host. */
