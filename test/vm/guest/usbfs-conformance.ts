@@ -44,5 +44,6 @@ usbDeviceConformance(
     device: new UsbfsDevice(hardware),
     unplug: () => writeFileSync("/sys/devices/platform/vhci_hcd.0/detach", port),
   }),
-  { ...traits[kind]!, most: { bytes: 1 << 20, urbs: 200 } },
+  // Linux discards one URB after the other, and each is a question to the host of the gadget.
+  { ...traits[kind]!, most: { bytes: 1 << 20, urbs: 64 } },
 );
