@@ -31,6 +31,10 @@ const HOT_PLUG_LINES = [
     pattern: /(sd|scsi) .*(Synchronize Cache|rejecting I\/O|FAILED|tag#|CDB|Sense|Cache flush|Attached)/,
     reason: "a disk is taken from its driver, or pulled",
   },
+  {
+    pattern: /(device offline|I\/O) error,? .*dev sd|Dev sd\w+: unable to read/,
+    reason: "a disk is pulled while the kernel looks for its partitions",
+  },
   { pattern: /usb-storage|uas/, reason: "usb-storage speaks of each disk" },
   { pattern: /usb .*: (USB disconnect|device not accepting|can't)/, reason: "a device is pulled" },
 ];
