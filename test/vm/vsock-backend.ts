@@ -53,10 +53,7 @@ async function make(cache: string, folder: string): Promise<void> {
   await rename(unfinished, folder);
 }
 
-/**
- * What a guest may send before it is granted more. Version 0.3 grants more only together with data for the guest: a message that
- * is longer than this, and is answered when it is whole, would wait for ever.
- */
+/** What a guest may send before it is granted more. With the 64 KiB of version 0.3 a longer message was seen to hang. */
 const TX_BYTES = 1 << 20;
 
 /** Carries the vsock of one guest, as Firecracker does for its guests, by unix sockets of this machine. */
