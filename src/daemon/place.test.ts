@@ -46,6 +46,7 @@ test("an address is written as the other side needs it", () => {
   for (const [text, listens, dials] of [
     ["vsock:3:5000", "vsock:5000", "vsock:2:5000"],
     ["vsock:5000", "vsock:5000", "vsock:2:5000"],
+    ["wslusb+vsock:3:5000", "wslusb+vsock:5000", "wslusb+vsock:2:5000"],
     ["vsock:1:5000", "vsock:5000", "vsock:1:5000"],
     ["fc-vsock:/run/vm:5000", "vsock:5000", "vsock:2:5000"],
     ["tcp:192.0.2.7:1", "tcp:192.0.2.7:1", "tcp:192.0.2.7:1"],

@@ -89,11 +89,13 @@ export function mayPlug(place: LinkAddress, { link, cid }: ClientFacts): boolean
 }
 
 /** Where the other side listens that is dialled here, or dials what listens here: the address as it is written there. */
-export function seenFromThere(place: LinkAddress, side: "listens" | "dials"): string {
+export function seenFromThere(place: Place, side: "listens" | "dials"): string {
   switch (place.kind) {
     case "vsock":
-    case "fc-vsock":
-      return side === "listens" ? `vsock:${place.port}` : `vsock:${hostCid(place)}:${place.port}`;
+    case "fc-vsock": {
+      const there: Place = { kind: "vsock", port: place.port, protocol: place.protocol ?? "usbip" };
+      return printAddress(side === "listens" ? there : { ...there, cid: hostCid(place) });
+    }
     default:
       return printAddress(place);
   }

@@ -105,19 +105,23 @@ export class WaitingGuest {
     for (const conversation of this.#conversations) conversation.close();
   }
 
-  async #accept(link: Link): Promise<void> {
+  /** Sends a host away for which there is no room, or of which no device is taken here. */
+  #admits(link: Link): boolean {
     if (this.#conversations.size >= CONVERSATIONS) {
       link.destroy();
-      return;
+      return false;
     }
-    if (!mayPlug(this.#place, clientFacts(link, false))) {
-      link.destroy();
-      this.#notAttached(
-        link.peer,
-        `devices are taken from the host of this machine here. To take this one's, wait at vsock:CID:PORT with its context id.`,
-      );
-      return;
-    }
+    if (mayPlug(this.#place, clientFacts(link, false))) return true;
+    link.destroy();
+    this.#notAttached(
+      link.peer,
+      `devices are taken from the host of this machine here. To take this one's, wait at vsock:CID:PORT with its context id.`,
+    );
+    return false;
+  }
+
+  async #accept(link: Link): Promise<void> {
+    if (!this.#admits(link)) return;
     const conversation = new HostConversation(link, this.#loop);
     this.#conversations.add(conversation);
     try {
@@ -139,10 +143,7 @@ export class WaitingGuest {
 
   /** The same over WSL-USB. */
   async #acceptAll(link: Link): Promise<void> {
-    if (this.#conversations.size >= CONVERSATIONS) {
-      link.destroy();
-      return;
-    }
+    if (!this.#admits(link)) return;
     const { peer } = link;
     const host: BroughtHost = new BroughtHost(link, this.#loop, {
       isWanted: (device) => this.#wants(device),

@@ -6,6 +6,9 @@ import type { ReadyImport } from "../remote-host.ts";
 import { KICKED } from "../session-end.ts";
 import { HostConnection } from "./host-connection.ts";
 
+/** A host that makes devices up must not fill all ports of this kernel at once. */
+const DEVICES = 64;
+
 /** What a guest says to the devices of a host that has dialled in. */
 export interface BroughtHostOwner {
   isWanted(device: PushedDevice): boolean;
@@ -54,6 +57,7 @@ export class BroughtHost {
   async #consider(device: PushedDevice): Promise<void> {
     const { busid } = device;
     if (!device.isFree || this.#here.has(busid) || !this.#owner.isWanted(device)) return;
+    if (this.#here.size >= DEVICES) return;
     this.#here.add(busid);
     try {
       const ready = await this.#connection.import(busid);
