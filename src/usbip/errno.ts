@@ -8,7 +8,8 @@ const ERRNO: readonly (readonly [TransferStatus, number])[] = [
   [TransferStatus.ok, 0],
   [TransferStatus.stall, -32 /* EPIPE */],
   [TransferStatus.cancelled, -104 /* ECONNRESET */],
-  [TransferStatus.disconnected, -19 /* ENODEV */],
+  // What a host controller says of a device that was pulled; drivers complain about -ENODEV.
+  [TransferStatus.disconnected, -108 /* ESHUTDOWN */],
   [TransferStatus.overflow, -75 /* EOVERFLOW */],
   [TransferStatus.short, -121 /* EREMOTEIO */],
   [TransferStatus.timeout, -110 /* ETIMEDOUT */],
@@ -25,7 +26,7 @@ const ERRNO: readonly (readonly [TransferStatus, number])[] = [
 const ALSO: readonly (readonly [number, TransferStatus])[] = [
   [-2 /* ENOENT */, TransferStatus.cancelled],
   [-62 /* ETIME */, TransferStatus.timeout],
-  [-108 /* ESHUTDOWN */, TransferStatus.disconnected],
+  [-19 /* ENODEV */, TransferStatus.disconnected],
 ];
 
 const toErrno: number[] = [];

@@ -328,7 +328,7 @@ test("an unplugged device ends the session after its last answers", () => {
   const { wire, device } = imported();
   wire.send(submit({ seqnum: 1, in: true, ep: 2, length: 8 }));
   device.unplug();
-  assert.equal(wire.received(), retSubmit(1, -19, 0));
+  assert.equal(wire.received(), retSubmit(1, -108, 0));
   assert.equal(code(wire), "unplugged");
 });
 

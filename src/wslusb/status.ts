@@ -55,7 +55,7 @@ export const FOREIGN: Readonly<Record<StatusName, ForeignStatus>> = {
   OK: { errno: 0, win32: 0, ntstatus: 0, usbd: 0 },
   STALL: { errno: -32 /* EPIPE */, win32: 31, ntstatus: 0xc0000001, usbd: 0xc0000004 },
   CANCELLED: { errno: -104 /* ECONNRESET */, win32: 995, ntstatus: 0xc0000120, usbd: 0xc0010000 },
-  DISCONNECTED: { errno: -19 /* ENODEV */, win32: 1167, ntstatus: 0xc000009d, usbd: 0xc0007000 },
+  DISCONNECTED: { errno: -108 /* ESHUTDOWN */, win32: 1167, ntstatus: 0xc000009d, usbd: 0xc0007000 },
   OVERFLOW: { errno: -75 /* EOVERFLOW */, win32: 31, ntstatus: 0xc0000001, usbd: 0xc0000012 },
   SHORT: { errno: -121 /* EREMOTEIO */, win32: 31, ntstatus: 0xc0000001, usbd: 0xc0000009 },
   TIMEOUT: { errno: -110 /* ETIMEDOUT */, win32: 121, ntstatus: 0xc00000b5, usbd: 0xc0000005 },

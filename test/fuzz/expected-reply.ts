@@ -33,7 +33,7 @@ const ERRNO: ReadonlyMap<TransferStatus, number> = new Map([
   [TransferStatus.ok, 0],
   [TransferStatus.stall, -32],
   [TransferStatus.cancelled, -104],
-  [TransferStatus.disconnected, -19],
+  [TransferStatus.disconnected, -108],
   [TransferStatus.overflow, -75],
   [TransferStatus.protocol, -71],
   [TransferStatus.crc, -84],
