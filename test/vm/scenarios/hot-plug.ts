@@ -28,15 +28,17 @@ const HOT_PLUG_LINES = [
     reason: "a device that a guest takes is reset",
   },
   {
-    pattern: /(sd|scsi) .*(Synchronize Cache|rejecting I\/O|FAILED|tag#|CDB|Sense|Cache flush|Attached)/,
+    pattern:
+      /(sd|scsi) .*(Synchronize Cache|rejecting I\/O|FAILED|tag#|CDB|Sense|Cache flush|Attached|cache data|drive cache)/,
     reason: "a disk is taken from its driver, or pulled",
   },
   {
-    pattern: /(device offline|I\/O) error,? .*dev sd|Dev sd\w+: unable to read/,
-    reason: "a disk is pulled while the kernel looks for its partitions",
+    pattern: /device offline error|Buffer I\/O error|I\/O error|unable to read (RDB block|partition table)/,
+    reason: "a disk goes while its partitions are looked for",
   },
   { pattern: /usb-storage|uas/, reason: "usb-storage speaks of each disk" },
   { pattern: /usb .*: (USB disconnect|device not accepting|can't)/, reason: "a device is pulled" },
+  { pattern: /usb .*: input irq status -19 received/, reason: "so is a keyboard, with a read under way" },
 ];
 
 const PORT: Place = { controller: "xhci", port: 1 };
