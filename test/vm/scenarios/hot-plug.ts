@@ -38,6 +38,7 @@ const HOT_PLUG_LINES = [
   },
   { pattern: /usb-storage|uas/, reason: "usb-storage speaks of each disk" },
   { pattern: /usb .*: (USB disconnect|device not accepting|can't)/, reason: "a device is pulled" },
+  { pattern: /usb .*: input irq status -19 received/, reason: "so is a keyboard, with a read under way" },
 ];
 
 const PORT: Place = { controller: "xhci", port: 1 };
