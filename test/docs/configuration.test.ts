@@ -32,7 +32,7 @@ test("the example of docs/configuration.md is one, and says every key", () => {
     plan.devices.map(({ choice }) => choice.by),
     ["busid", "serial", "id"],
   );
-  assert.equal(plan.listen.size, 3);
+  assert.equal(plan.listen.size, 5);
   assert.equal(printRule(plan.rules[2]!), 'allow serial="My Disk" client=10.0.0.0/8');
 });
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { CERTIFICATE_REFUSALS } from "../../src/links/certificate.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 const read = (path: string): string => readFileSync(`${root}/${path}`, "utf8");
@@ -15,6 +16,9 @@ function codesOf(...paths: readonly string[]): string[] {
 
 /** Of lines that are no end of a session. */
 const OTHERS = [
+  ...CERTIFICATE_REFUSALS,
+  "TLS_FAILED",
+  "TRUST_UNREADABLE",
   "IMPORTED",
   "ATTACHED",
   "NOT_ATTACHED",
