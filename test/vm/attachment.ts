@@ -99,7 +99,7 @@ export const LINK_LOST_LINES = [
     reason: "a host that is gone leaves requests unread, so TCP resets",
   },
   {
-    pattern: /vhci_hcd: sendmsg failed!, ret=-32/,
+    pattern: /vhci_hcd: sendmsg failed!, ret=-(32|104)\b/, // EPIPE, ECONNRESET
     reason: "a request was written to a link that had just ended",
   },
   { pattern: /usb .*: enqueue for inactive port/, reason: "a program submitted while its device went away" },

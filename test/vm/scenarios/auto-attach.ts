@@ -114,11 +114,15 @@ async function steps(guest: Guest): Promise<string> {
     .join(", ");
 }
 
+function toOutput(line: string): void {
+  process.stdout.write(`# ${line}\n`);
+}
+
 /** A board is flashed in a loop with no hand on it. The limit is for a machine that has nothing else to do. */
 export function flashReset(
   cycles: number,
-  limitMs: number | undefined,
-  print: (line: string) => void,
+  limitMs?: number,
+  print: (line: string) => void = toOutput,
 ): Scenario {
   return {
     name: `a board that is flashed ${cycles} times is attached again each time, on the same port`,
@@ -320,6 +324,6 @@ export function autoAttach(counts: {
   readonly idleSeconds: number;
   readonly print?: (line: string) => void;
 }): Scenario[] {
-  const { flashes, limitMs, idleSeconds, print = (line) => process.stdout.write(`# ${line}\n`) } = counts;
+  const { flashes, limitMs, idleSeconds, print = toOutput } = counts;
   return [flashReset(flashes, limitMs, print), restarts(idleSeconds, print), reservedPort, stockHost];
 }

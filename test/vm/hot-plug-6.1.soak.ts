@@ -1,0 +1,4 @@
+import { scenarios } from "./scenario.ts";
+import { HOT_PLUG_BOOT, hotPlug } from "./scenarios/hot-plug.ts";
+
+scenarios("6.1", hotPlug({ starts: 200, idle: true }), HOT_PLUG_BOOT);
