@@ -38,7 +38,7 @@ export const guardedAttach: Scenario = {
       ]);
       assert.deepEqual(waiting, []);
 
-      assert.deepEqual(JSON.parse(await outputOf(guest, "detach", "1", "--json")), { ports: [1] });
+      assert.deepEqual(JSON.parse(await outputOf(guest, "detach", "1", "--json")), { ports: [1], wishes: [] });
       await assert.rejects(detachByCall(guest, 1), /nothing is attached there/);
       await assert.rejects(attachByCall(guest, address, "nothing"), /has no device "nothing".*usbferry list/);
       await assert.rejects(attachByCall(guest, address, "zero"), /zero is in use/);
@@ -48,7 +48,7 @@ export const guardedAttach: Scenario = {
       );
 
       assert.equal(await outputOf(guest, "detach", "--all"), "Detached port 0.\n");
-      assert.deepEqual(await portsByCall(guest), { ports: [], waiting: [] });
+      assert.deepEqual(await portsByCall(guest), { ports: [], waiting: [], wishes: [] });
       await endAgent(guest);
       // Three searches have asked two others each, and the second one also gave back what it found.
       const taken = () => host.endings.filter(({ busid }) => busid !== undefined);

@@ -48,7 +48,7 @@ async function checkGadgets(
 
 async function leaveClean(guest: Guest): Promise<void> {
   await guest.call("src/daemon/ports.js", "detachAll", []);
-  assert.deepEqual(await portsByCall(guest), { ports: [], waiting: [] });
+  assert.deepEqual(await portsByCall(guest), { ports: [], waiting: [], wishes: [] });
 }
 
 type Attach = (guest: Guest, address: string, busid: string) => Promise<{ readonly sysfsName: string }>;
