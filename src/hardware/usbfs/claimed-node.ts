@@ -52,7 +52,7 @@ export class ClaimedNode {
     return this.#configuration;
   }
 
-  /** Takes the device from its drivers and resets it. Refused, it is as it was before. */
+  /** Takes the device from its drivers, who leave it as it is: it is to be reset. Refused, it is as it was before. */
   open(done: Refused): void {
     const { node } = this.#device;
     let place = 0;
@@ -161,23 +161,8 @@ export class ClaimedNode {
       },
       (calls) => {
         const errno = firstError(calls, places);
-        if (errno === 0) this.#firstReset(done);
-        else this.#refuse("claiming its interfaces", errno, done);
-      },
-    );
-  }
-
-  /** What its driver has left in it would make every second attach fail: toggles, halts, half a command. */
-  #firstReset(done: Refused): void {
-    let place = 0;
-    this.#calls.run(
-      (calls) => {
-        place = this.reset(calls);
-      },
-      (calls) => {
-        const errno = firstError(calls, [place]);
         if (errno === 0) done(undefined);
-        else this.#refuse("resetting it", errno, done);
+        else this.#refuse("claiming its interfaces", errno, done);
       },
     );
   }

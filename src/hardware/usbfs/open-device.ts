@@ -111,6 +111,7 @@ export class OpenDevice {
       this.#traffic.hold();
       if (MAPS && (capabilities & Capability.MMAP) !== 0) this.#memory = new MappedPool(fd);
       done();
+      this.#firstReset();
     });
   }
 
@@ -163,6 +164,22 @@ export class OpenDevice {
         done();
       });
     });
+  }
+
+  /**
+   * What its driver has left in it would make every second attach fail: toggles, halts, half a command. The sink goes on
+   * meanwhile, and what it submits waits: a guest's kernel takes as long to notice a new device.
+   */
+  #firstReset(): void {
+    let place = 0;
+    this.#calls.run(
+      (calls) => {
+        place = this.#node.reset(calls);
+      },
+      (calls) => {
+        if (calls.list.result(place) < 0 && !this.#isGone) this.#lost();
+      },
+    );
   }
 
   /** Everything has ended, and was delivered, when `then` runs. */
