@@ -23,6 +23,8 @@ interface Port {
  */
 export class KernelInFolder {
   readonly vhci: Vhci;
+  /** It never gets as far as to look at a device that is attached. */
+  isStuck = false;
   readonly #folder: string;
   readonly #ports: Port[] = [];
   #devices = 0;
@@ -62,7 +64,7 @@ export class KernelInFolder {
     }
     if (port.devid !== 0) throw Object.assign(new Error("EBUSY"), { code: "EBUSY" });
     Object.assign(port, { devid, speed, sysfsName: `${number + 1}-1`, socket: this.#take(fd, number) });
-    this.#enumerate(port.sysfsName, number + 1);
+    if (!this.isStuck) this.#enumerate(port.sysfsName, number + 1);
     this.#tell();
   }
 
@@ -76,7 +78,7 @@ export class KernelInFolder {
     socket.on("error", () => {}).resume();
     socket.once("close", () => {
       const port = this.#ports[number]!;
-      rmSync(join(this.#folder, "sys", port.sysfsName), { recursive: true });
+      rmSync(join(this.#folder, "sys", port.sysfsName), { recursive: true, force: true });
       Object.assign(port, { devid: 0, speed: 0, sysfsName: "", socket: undefined });
       this.#tell();
     });

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Agent, Detached } from "../agent.ts";
+import { Failed } from "../failure.ts";
 import { VERSION } from "../version.ts";
 import type { ApiLimits } from "./api-limits.ts";
 import type { Routes } from "./app.ts";
@@ -38,7 +39,7 @@ export function addAgentRoutes(routes: Routes, agent: Agent, { operations }: Api
       );
     }
     const gone = new AbortController();
-    const abort = (): void => gone.abort();
+    const abort = (): void => gone.abort(new Failed("the client that asked has gone."));
     // A pipelined response that never had the socket is not told that it was closed.
     const { socket } = request;
     response.once("close", abort);

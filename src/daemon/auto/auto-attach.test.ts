@@ -7,6 +7,7 @@ import { type TestContext, test } from "node:test";
 import { KernelInFolder } from "../../../test/support/kernel-in-folder.ts";
 import { createGadget, GadgetSpecificationError, parseGadgetSpec } from "../../gadgets/catalog.ts";
 import type { Gadget } from "../../gadgets/gadget.ts";
+import { PortState } from "../../vhci/port-status.ts";
 import { Agent } from "../agent.ts";
 import type { KeptWishState } from "../agent-state.ts";
 import { EventLog } from "../event-log.ts";
@@ -400,6 +401,27 @@ each("commands run to their end when the agent ends", async (context, prefix) =>
   await bench.endAgent();
   assert.equal(readFileSync(file, "utf8"), "detach\n");
   await bench.startAgent();
+});
+
+each("a wish that ends while its device is being attached takes nothing with it", async (context, prefix) => {
+  const bench = await Bench.start(context, prefix);
+  const { agent, host, kernel } = bench;
+  host.plug(APPLICATION);
+  kernel.isStuck = true;
+  const keeping = assert.rejects(bench.keep(), /the wish was taken back, or ended by somebody else/);
+  await until(
+    () => kernel.vhci.port(0)?.state === PortState.USED,
+    () => "a port in use",
+  );
+  assert.deepEqual((await agent.detachAll()).wishes, ["w1"]);
+  await keeping;
+  await until(
+    () => agent.isIdle && kernel.vhci.port(0)?.state === PortState.FREE,
+    () => "a free port",
+  );
+  kernel.isStuck = false;
+  await bench.keep();
+  assert.deepEqual(bench.attached, ["serial on 0"]);
 });
 
 each("the same wish again has the new words, and is one", async (context, prefix) => {

@@ -50,6 +50,8 @@ interface Attached extends Granted {
 /** Tries in a row that news may hasten. */
 const HASTY_MAX = 8;
 
+const WISH_ENDED = "the wish was taken back, or ended by somebody else.";
+
 interface Client {
   readonly told: () => void;
 }
@@ -157,7 +159,7 @@ export class KeptWish {
     try {
       await new Promise<void>((told, rejected) => {
         client = { told };
-        abort = () => rejected(new Failed("the wish was taken back, or ended by somebody else."));
+        abort = () => rejected(new Failed(WISH_ENDED));
         this.#clients.add(client);
         const either = AbortSignal.any([signal, this.#over.signal]);
         either.addEventListener("abort", abort, { once: true });
@@ -172,7 +174,7 @@ export class KeptWish {
 
   /** Attaches nothing any more, and lets go of what it has; resolves when that is done. */
   async end(end?: SessionEnd): Promise<void> {
-    this.#over.abort();
+    this.#over.abort(new Failed(WISH_ENDED));
     this.#connection.drop();
     this.#failed?.retry.cancel();
     const attached = this.#attached;

@@ -38,7 +38,10 @@ export const guardedAttach: Scenario = {
       ]);
       assert.deepEqual(waiting, []);
 
-      assert.deepEqual(JSON.parse(await outputOf(guest, "detach", "1", "--json")), { ports: [1], wishes: [] });
+      assert.deepEqual(JSON.parse(await outputOf(guest, "detach", "1", "--json")), {
+        ports: [1],
+        wishes: [],
+      });
       await assert.rejects(detachByCall(guest, 1), /nothing is attached there/);
       await assert.rejects(attachByCall(guest, address, "nothing"), /has no device "nothing".*usbferry list/);
       await assert.rejects(attachByCall(guest, address, "zero"), /zero is in use/);
