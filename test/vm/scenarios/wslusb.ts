@@ -98,8 +98,11 @@ const pushed: Scenario = {
         await guest.waitFor("no keyboard", async () => (await portsByCall(guest)).ports.length === 0);
       }
     } finally {
-      await SHARED.detachAll(guest);
-      await host.stop();
+      try {
+        await SHARED.detachAll(guest);
+      } finally {
+        await host.stop();
+      }
     }
   },
 };
