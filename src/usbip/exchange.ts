@@ -1,3 +1,4 @@
+import { settlePackets } from "../usb/settle-packets.ts";
 import { createUrb, PACKET_WORDS, PacketWord, TransferStatus, type Urb } from "../usb/urb.ts";
 import { copyBytes } from "../wire/copy-bytes.ts";
 import { errnoOf } from "./errno.ts";
@@ -156,7 +157,7 @@ export class Exchange {
     // A client whose buffer is smaller than what follows loses its link, or worse: never send more than asked.
     const actualLength =
       urb.packetCount > 0
-        ? this.#settlePackets(withData)
+        ? settlePackets(this.urb, withData)
         : Math.min(Math.max(urb.actualLength, 0), urb.length);
     writeRetSubmit(
       this.#view,
@@ -171,21 +172,6 @@ export class Exchange {
     const data = HEADER_SIZE + (withData ? actualLength : 0);
     this.replyLength = data + urb.packetCount * IsoPacket.size;
     if (urb.packetCount > 0) writePackets(urb.packets, urb.packetCount, this.#view, at + data);
-  }
-
-  /** Clamps each packet to its length, moves IN data together, and gives the sum of what moved. */
-  #settlePackets(withData: boolean): number {
-    const { buffer, packets, packetCount, offset } = this.urb;
-    let sum = 0;
-    for (let i = 0; i < packetCount * PACKET_WORDS; i += PACKET_WORDS) {
-      const length = packets[i + PacketWord.length]!;
-      const actual = Math.max(Math.min(packets[i + PacketWord.actualLength]!, length), 0);
-      packets[i + PacketWord.actualLength] = actual;
-      const from = offset + packets[i + PacketWord.offset]!;
-      if (withData && from !== offset + sum) buffer.copyWithin(offset + sum, from, from + actual);
-      sum += actual;
-    }
-    return sum;
   }
 }
 

@@ -1,3 +1,4 @@
+import { settlePackets } from "../usb/settle-packets.ts";
 import { createUrb, isIn, PACKET_WORDS, PacketWord, type Urb } from "../usb/urb.ts";
 import { IsoResult, MessageType, UrbResponse } from "./messages.ts";
 import { HEAD, Outgoing } from "./outgoing.ts";
@@ -63,7 +64,7 @@ export class Exchange {
     const incoming = isIn(urb.endpoint);
     const transferred =
       urb.packetCount > 0
-        ? this.#settlePackets(incoming)
+        ? settlePackets(this.urb, incoming)
         : Math.min(Math.max(urb.actualLength, 0), urb.length);
     UrbResponse.put.status(memory, HEAD, urb.status);
     UrbResponse.put.transferred_length(memory, HEAD, transferred);
@@ -79,20 +80,5 @@ export class Exchange {
     const size = UrbResponse.size + urb.packetCount * IsoResult.size + data;
     this.response.renew(MessageType.UrbResponse, this.sequence, memory, size);
     return transferred;
-  }
-
-  /** Clamps each packet to its length, moves IN data together, and gives the sum of what moved. */
-  #settlePackets(incoming: boolean): number {
-    const { buffer, packets, packetCount, offset } = this.urb;
-    let sum = 0;
-    for (let i = 0; i < packetCount * PACKET_WORDS; i += PACKET_WORDS) {
-      const length = packets[i + PacketWord.length]!;
-      const actual = Math.max(Math.min(packets[i + PacketWord.actualLength]!, length), 0);
-      packets[i + PacketWord.actualLength] = actual;
-      const from = offset + packets[i + PacketWord.offset]!;
-      if (incoming && from !== offset + sum) buffer.copyWithin(offset + sum, from, from + actual);
-      sum += actual;
-    }
-    return sum;
   }
 }
