@@ -18,6 +18,10 @@ export const USERLAND: PackageRequest = {
     "busybox-static",
     "e2fsprogs",
     "alsa-utils",
+    "iproute2",
+    "nftables",
+    "udev",
+    "python3", // for the client of WSL-USB that was written from its document alone
     "libstdc++6", // this and the C library: for node in the guest
     "xz-utils",
     "zstd",

@@ -91,6 +91,53 @@ export const wayToHost: Scenario = {
   },
 };
 
+/** As `nft` writes them; what the kernel of this side is told is what a person's program sees. */
+const VERDICTS: readonly (readonly [verdict: string, code: string, why: RegExp])[] = [
+  ["drop", "CONNECTION_TIMED_OUT", /^It is sent out through veth0 .* a firewall drops them/],
+  ["reject", "CONNECTION_REFUSED", /or a firewall refuses in its place/],
+  ["reject with tcp reset", "CONNECTION_REFUSED", /or a firewall refuses in its place/],
+  ["reject with icmpx admin-prohibited", "HOST_UNREACHABLE", /or a firewall says so in its place/],
+  ["reject with icmpx no-route", "HOST_UNREACHABLE", /or a firewall says so in its place/],
+];
+
+/** The host is another network namespace, whose firewall is its own. */
+export const firewalls: Scenario = {
+  name: "doctor: the firewall of a host drops, refuses and forbids",
+  timeoutMs: DOCTOR_MS,
+  async run(guest) {
+    await guest.loadModule("vhci-hcd", "veth", "nf_tables", "nft_reject_inet");
+    let pid = "";
+    const host = await guest.spawn(["unshare", "-n", "sh", "-c", "echo $$; exec sleep 600"], (line) => {
+      pid = line;
+    });
+    try {
+      await guest.waitFor("the other namespace", () => pid !== "");
+      const inside = `nsenter -t ${pid} -n`;
+      // Busybox cannot make pairs.
+      await guest.shell(`set -e
+        /usr/bin/ip link add veth0 type veth peer name veth1 netns ${pid}
+        ip address add 10.5.0.1/24 dev veth0
+        ip link set veth0 up
+        ${inside} ip address add 10.5.0.2/24 dev veth1
+        ${inside} ip link set veth1 up
+        ${inside} nft add table inet wall
+        ${inside} nft add chain inet wall input '{ type filter hook input priority 0; }'`);
+      for (const [verdict, code, why] of VERDICTS) {
+        // oxlint-disable-next-line no-await-in-loop -- one rule at a time
+        await guest.shell(
+          `${inside} nft flush chain inet wall input; ${inside} nft add rule inet wall input tcp dport 3240 ${verdict}`,
+        );
+        // oxlint-disable-next-line no-await-in-loop -- one rule at a time
+        const examined = await assertBlocked(guest, "tcp:10.5.0.2", "connection", code);
+        assert.match(examined.one(code).why!, why, verdict);
+      }
+    } finally {
+      await host.kill("SIGKILL");
+      await host.exit;
+    }
+  },
+};
+
 export const answers: Scenario = {
   name: "doctor: a host across the network shares devices, nothing, or is of another version",
   timeoutMs: DOCTOR_MS,

@@ -3,7 +3,7 @@ import { classDrivers } from "./doctor-drivers.ts";
 import { holders, noUsb } from "./doctor-holders.ts";
 import { debugMessages, fullPorts, kernelModule, readOnlySysfs, udevStates } from "./doctor-kernel.ts";
 import { person } from "./doctor-person.ts";
-import { answers, wayToHost } from "./doctor-way.ts";
+import { answers, firewalls, wayToHost } from "./doctor-way.ts";
 
 /** Each broken state is made, found, and mended as the finding says; the first ones need a guest without modules. */
 export const doctor: readonly Scenario[] = [
@@ -16,6 +16,7 @@ export const doctor: readonly Scenario[] = [
   classDrivers,
   holders,
   wayToHost,
+  firewalls,
   answers,
   person,
 ];
