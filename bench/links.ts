@@ -12,8 +12,12 @@ import { StateFolder } from "../src/daemon/state/state-folder.ts";
 import { Trust } from "../src/daemon/trust.ts";
 import { fingerprintOf } from "../src/links/certificate.ts";
 import { dial } from "../src/links/dial.ts";
+import type { LinkAddress } from "../src/links/listen.ts";
 import { type Case, printCase } from "./case.ts";
 import { type LinkFigures, LinkLoad } from "./link-load.ts";
+import type { TalkClass } from "./load/talk.ts";
+import { UsbipTalk } from "./load/usbip-talk.ts";
+import { WslusbTalk } from "./load/wslusb-talk.ts";
 import { describeMachine, printMachine } from "./machine.ts";
 
 const WARM_MS = 100;
@@ -25,13 +29,25 @@ const CASES: readonly Case[] = [
   { direction: "out", size: 64 * KIB, depth: 16 },
 ];
 
-interface Measured {
-  readonly link: string;
+const PROTOCOLS: Readonly<Record<string, TalkClass>> = { usbip: UsbipTalk, wslusb: WslusbTalk };
+
+/** What is measured, and told as it is by `--json`. */
+interface Row {
   readonly case: Case;
-  readonly rounds: LinkFigures[];
+  readonly link: string;
+  readonly protocol: string;
 }
 
-/** One run over every link of this machine, a host in a process of its own and the guest's side here: one table. */
+/** Nothing is known of a link that this machine does not have. */
+interface Figures extends Row, Partial<LinkFigures> {
+  /** URBs per second, beside those of USB/IP over the same link in the same round. */
+  readonly ofUsbip?: number;
+}
+
+/**
+ * One run over every link of this machine and every protocol, a host in a process of its own and the guest's side here:
+ * one table.
+ */
 export async function measureLinks(rounds: number, measureMs: number, isJson: boolean): Promise<string> {
   const began = describeMachine();
   const folder = mkdtempSync(join(tmpdir(), "usbferry-bench-"));
@@ -47,24 +63,32 @@ export async function measureLinks(rounds: number, measureMs: number, isJson: bo
     links.map(([, address]) => address),
   );
   try {
-    const missing: string[] = [];
-    const measured: Measured[] = [];
-    const places = links.flatMap(([link], i) => {
-      const { address, refused } = answers[i]!;
-      if (address === undefined) missing.push(`${link} is left out: ${refused}`);
-      return address === undefined ? [] : [{ link, place: dialPlace(address) }];
+    const rows: readonly Row[] = CASES.flatMap((one) =>
+      links.flatMap(([link]) => Object.keys(PROTOCOLS).map((protocol) => ({ case: one, link, protocol }))),
+    );
+    const places = new Map<string, LinkAddress>(
+      links.flatMap(([link], i) => {
+        const { address } = answers[i]!;
+        return address === undefined ? [] : [[link, dialPlace(address)] as const];
+      }),
+    );
+    const missing = links.flatMap(([link], i) => {
+      const { refused } = answers[i]!;
+      return refused === undefined ? [] : [`${link} is not here: ${refused}`];
     });
-    for (const one of CASES) for (const { link } of places) measured.push({ link, case: one, rounds: [] });
+    const measured = new Map<Row, LinkFigures[]>(rows.map((row) => [row, []]));
     for (let round = 0; round < rounds; round++) {
-      for (const one of measured) {
-        const { place } = places.find(({ link }) => link === one.link)!;
-        const load = new LinkLoad(await dial(place, { trust }), one.case);
-        one.rounds.push(await load.run(WARM_MS, measureMs));
+      for (const row of rows) {
+        const place = places.get(row.link);
+        if (place === undefined) continue;
+        const load = new LinkLoad(await dial(place, { trust }), row.case, PROTOCOLS[row.protocol]!);
+        measured.get(row)!.push(await load.run(WARM_MS, measureMs));
       }
     }
-    const figures = measured.map(({ link, case: asked, rounds: all }) =>
-      Object.assign({ link, case: asked }, medians(all)),
-    );
+    const figures = rows.map((row): Figures => {
+      const usbip = rows.find((other) => other.case === row.case && other.link === row.link)!;
+      return Object.assign(medians(measured.get(row)!, measured.get(usbip)!), row);
+    });
     if (isJson)
       return `${JSON.stringify({ began, ended: describeMachine(), rounds, measureMs, missing, figures }, undefined, 2)}\n`;
     const head = [
@@ -109,36 +133,44 @@ async function startHost(
   return { host, answers: JSON.parse(line) as readonly Answer[] };
 }
 
-function medians(rounds: readonly LinkFigures[]): LinkFigures {
-  const median = (of: (figures: LinkFigures) => number): number =>
+function medians(
+  rounds: readonly LinkFigures[],
+  usbip: readonly LinkFigures[],
+): Partial<LinkFigures> & Pick<Figures, "ofUsbip"> {
+  if (rounds.length === 0) return {};
+  const median = (of: (figures: LinkFigures, round: number) => number): number =>
     rounds.map(of).toSorted((a, b) => a - b)[rounds.length >> 1]!;
   return {
     urbsPerSecond: median(({ urbsPerSecond }) => urbsPerSecond),
     megabytesPerSecond: median(({ megabytesPerSecond }) => megabytesPerSecond),
     p50Us: median(({ p50Us }) => p50Us),
     p99Us: median(({ p99Us }) => p99Us),
+    ofUsbip: median(({ urbsPerSecond }, round) => urbsPerSecond / usbip[round]!.urbsPerSecond),
   };
 }
 
-function table(figures: readonly (LinkFigures & { readonly link: string; readonly case: Case })[]): string[] {
-  const rows = [["", "link", "URB/s", "MB/s", "p50 us", "p99 us"]];
+function table(figures: readonly Figures[]): string[] {
+  const rows = [["", "link", "protocol", "URB/s", "MB/s", "p50 us", "p99 us", "of usbip"]];
   let previous = "";
-  for (const { link, case: asked, urbsPerSecond, megabytesPerSecond, p50Us, p99Us } of figures) {
-    const title = printCase(asked);
+  for (const one of figures) {
+    const { link, protocol, urbsPerSecond } = one;
+    const title = printCase(one.case);
     rows.push([
       title === previous ? "" : title,
       link,
-      Math.round(urbsPerSecond).toLocaleString("en"),
-      megabytesPerSecond.toFixed(1),
-      p50Us.toFixed(1),
-      p99Us.toFixed(1),
+      protocol,
+      urbsPerSecond === undefined ? "not here" : Math.round(urbsPerSecond).toLocaleString("en"),
+      one.megabytesPerSecond?.toFixed(1) ?? "",
+      one.p50Us?.toFixed(1) ?? "",
+      one.p99Us?.toFixed(1) ?? "",
+      one.ofUsbip?.toFixed(2) ?? "",
     ]);
     previous = title;
   }
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows.map((row) =>
     row
-      .map((cell, i) => (i < 2 ? cell.padEnd(widths[i]! + 2) : cell.padStart(widths[i]! + 2)))
+      .map((cell, i) => (i < 3 ? cell.padEnd(widths[i]! + 2) : cell.padStart(widths[i]! + 2)))
       .join("")
       .trimEnd(),
   );

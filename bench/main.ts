@@ -13,8 +13,8 @@ import { type Figures, playRounds } from "./rounds.ts";
 const HELP = `Usage: npm run bench -- [links] [options]
 
 How fast the host is on this machine, over TCP on loopback, beside a C program that does the same work and
-beside a raw echo of Node. With "links": the same host over each link of this machine (tcp, unix, vsock, tls), one table;
---rounds, --ms and --json hold there, too.
+beside a raw echo of Node. With "links": the same host over each link of this machine (tcp, unix, vsock, tls) and each
+protocol (usbip, wslusb), one table; --rounds, --ms and --json hold there, too.
 
   --quick        512 B and 16 KiB on one core only
   --only TEXT    only cases whose name contains TEXT: in, out, echo, "in 512 B, depth 32"

@@ -2,12 +2,15 @@ import type { BlockFailure, BlockStore } from "./block-store.ts";
 
 const PAGE = 64 * 1024;
 
+/** By number, what was written. */
+export type MemoryPages = ReadonlyMap<number, Uint8Array<ArrayBuffer>>;
+
 /** A disk in memory, empty at first. Pages that only ever held zeros take no room. */
 export class MemoryStore implements BlockStore {
   readonly blockSize = 512;
   readonly blockCount: number;
   readonly readOnly: boolean;
-  readonly #pages = new Map<number, Uint8Array>();
+  #pages = new Map<number, Uint8Array<ArrayBuffer>>();
 
   /** Rounds `size` down to whole blocks. */
   constructor(size: number, readOnly = false) {
@@ -40,6 +43,18 @@ export class MemoryStore implements BlockStore {
 
   flush(done: (failure?: BlockFailure) => void): void {
     done();
+  }
+
+  /** Takes out what was written: the disk is empty again. */
+  release(): MemoryPages {
+    const pages = this.#pages;
+    this.#pages = new Map();
+    return pages;
+  }
+
+  /** Has from here on what another one of its size has released. */
+  adopt(pages: MemoryPages): void {
+    this.#pages = new Map(pages);
   }
 
   #walk(

@@ -18,13 +18,19 @@ export interface PluggedGadget {
   close(): Promise<void>;
 }
 
-/** Whether nothing but itself stands behind a gadget, so that a thread without an event loop can have it. */
+/**
+ * Whether nothing but itself stands behind a gadget, so that a thread without an event loop can have it, and one like it on
+ * the main thread takes its place.
+ */
 export function standsAlone(specification: GadgetSpecification): boolean {
   switch (specification.kind) {
     case "disk":
       return "size" in specification.content;
     case "serial":
       return specification.bridge === "echo";
+    case "keyboard":
+      // It is typed once.
+      return specification.text === undefined;
     default:
       return true;
   }

@@ -1,5 +1,6 @@
-import { createGadget } from "../../gadgets/catalog.ts";
+import { createGadget, type GadgetSpecification } from "../../gadgets/catalog.ts";
 import type { Gadget } from "../../gadgets/gadget.ts";
+import type { MemoryPages } from "../../gadgets/memory-store.ts";
 import { PollLink } from "../../links/poll-link.ts";
 import type { TransferCounters } from "../../usb/transfer-counters.ts";
 import type { ExportedDevice } from "../../usbip/exports.ts";
@@ -10,6 +11,15 @@ import { Session, type SessionExports, type SessionOwner } from "../session.ts";
 import type { SessionEnd } from "../session-end.ts";
 import type { Connection, ToMain, ToThread } from "./plane-message.ts";
 import type { PollLoop } from "./poll-loop.ts";
+import { TravellingStore } from "./travelling-store.ts";
+
+/** A gadget, and what it keeps. */
+interface Plugged {
+  readonly gadget: Gadget;
+  readonly store: TravellingStore | undefined;
+}
+
+const NO_PAGES: MemoryPages = new Map();
 
 /** What runs in the worker: its gadgets, and the sessions that have one. */
 export class CarriedSessions implements SessionOwner {
@@ -17,7 +27,7 @@ export class CarriedSessions implements SessionOwner {
   readonly #limits: HostLimits;
   readonly #tell: (message: ToMain) => void;
   readonly #trace: UrbTrace | undefined;
-  readonly #gadgets = new Map<number, Gadget>();
+  readonly #gadgets = new Map<number, Plugged>();
   readonly #sessions = new Map<number, Session>();
   readonly #numbers = new Map<Session, number>();
   #patrolling = false;
@@ -37,14 +47,22 @@ export class CarriedSessions implements SessionOwner {
   obey(message: Exclude<ToThread, { readonly what: "memory" | "end" }>): void {
     switch (message.what) {
       case "plug":
-        this.#gadgets.set(message.gadget, createGadget(message.specification));
+        this.#plug(message.gadget, message.specification);
         break;
       case "unplug":
-        this.#gadgets.get(message.gadget)?.unplug();
+        this.#gadgets.get(message.gadget)?.gadget.unplug();
         this.#gadgets.delete(message.gadget);
         break;
+      case "lend": {
+        const { gadget } = message;
+        this.#tell({ what: "lent", gadget, pages: this.#gadgets.get(gadget)?.store?.leave() ?? NO_PAGES });
+        break;
+      }
+      case "returned":
+        this.#gadgets.get(message.gadget)?.store?.came(message.pages);
+        break;
       case "carry":
-        this.#carry(message.session, this.#gadgets.get(message.gadget), message.connection);
+        this.#carry(message.session, this.#gadgets.get(message.gadget)?.gadget, message.connection);
         break;
       // A session may have ended while the message was on its way.
       case "stop":
@@ -79,6 +97,11 @@ export class CarriedSessions implements SessionOwner {
     this.#numbers.delete(session);
     this.#sessions.delete(number);
     this.#tell({ what: "finished", session: number, end });
+  }
+
+  #plug(number: number, specification: GadgetSpecification): void {
+    const store = TravellingStore.of(specification, true);
+    this.#gadgets.set(number, { gadget: createGadget(specification, { ...(store && { store }) }), store });
   }
 
   #carry(

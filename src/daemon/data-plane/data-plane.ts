@@ -12,6 +12,7 @@ import { PATROL_MS } from "../session.ts";
 import { type SessionEnd, STOPPED } from "../session-end.ts";
 import { type CarriedSession, type CarriedWatcher, PlaneGadget } from "./plane-gadget.ts";
 import type { Connection, ThreadMemory, ThreadStart, ToMain, ToThread } from "./plane-message.ts";
+import { buffersOf, TravellingStore } from "./travelling-store.ts";
 
 const THREAD = new URL("./thread.js", import.meta.url);
 
@@ -27,6 +28,8 @@ export class DataPlane {
   readonly #watchers = new Map<number, CarriedWatcher>();
   readonly #ended: Promise<void>;
   #gadgets = 0;
+  /** That were asked for what their disks contain. */
+  readonly #lending = new Map<number, PlaneGadget>();
   #sessions = 0;
   #over = false;
   /** Who has asked for the memory, in order. */
@@ -66,15 +69,20 @@ export class DataPlane {
 
   /** Makes a gadget in the worker. It must need no backing. */
   plug(specification: GadgetSpecification): PlaneGadget {
-    // One like it tells what there is to list.
-    const likeness = createGadget(specification);
-    const gadget = this.#gadgets++;
-    this.#post({ what: "plug", gadget, specification });
-    return new PlaneGadget(
-      likeness,
-      (connection, watcher) => this.#carry(gadget, connection, watcher),
-      () => this.#post({ what: "unplug", gadget }),
-    );
+    const store = TravellingStore.of(specification, false);
+    const twin = createGadget(specification, { ...(store && { store }) });
+    const number = this.#gadgets++;
+    this.#post({ what: "plug", gadget: number, specification });
+    const gadget = new PlaneGadget(twin, store, {
+      carry: (connection, watcher) => this.#carry(number, connection, watcher),
+      unplug: () => this.#post({ what: "unplug", gadget: number }),
+      lend: () => {
+        this.#lending.set(number, gadget);
+        this.#post({ what: "lend", gadget: number });
+      },
+      returned: (pages) => this.#post({ what: "returned", gadget: number, pages }, buffersOf(pages)),
+    });
+    return gadget;
   }
 
   /** What the worker holds at this moment. */
@@ -121,11 +129,10 @@ export class DataPlane {
     }, this.#limits.drainMs).unref();
   }
 
-  #post(message: ToThread): void {
+  #post(message: ToThread, moved: ArrayBuffer[] = []): void {
     // Its event descriptor may be another file by now.
     if (this.#over) return;
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is of windows
-    this.#worker.postMessage(message);
+    this.#worker.postMessage(message, moved);
     this.#wake.signal();
   }
 
@@ -143,6 +150,10 @@ export class DataPlane {
         break;
       case "returned":
         this.#watchers.get(message.session)?.returned(message.end, message.durationMs);
+        break;
+      case "lent":
+        this.#lending.get(message.gadget)?.lent(message.pages);
+        this.#lending.delete(message.gadget);
         break;
       case "finished":
         this.#finish(message.session, message.end);

@@ -1,10 +1,12 @@
 import type { Gadget } from "../../gadgets/gadget.ts";
+import type { MemoryPages } from "../../gadgets/memory-store.ts";
 import type { Speed } from "../../usb/speed.ts";
 import type { TransferCounters } from "../../usb/transfer-counters.ts";
 import type { DistantDevice } from "../../usbip/exports.ts";
 import type { ImportRefusal } from "../../usbip/server.ts";
 import type { SessionEnd } from "../session-end.ts";
 import type { Connection } from "./plane-message.ts";
+import type { TravellingStore } from "./travelling-store.ts";
 
 /** What becomes of a connection that was handed over. */
 export interface CarriedWatcher {
@@ -26,25 +28,69 @@ export interface CarriedSession {
   kick(end: SessionEnd): void;
 }
 
+/** What the worker does for one of its gadgets. */
+export interface PlaneGadgetOutput {
+  carry(connection: Connection, watcher: CarriedWatcher): CarriedSession;
+  unplug(): void;
+  /** Asks for the content of the disk; `lent` follows. */
+  lend(): void;
+  returned(pages: MemoryPages): void;
+}
+
 /** A gadget that lives in the worker, as the main thread knows it. */
 export class PlaneGadget implements DistantDevice {
   readonly speed: Speed;
   readonly descriptors: Uint8Array;
   /** It is configured by whoever has it, and then not listed. */
   readonly configuration = 0;
-  /** Hands a connection over that has asked for it. */
-  readonly carry: (connection: Connection, watcher: CarriedWatcher) => CarriedSession;
-  /** Takes it away, also from a session that has it. */
-  readonly unplug: () => void;
+  readonly #twin: Gadget;
+  readonly #store: TravellingStore | undefined;
+  readonly #output: PlaneGadgetOutput;
+  #isBorrowed = false;
+  #isLentSoon = false;
 
-  constructor(
-    { speed, descriptors }: Gadget,
-    carry: (connection: Connection, watcher: CarriedWatcher) => CarriedSession,
-    unplug: () => void,
-  ) {
-    this.speed = speed;
-    this.descriptors = descriptors;
-    this.carry = carry;
-    this.unplug = unplug;
+  /** `twin` is one like it on the main thread, and `store` what that one keeps. */
+  constructor(twin: Gadget, store: TravellingStore | undefined, output: PlaneGadgetOutput) {
+    this.speed = twin.speed;
+    this.descriptors = twin.descriptors;
+    this.#twin = twin;
+    this.#store = store;
+    this.#output = output;
+  }
+
+  /** Hands a connection over that has asked for it. */
+  carry(connection: Connection, watcher: CarriedWatcher): CarriedSession {
+    return this.#output.carry(connection, watcher);
+  }
+
+  /** Takes it away, also from a session that has it. */
+  unplug(): void {
+    this.#output.unplug();
+    this.#twin.unplug();
+  }
+
+  /**
+   * The gadget for a connection of the main thread, which may have devices of both; `giveBack` follows. No session may have it
+   * in the worker.
+   */
+  borrow(): Gadget {
+    this.#isBorrowed = true;
+    if (this.#store?.isHere === false && !this.#isLentSoon) {
+      this.#isLentSoon = true;
+      this.#output.lend();
+    }
+    return this.#twin;
+  }
+
+  giveBack(): void {
+    this.#isBorrowed = false;
+    if (this.#store?.isHere === true) this.#output.returned(this.#store.leave());
+  }
+
+  /** The worker has sent what its disk contains. */
+  lent(pages: MemoryPages): void {
+    this.#isLentSoon = false;
+    this.#store!.came(pages);
+    if (!this.#isBorrowed) this.giveBack();
   }
 }

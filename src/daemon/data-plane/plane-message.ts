@@ -1,4 +1,5 @@
 import type { GadgetSpecification } from "../../gadgets/catalog.ts";
+import type { MemoryPages } from "../../gadgets/memory-store.ts";
 import type { ExportedDevice } from "../../usbip/exports.ts";
 import type { ImportRefusal } from "../../usbip/server.ts";
 import type { HostLimits } from "../host-limits.ts";
@@ -37,7 +38,9 @@ export interface ThreadMemory {
 /** Gadgets and sessions have numbers that are never used again. */
 export type ToThread =
   | { readonly what: "plug"; readonly gadget: number; readonly specification: GadgetSpecification }
-  | { readonly what: "unplug"; readonly gadget: number }
+  /** `lent` follows `lend`, and then `returned`. */
+  | { readonly what: "unplug" | "lend"; readonly gadget: number }
+  | { readonly what: "returned"; readonly gadget: number; readonly pages: MemoryPages }
   | {
       readonly what: "carry";
       readonly session: number;
@@ -60,6 +63,7 @@ export type ToMain =
       readonly end: SessionEnd;
       readonly durationMs: number;
     }
+  | { readonly what: "lent"; readonly gadget: number; readonly pages: MemoryPages }
   | { readonly what: "finished"; readonly session: number; readonly end: SessionEnd }
   /** Sessions are to be looked at in a while. A timer of the worker would cost each of its waits. */
   | { readonly what: "restless" }

@@ -6,6 +6,7 @@ import { UrbTrace } from "../../usbip/urb-trace.ts";
 import { CarriedSessions } from "./carried-sessions.ts";
 import type { ThreadMemory, ThreadStart, ToMain, ToThread } from "./plane-message.ts";
 import { PollLoop } from "./poll-loop.ts";
+import { buffersOf } from "./travelling-store.ts";
 
 /**
  * The worker of the data plane. It never returns to the event loop: messages are fetched when the event
@@ -50,7 +51,7 @@ function obey(message: ToThread): void {
 }
 
 function tell(message: ToMain): void {
-  port.postMessage(message);
+  port.postMessage(message, message.what === "lent" ? buffersOf(message.pages) : []);
 }
 
 /** The profiler is called by the collector itself; a PerformanceObserver would wait for the event loop. */

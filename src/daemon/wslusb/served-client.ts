@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import type { OpenError } from "../../usb/device.ts";
 import type { Loop } from "../../usb/loop.ts";
 import type { TransferCounters } from "../../usb/transfer-counters.ts";
@@ -10,7 +11,6 @@ import { PlaneGadget } from "../data-plane/plane-gadget.ts";
 import type { SessionExports } from "../session.ts";
 import { endBySession, KICKED, type SessionEnd } from "../session-end.ts";
 import type { SessionEntry } from "../session-registry.ts";
-import { BridgedGadget } from "./bridged-gadget.ts";
 
 /** What a client of WSL-USB needs of the host that serves it. */
 export interface ServedClientOwner {
@@ -78,13 +78,6 @@ export class ServedClient implements Conversation {
       return this.#refuse(busid, { reason: "gone", message: "no device has this bus id" });
     if ("denied" in found) return this.#refuse(busid, { reason: "denied", message: found.denied });
     if (found.attached) return this.#refuse(busid, { reason: "busy", message: `${busid} is in use` });
-    const device = deviceOf(found);
-    if (device === undefined) {
-      return this.#refuse(busid, {
-        reason: "failed",
-        message: "it lives in a thread that cannot be reached",
-      });
-    }
     const exports = this.#owner.admit();
     exports.find(busid);
     const sinceMs = this.#loop.now();
@@ -92,8 +85,12 @@ export class ServedClient implements Conversation {
     let takenBack: SessionEnd | undefined;
     // From here on: it may take a while to open, and nobody else is to try meanwhile.
     exports.take();
+    const giveBack = (): void => {
+      if (found.device instanceof PlaneGadget) found.device.giveBack();
+      exports.giveBack();
+    };
     return {
-      device,
+      device: deviceOf(found),
       attached: (handle: AttachedHandle) => {
         exports.imported(handle.counters);
         entry = this.#owner.attached(found, handle.counters, (end) => {
@@ -102,13 +99,13 @@ export class ServedClient implements Conversation {
         });
       },
       refused: (error) => {
-        exports.giveBack();
+        giveBack();
         this.#refuse(busid, error);
       },
       closed: (cause) => {
         const end = this.#endBy(cause, takenBack);
         exports.returned(end, Math.round(this.#loop.now() - sinceMs));
-        exports.giveBack();
+        giveBack();
         entry?.ended(end);
         output.restless();
       },
@@ -141,8 +138,8 @@ const REFUSALS: Readonly<Record<OpenError["reason"], ImportRefusalCode>> = {
   failed: "DEVICE_FAILED",
 };
 
-function deviceOf(found: ExportedDevice): Claim["device"] | undefined {
-  const { device } = found;
+function deviceOf({ device }: ExportedDevice): Claim["device"] {
   if ("open" in device) return device;
-  return device instanceof PlaneGadget ? new BridgedGadget(device, found) : undefined;
+  assert(device instanceof PlaneGadget, "the worker has gadgets alone");
+  return device.borrow();
 }
