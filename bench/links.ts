@@ -1,11 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { X509Certificate } from "node:crypto";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { dialPlace } from "../src/daemon/place.ts";
 import { MACHINES, Machines } from "../src/daemon/state/machines.ts";
 import { StateFolder } from "../src/daemon/state/state-folder.ts";
@@ -14,6 +10,7 @@ import { fingerprintOf } from "../src/links/certificate.ts";
 import { dial } from "../src/links/dial.ts";
 import type { LinkAddress } from "../src/links/listen.ts";
 import { type Case, printCase } from "./case.ts";
+import { startLinkHost } from "./link-host.ts";
 import { type LinkFigures, LinkLoad } from "./link-load.ts";
 import type { TalkClass } from "./load/talk.ts";
 import { UsbipTalk } from "./load/usbip-talk.ts";
@@ -58,7 +55,7 @@ export async function measureLinks(rounds: number, measureMs: number, isJson: bo
     ["vsock", "vsock:1:4294967295"],
     ["tls", "tls:127.0.0.1:0"],
   ] as const;
-  const { host, answers } = await startHost(
+  const { host, answers } = await startLinkHost(
     join(folder, "state"),
     links.map(([, address]) => address),
   );
@@ -114,23 +111,6 @@ async function selfPaired(path: string): Promise<Trust> {
   await new Machines(store).add({ name: "self", fingerprint, hosts: ["127.0.0.1"] });
   await close();
   return trust;
-}
-
-interface Answer {
-  readonly address?: string;
-  readonly refused?: string;
-}
-
-async function startHost(
-  folder: string,
-  addresses: readonly string[],
-): Promise<{ readonly host: ChildProcess; readonly answers: readonly Answer[] }> {
-  const script = fileURLToPath(new URL("contenders/link-host.js", import.meta.url));
-  const host = spawn(process.execPath, [script, folder, ...addresses], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const [line] = (await once(createInterface(host.stdout), "line")) as [string];
-  return { host, answers: JSON.parse(line) as readonly Answer[] };
 }
 
 function medians(

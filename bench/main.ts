@@ -3,6 +3,7 @@ import { type Allocation, measureAllocation } from "./allocation.ts";
 import { cases, printCase } from "./case.ts";
 import { compile } from "./compile.ts";
 import { type Contender, ECHO, LIBUV, reference, WORKER } from "./contender.ts";
+import { measureDevices } from "./devices.ts";
 import { measureLinks } from "./links.ts";
 import { LoadClient } from "./load.ts";
 import { describeMachine } from "./machine.ts";
@@ -10,11 +11,12 @@ import { pinnings } from "./pinning.ts";
 import { printReport } from "./report.ts";
 import { type Figures, playRounds } from "./rounds.ts";
 
-const HELP = `Usage: npm run bench -- [links] [options]
+const HELP = `Usage: npm run bench -- [links | devices] [options]
 
 How fast the host is on this machine, over TCP on loopback, beside a C program that does the same work and
 beside a raw echo of Node. With "links": the same host over each link of this machine (tcp, unix, vsock, tls) and each
-protocol (usbip, wslusb), one table; --rounds, --ms and --json hold there, too.
+protocol (usbip, wslusb), one table. With "devices": how long a keyboard takes to answer while another device of the
+same connection moves all it can. --rounds, --ms and --json hold for both, too.
 
   --quick        512 B and 16 KiB on one core only
   --only TEXT    only cases whose name contains TEXT: in, out, echo, "in 512 B, depth 32"
@@ -94,7 +96,9 @@ if (values.help) process.stdout.write(HELP);
 else if (positionals.length === 0) await run();
 else if (positionals.join(" ") === "links") {
   process.stdout.write(await measureLinks(Number(values.rounds), Number(values.ms), values.json));
+} else if (positionals.join(" ") === "devices") {
+  process.stdout.write(await measureDevices(Number(values.rounds), Number(values.ms), values.json));
 } else {
-  process.stderr.write(`There is no bench "${positionals.join(" ")}"; there is links.\n`);
+  process.stderr.write(`There is no bench "${positionals.join(" ")}"; there are links and devices.\n`);
   process.exitCode = 2;
 }

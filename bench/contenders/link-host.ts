@@ -9,20 +9,23 @@ import { Gate, NO_RULES } from "../../src/daemon/rules/gate.ts";
 import { SessionRegistry } from "../../src/daemon/session-registry.ts";
 import { StateFolder } from "../../src/daemon/state/state-folder.ts";
 import { Trust } from "../../src/daemon/trust.ts";
+import { Keyboard } from "../../src/gadgets/keyboard.ts";
 import { LinkError } from "../../src/links/link-error.ts";
 import { SystemError } from "../../src/linux/system-error.ts";
 import { Speed } from "../../src/usb/speed.ts";
 import { warnings } from "./bench-host.ts";
 
 /**
- * A host at several links, as `usbferry serve` runs it: `node link-host.js FOLDER ADDRESS...`. Prints as one line of JSON where it
- * listens, or why it cannot.
+ * A host of eight devices at several links, as `usbferry serve` runs it: `node link-host.js FOLDER ADDRESS...`. Prints as one line
+ * of JSON where it listens, or why it cannot.
  */
 const [folder, ...texts] = process.argv.slice(2);
 const plane = DataPlane.start(warnings);
 if (plane instanceof SystemError) throw plane;
 const exports = new ExportTable();
-exports.add("zero", plane.plug({ kind: "zero", speed: Speed.high, pattern: 0 }));
+for (const busid of ["zero", "b", "c", "d", "e", "f", "g"])
+  exports.add(busid, plane.plug({ kind: "zero", speed: Speed.high, pattern: 0 }));
+exports.add("keyboard", new Keyboard());
 const host = new Host(
   exports,
   new LibuvLoop(),

@@ -134,7 +134,7 @@ class Preparation {
     if (existsSync(join(this.#cache, name))) return name;
 
     const files = userlandFiles.length + KERNELS.length;
-    this.#progress(`fetching ${files} Debian packages, about 220 MB unless they are in ${this.#cache}`);
+    this.#progress(`fetching ${files} Debian packages, about 240 MB unless they are in ${this.#cache}`);
     try {
       await this.#trixie.fetch(USERLAND, userlandFiles);
       await Promise.all(
