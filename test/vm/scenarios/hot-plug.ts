@@ -59,6 +59,14 @@ class Desk {
     const desk = new Desk(guest);
     try {
       await work(desk);
+    } catch (error) {
+      const logs = desk.#hosts.map(({ log }) => log.join("\n")).join("\n--- the next host\n");
+      throw new Error(
+        `${error instanceof Error ? error.message : String(error)}\n--- log of the host\n${logs}`,
+        {
+          cause: error,
+        },
+      );
     } finally {
       for (const host of desk.#hosts) await host.end("SIGTERM");
       await unbindAll(guest);
