@@ -55,6 +55,7 @@ const QUIET: ReadonlySet<string> = new Set(["OK", "DISCONNECTED", "STOPPED", "KI
 export class SessionRegistry {
   readonly #events: EventLog;
   readonly #open = new Map<string, Open>();
+  readonly #endings = new Set<{ readonly busid: string; readonly end: SessionEnd }>();
   #opened = 0;
 
   constructor(events: EventLog) {
@@ -81,6 +82,9 @@ export class SessionRegistry {
         open.device = device;
         open.counters = counters;
         this.#events.publish("attached", { device, peer, session: id });
+        const ending = Array.from(this.#endings).find(({ busid }) => busid === device.busid);
+        // Not while its conversation is in the middle of telling.
+        if (ending !== undefined) queueMicrotask(() => control.end(ending.end));
       },
       refused: (busid, code, reason) =>
         this.#events.publish("refused", { device: { busid }, peer, session: id, code, reason }),
@@ -111,11 +115,15 @@ export class SessionRegistry {
     return facts;
   }
 
-  /** Ends whoever has this device; resolves when that is over. */
-  async endOf(busid: string, end: SessionEnd): Promise<void> {
+  /** Ends whoever has this device, and whoever gets it before it is `free`, because it was being opened; resolves then. */
+  async endOf(busid: string, end: SessionEnd, free: Promise<void>): Promise<void> {
+    const ending = { busid, end };
+    this.#endings.add(ending);
     const having = Array.from(this.#open.values()).filter(({ device }) => device?.busid === busid);
     for (const { control } of having) control.end(end);
     await Promise.all(having.map(({ over }) => over));
+    await free;
+    this.#endings.delete(ending);
   }
 
   #tellEnd({ facts, device }: Open, { code, reason }: SessionEnd): void {

@@ -63,7 +63,7 @@ export class Session {
   readonly #acceptedMs: number;
   /** It has asked for a device and got it. */
   #hasDevice = false;
-  /** Nobody else can have the device; the connection may be on its way to the data plane. */
+  /** Nobody else can have the device; it may be about to open, or the connection on its way to the data plane. */
   #isTaken = false;
   /** Since when the peer may ask once more, or has had no use for the connection. */
   #answeredMs: number | undefined;
@@ -99,9 +99,13 @@ export class Session {
     const output: ServerOutput = {
       write: (chunks, written) => this.#write(chunks, written),
       end: (cause) => this.#ended(cause),
+      opening: () => this.#take(),
       imported: (exported, counters) => this.#imported(exported, counters),
       handOver: (exported, request) => this.#handOver(exported, request),
-      refused: (busid, refusal) => this.#owner.refused(this, busid, refusal),
+      refused: (busid, refusal) => {
+        this.#giveBack();
+        this.#owner.refused(this, busid, refusal);
+      },
     };
     this.#server = new UsbipServer(exports, loop, output, SESSION_LIMITS, trace);
   }
@@ -236,8 +240,6 @@ export class Session {
 
   #imported(exported: ExportedDevice, counters: TransferCounters): void {
     this.#hasDevice = true;
-    this.#isTaken = true;
-    this.#exports.take();
     this.#exports.imported(counters);
     this.#owner.imported(this, exported, counters);
   }
@@ -245,8 +247,7 @@ export class Session {
   #handOver(exported: ExportedDevice, request: Uint8Array): boolean {
     const { device } = exported;
     if (!(device instanceof PlaneGadget) || this.#link.move === undefined) return false;
-    this.#isTaken = true;
-    this.#exports.take();
+    this.#take();
     const moved = (fd: number): void => {
       const { peer } = this.#link;
       const ageMs = this.#loop.now() - this.#acceptedMs;
@@ -268,7 +269,7 @@ export class Session {
           refused: (refusal) => this.#owner.refused(this, busid, refusal),
           returned: (end, durationMs) => this.#exports.returned(end, durationMs),
           finished: (end) => {
-            this.#exports.giveBack();
+            this.#giveBack();
             this.#owner.finished(this, end);
           },
         },
@@ -276,6 +277,16 @@ export class Session {
     };
     this.#link.move(moved, (cause) => this.#carried?.kick(endByLink(cause, true)));
     return true;
+  }
+
+  #take(): void {
+    this.#isTaken = true;
+    this.#exports.take();
+  }
+
+  #giveBack(): void {
+    if (this.#isTaken) this.#exports.giveBack();
+    this.#isTaken = false;
   }
 
   #ended(cause: EndCause): void {
@@ -300,7 +311,7 @@ export class Session {
       const durationMs = Math.round(this.#loop.now() - this.#acceptedMs);
       if (this.#hasDevice) this.#exports.returned(end, durationMs);
       else this.#tell(end, durationMs);
-      if (this.#isTaken) this.#exports.giveBack();
+      this.#giveBack();
       this.#owner.finished(this, end);
     }, end);
   }

@@ -39,6 +39,8 @@ export interface ServerOutput {
   write(chunks: readonly Uint8Array[], written: () => void): void;
   /** The conversation is over: send what was written, close, and call `disconnected`. */
   end(cause: EndCause): void;
+  /** A device is being opened, which may take a while: nobody else is to have it until `refused`, or `disconnected` is done. */
+  opening?(exported: ExportedDevice): void;
   /** A device was imported over this connection; it is given back by `disconnected`. */
   imported(exported: ExportedDevice, counters: TransferCounters): void;
   /** An import was refused; the conversation goes on. */
@@ -217,6 +219,10 @@ export class UsbipServer {
       this.#refuse(busid, { reason: "denied", message: exported.denied });
       return;
     }
+    if (exported.attached) {
+      this.#refuse(busid, { reason: "busy", message: `${busid} is in use` });
+      return;
+    }
     const { device } = exported;
     if (!("open" in device)) {
       this.#handOver(exported, asked);
@@ -229,14 +235,17 @@ export class UsbipServer {
     };
     this.#phase = "urbs";
     this.#opening = true;
+    this.#output.opening?.(exported);
     device.open(host, this.#loop, (refused) => this.#opened(exported, device, refused));
   }
 
   #handOver(exported: ExportedDevice, asked: Uint8Array): void {
-    const { busid } = exported;
-    if (exported.attached) this.#refuse(busid, { reason: "busy", message: `${busid} is in use` });
-    else if (this.#output.handOver?.(exported, asked.slice()) === true) this.#phase = "over";
-    else this.#refuse(busid, { reason: "failed", message: "the connection cannot be taken to its thread" });
+    if (this.#output.handOver?.(exported, asked.slice()) === true) this.#phase = "over";
+    else
+      this.#refuse(exported.busid, {
+        reason: "failed",
+        message: "the connection cannot be taken to its thread",
+      });
   }
 
   #opened(exported: ExportedDevice, device: UsbDevice, refused: OpenError | undefined): void {

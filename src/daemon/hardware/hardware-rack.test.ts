@@ -208,6 +208,28 @@ test("unbinding ends the session that has the device", async () => {
   await assert.rejects(rack.unbind("1-2"), /1-2 is not bound/);
 });
 
+test("unbinding ends a session that is about to have the device", async () => {
+  await plug();
+  await rack.bind("1-2", false);
+  const device = exports.find("1-2")!;
+  const ends: string[] = [];
+  const session = sessions.open("unix:/x", {
+    end(end) {
+      ends.push(end.code);
+      exports.mark(device, false);
+      session.ended(end);
+    },
+  });
+  // It is being opened.
+  exports.mark(device, true);
+  const unbound = rack.unbind("1-2");
+  await turn();
+  assert.deepEqual(ends, []);
+  session.imported({ busid: "1-2" });
+  assert.deepEqual(await unbound, [{ busid: "1-2", identity: "46f4:0001 at 1-2" }]);
+  assert.deepEqual(ends, ["UNBOUND"]);
+});
+
 test("unbinding says so where the device is shared all the same", async () => {
   await plug();
   await rack.bind("1-2", false);

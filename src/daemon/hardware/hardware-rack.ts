@@ -229,10 +229,7 @@ export class HardwareRack implements Binding, WatchListener {
     const { busid = "" } = unbound;
     const plugged = this.#plugged.get(busid);
     if (plugged?.shared !== undefined) return { ...unbound, stillShared: plugged.because };
-    if (plugged?.leaving !== undefined) {
-      await this.#around.sessions.endOf(busid, UNBOUND);
-      await plugged.leaving;
-    }
+    if (plugged?.leaving !== undefined) await this.#around.sessions.endOf(busid, UNBOUND, plugged.leaving);
     return unbound;
   }
 
