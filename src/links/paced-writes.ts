@@ -7,6 +7,7 @@ export class PacedWrites {
   readonly #writeBytes: number;
   #oldest: Outgoing | undefined;
   #youngest: Outgoing | undefined;
+  #isSending = false;
   #isEnded = false;
 
   constructor(socket: Socket, writeBytes: number) {
@@ -23,20 +24,26 @@ export class PacedWrites {
   write(chunks: readonly Uint8Array[], written: () => void): void {
     const outgoing = new Outgoing();
     outgoing.begin(chunks, written);
-    const isAlone = this.#oldest === undefined;
     if (this.#youngest === undefined) this.#oldest = outgoing;
     else this.#youngest.next = outgoing;
     this.#youngest = outgoing;
-    if (isAlone) this.#send(outgoing);
+    this.#next();
   }
 
   /** Ends the socket behind what was written. */
   end(): void {
     this.#isEnded = true;
-    if (this.#oldest === undefined) this.#socket.end();
+    this.#next();
+  }
+
+  #next(): void {
+    if (this.#isSending) return;
+    if (this.#oldest !== undefined) this.#send(this.#oldest);
+    else if (this.#isEnded) this.#socket.end();
   }
 
   #send(outgoing: Outgoing): void {
+    this.#isSending = true;
     const pieces = this.#piecesOf(outgoing);
     const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
     const last = pieces.length - 1;
@@ -59,13 +66,13 @@ export class PacedWrites {
   }
 
   #sent(outgoing: Outgoing, bytes: number, failed: Error | null | undefined): void {
+    this.#isSending = false;
     if (failed) {
       while (this.#oldest !== undefined) this.#dequeue(this.#oldest);
       return;
     }
     if (outgoing.advance(bytes)) this.#dequeue(outgoing);
-    if (this.#oldest !== undefined) this.#send(this.#oldest);
-    else if (this.#isEnded) this.#socket.end();
+    this.#next();
   }
 
   #dequeue(outgoing: Outgoing): void {
