@@ -42,6 +42,8 @@ export class RemoteImport {
       },
       end: (error) => this.#cut(error),
     });
+    if (this.#imported instanceof ImportedDevice && link.noticesSilence !== true)
+      this.#imported.watchSilence();
   }
 
   /** The device, if what the host said of it can be. */

@@ -249,13 +249,14 @@ export class Session {
     if (!(device instanceof PlaneGadget) || this.#link.move === undefined) return false;
     this.#take();
     const moved = (fd: number): void => {
-      const { peer } = this.#link;
+      const { peer, writeBytes } = this.#link;
       const ageMs = this.#loop.now() - this.#acceptedMs;
       const { busid, path, busnum, devnum } = exported;
       this.#carried = device.carry(
         {
           fd,
           peer,
+          writeBytes,
           request,
           ageMs,
           exported: { busid, path, busnum, devnum },

@@ -1,7 +1,15 @@
 import type { LinkError } from "./link-error.ts";
 
+/** What is special about a carrier. */
+export interface LinkTraits {
+  /** It ends a link by itself whose peer has fallen silent. */
+  readonly noticesSilence?: boolean | undefined;
+  /** Bytes that one write(2) may have; where there are more, they go one write after the other. */
+  readonly writeBytes?: number | undefined;
+}
+
 /** A connected byte stream, whatever carries it. Bytes arrive whole and in order. */
-export interface Link {
+export interface Link extends LinkTraits {
   /** Who is at the other end, for people and logs. */
   readonly peer: string;
   /** The paired machine at the other end, where it has proved to be it. */

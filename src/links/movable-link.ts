@@ -1,6 +1,7 @@
 import type { OnReadOpts, Socket } from "node:net";
 import { duplicate } from "../linux/stream-socket.ts";
 import { SystemError } from "../linux/system-error.ts";
+import type { LinkTraits } from "./link.ts";
 import { type LinkError, linkError } from "./link-error.ts";
 import { SocketLink } from "./socket-link.ts";
 import { descriptorOf } from "./stream-handle.ts";
@@ -14,12 +15,16 @@ export class MovableLink extends SocketLink {
   #refused: LinkError | undefined;
   #gone = false;
 
-  constructor(peer: string, open: (onread: OnReadOpts) => Socket) {
+  constructor(peer: string, open: (onread: OnReadOpts) => Socket, traits?: LinkTraits) {
     let socket!: Socket;
-    super(peer, (onread) => {
-      socket = open(onread);
-      return socket;
-    });
+    super(
+      peer,
+      (onread) => {
+        socket = open(onread);
+        return socket;
+      },
+      traits,
+    );
     this.#socket = socket;
   }
 
@@ -33,7 +38,7 @@ export class MovableLink extends SocketLink {
     this.#socket.pause();
     this.#moved = moved;
     // Comes back when everything before it has left, or cannot leave any more.
-    this.#socket.write(NOTHING, () => this.#give());
+    this.write([NOTHING], () => this.#give());
   }
 
   override end(): void {

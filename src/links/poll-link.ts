@@ -3,6 +3,7 @@ import { type StreamSockets, WOULD_BLOCK } from "../linux/stream-socket.ts";
 import { SystemError } from "../linux/system-error.ts";
 import type { Link } from "./link.ts";
 import { type LinkError, linkError } from "./link-error.ts";
+import { Outgoing } from "./outgoing.ts";
 import type { ReceiveBuffer } from "./receive-buffer.ts";
 
 /** What the poll links of a thread share. */
@@ -18,35 +19,10 @@ export interface PollLinkLoop {
 /** Reads of one link before the others have their turn. */
 const READS_IN_A_ROW = 4;
 
-const NOTHING: readonly Uint8Array[] = [];
-const NOBODY = (): void => {};
-
-/** A write that the kernel has not taken whole. */
-class Outgoing {
-  chunks = NOTHING;
-  written = NOBODY;
-  /** What goes next: from byte `offset` of chunk `first` on. */
-  first = 0;
-  offset = 0;
-  next: Outgoing | undefined;
-
-  /** Counts bytes as sent; true if they were the last. */
-  advance(length: number): boolean {
-    let left = length + this.offset;
-    let { first } = this;
-    while (first < this.chunks.length && left >= this.chunks[first]!.length) {
-      left -= this.chunks[first]!.length;
-      first++;
-    }
-    this.first = first;
-    this.offset = left;
-    return first === this.chunks.length;
-  }
-}
-
 /** A link over a connected socket that no event loop knows: its loop waits in poll(2). It owns the descriptor. */
 export class PollLink implements Link {
   readonly peer: string;
+  readonly writeBytes: number | undefined;
   readonly #fd: number;
   readonly #loop: PollLinkLoop;
   readonly #ready: Ready = (readable, writable) => {
@@ -68,8 +44,9 @@ export class PollLink implements Link {
   #peerEnded = false;
   #over = false;
 
-  constructor(peer: string, fd: number, loop: PollLinkLoop) {
+  constructor(peer: string, fd: number, loop: PollLinkLoop, writeBytes?: number) {
     this.peer = peer;
+    this.writeBytes = writeBytes;
     this.#fd = fd;
     this.#loop = loop;
   }
@@ -139,7 +116,7 @@ export class PollLink implements Link {
   #send(): void {
     for (let outgoing = this.#oldest; outgoing !== undefined; outgoing = this.#oldest) {
       const { chunks, first, offset } = outgoing;
-      const length = this.#loop.sockets.send(this.#fd, chunks, first, offset);
+      const length = this.#loop.sockets.send(this.#fd, chunks, first, offset, this.writeBytes);
       if (length instanceof SystemError) {
         this.#fail(length);
         return;
@@ -155,10 +132,7 @@ export class PollLink implements Link {
   #queue(chunks: readonly Uint8Array[], written: () => void): void {
     const outgoing = this.#spare ?? new Outgoing();
     this.#spare = undefined;
-    outgoing.chunks = chunks;
-    outgoing.written = written;
-    outgoing.first = 0;
-    outgoing.offset = 0;
+    outgoing.begin(chunks, written);
     if (this.#youngest === undefined) this.#oldest = outgoing;
     else this.#youngest.next = outgoing;
     this.#youngest = outgoing;
@@ -168,9 +142,7 @@ export class PollLink implements Link {
     this.#loop.soon(outgoing.written);
     this.#oldest = outgoing.next;
     if (this.#oldest === undefined) this.#youngest = undefined;
-    outgoing.next = undefined;
-    outgoing.chunks = NOTHING;
-    outgoing.written = NOBODY;
+    outgoing.clear();
     this.#spare = outgoing;
   }
 

@@ -1,6 +1,7 @@
 import type { OnReadOpts, Socket } from "node:net";
-import type { Link } from "./link.ts";
+import type { Link, LinkTraits } from "./link.ts";
 import { type LinkError, linkError } from "./link-error.ts";
+import { PacedWrites } from "./paced-writes.ts";
 import { descriptorOf, unsentBytes, writtenBytes } from "./stream-handle.ts";
 
 const READ_BYTES = 256 * 1024;
@@ -12,7 +13,10 @@ const shared = process.platform === "win32" ? undefined : Buffer.allocUnsafeSlow
 /** A link over a socket of Node. */
 export class SocketLink implements Link {
   readonly peer: string;
+  readonly noticesSilence: boolean | undefined;
+  readonly writeBytes: number | undefined;
   readonly #socket: Socket;
+  readonly #paced: PacedWrites | undefined;
   #receive: (bytes: Uint8Array) => void = () => {};
   #ended: (cause?: LinkError) => void = () => {};
   #started = false;
@@ -23,10 +27,16 @@ export class SocketLink implements Link {
 
   /**
    * `open` makes the socket, paused, with the read buffer of this link; one that cannot take it delivers bytes in memory of its
-   * own.
+   * own. With `writeBytes` its own side has to stay open when the peer ends.
    */
-  constructor(peer: string, open: (onread: OnReadOpts, deliver: (bytes: Uint8Array) => void) => Socket) {
+  constructor(
+    peer: string,
+    open: (onread: OnReadOpts, deliver: (bytes: Uint8Array) => void) => Socket,
+    { noticesSilence, writeBytes }: LinkTraits = {},
+  ) {
     this.peer = peer;
+    this.noticesSilence = noticesSilence;
+    this.writeBytes = writeBytes;
     const onread: OnReadOpts = {
       buffer: shared ?? Buffer.allocUnsafeSlow(READ_BYTES),
       callback: (length, buffer) => {
@@ -41,6 +51,8 @@ export class SocketLink implements Link {
       this.#receive(new Uint8Array(buffer, byteOffset, length));
     });
     this.#socket = socket;
+    this.#paced = writeBytes === undefined ? undefined : new PacedWrites(socket, writeBytes);
+    if (this.#paced !== undefined) socket.on("end", () => this.end());
     // A handshake may have gone before.
     this.#given = writtenBytes(socket);
     socket.on("error", (cause) => {
@@ -70,8 +82,13 @@ export class SocketLink implements Link {
   write(chunks: readonly Uint8Array[], written: () => void): void {
     const socket = this.#socket;
     const last = chunks.length - 1;
-    if (last < 0 || !socket.writable) {
+    if (last < 0 || !socket.writable || this.#paced?.isEnded === true) {
       process.nextTick(written);
+      return;
+    }
+    if (this.#paced !== undefined) {
+      for (let i = 0; i <= last; i++) this.#given += chunks[i]!.length;
+      this.#paced.write(chunks, written);
       return;
     }
     if (last > 0) socket.cork();
@@ -85,7 +102,8 @@ export class SocketLink implements Link {
   }
 
   end(): void {
-    this.#socket.end();
+    if (this.#paced === undefined) this.#socket.end();
+    else this.#paced.end();
   }
 
   destroy(): void {

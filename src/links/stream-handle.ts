@@ -66,13 +66,20 @@ let pipeClass: HandleClass | undefined;
 
 /**
  * A paused socket over a connected stream of any family, which it owns from now on. `net.Socket` itself takes TCP and unix
- * descriptors alone; its handle for pipes takes every stream.
+ * descriptors alone; its handle for pipes takes every stream. It does not end by itself when its peer does.
  */
 export function adopt(fd: number, onread: OnReadOpts): Socket {
   pipeClass ??= classOfPipes();
   const handle = new pipeClass(0);
   handle.open(fd);
-  const options = { handle, onread, pauseOnCreate: true, readable: true, writable: true };
+  const options = {
+    handle,
+    onread,
+    pauseOnCreate: true,
+    readable: true,
+    writable: true,
+    allowHalfOpen: true,
+  };
   return new Socket(options);
 }
 

@@ -2,15 +2,17 @@ import { type AddressInfo, connect, createServer, type OnReadOpts, type Socket }
 import { setKeepAlive } from "../linux/keep-alive.ts";
 import { printAddress, printHostPort, type TcpAddress, type TlsAddress } from "./address.ts";
 import { untilConnected } from "./dialling.ts";
-import type { Link, LinkLimits } from "./link.ts";
+import type { Link, LinkLimits, LinkTraits } from "./link.ts";
 import { type Accept, type Listener, untilListening } from "./listener.ts";
 import { MovableLink } from "./movable-link.ts";
 import { descriptorOf, rewrap } from "./stream-handle.ts";
 
+const TRAITS: LinkTraits = { noticesSilence: true };
+
 export function listenTcp(address: TcpAddress, accept: Accept, limits: LinkLimits): Promise<Listener> {
   return listenForTcp(address, limits, (accepted) => {
     const peer = `tcp:${printHostPort(accepted.remoteAddress ?? "unknown", accepted.remotePort ?? 0)}`;
-    accept(new MovableLink(peer, (onread) => rewrap(accepted, onread)));
+    accept(new MovableLink(peer, (onread) => rewrap(accepted, onread), TRAITS));
   });
 }
 
@@ -31,10 +33,11 @@ export async function listenForTcp(
 
 export async function dialTcp(address: TcpAddress, limits: LinkLimits): Promise<Link> {
   let socket!: Socket;
-  const link = new MovableLink(printAddress(address), (onread) => {
+  const open = (onread: OnReadOpts): Socket => {
     socket = begin(address, onread);
     return socket;
-  });
+  };
+  const link = new MovableLink(printAddress(address), open, TRAITS);
   await untilConnected(socket, address, limits.dialMs);
   prepare(socket, limits.silenceMs);
   return link;

@@ -20,13 +20,14 @@ export class TlsLink extends SocketLink {
 
   /** The socket is connected and trusted, and paused. */
   constructor(peer: string, peerName: string, socket: TLSSocket) {
-    super(peer, (_onread, deliver) => {
+    const open = (_onread: unknown, deliver: (bytes: Uint8Array) => void): TLSSocket => {
       socket.pause();
       socket.on("data", (bytes: Buffer) => {
         if (!socket.destroyed) deliver(bytes);
       });
       return socket;
-    });
+    };
+    super(peer, open, { noticesSilence: true });
     this.#socket = socket;
     this.peerName = peerName;
   }

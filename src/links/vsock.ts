@@ -13,7 +13,7 @@ import {
   vsockName,
 } from "../linux/vsock.ts";
 import { printAddress, type VsockAddress } from "./address.ts";
-import type { Link, LinkLimits } from "./link.ts";
+import type { Link, LinkLimits, LinkTraits } from "./link.ts";
 import { linkError } from "./link-error.ts";
 import type { Accept, Listener } from "./listener.ts";
 import { MovableLink } from "./movable-link.ts";
@@ -21,6 +21,13 @@ import { adopt } from "./stream-handle.ts";
 
 /** Connections that are taken before others have their turn. */
 const ACCEPTS_IN_A_ROW = 64;
+
+/**
+ * Linux gives a packet of more than 32 KiB, with its head, to the monitor of its virtual machine in several pieces (since 6.17
+ * "vsock/virtio: Allocate nonlinear SKBs for handling large transmit buffers", and in the stable kernels). Of those
+ * Firecracker, older Cloud Hypervisors and vhost-device-vsock 0.3 lose all but the first. A write makes packets of its own.
+ */
+const TRAITS: LinkTraits = { writeBytes: 32_000 };
 
 /** The system is out of descriptors or memory; the connections wait. */
 const AGAIN_MS = 100;
@@ -89,7 +96,7 @@ class VsockListener implements Listener {
       return;
     }
     const name = printAddress({ kind: "vsock", cid: peer.cid, port: peer.port });
-    this.#accept(new MovableLink(name, (onread) => adopt(fd, onread)));
+    this.#accept(new MovableLink(name, (onread) => adopt(fd, onread), TRAITS));
   }
 
   /** The descriptor stays readable: it is left alone for a while. */
@@ -110,7 +117,7 @@ export async function dialVsock(address: VsockAddress, limits: LinkLimits): Prom
     closeSync(fd);
     throw linkError("dial", printAddress(name), failed);
   }
-  return new MovableLink(printAddress(name), (onread) => adopt(fd, onread));
+  return new MovableLink(printAddress(name), (onread) => adopt(fd, onread), TRAITS);
 }
 
 const ETIMEDOUT = 110;

@@ -40,6 +40,18 @@ test("bytes that stood inside their array are found where they are", onLinux, ()
   closeSync(theirs);
 });
 
+test("no more than so many bytes leave in one call, and the rest in the next", onLinux, () => {
+  const [ours, theirs] = openPair();
+  const chunks = ["one ", "two ", "three ", "four"].map((word) => Buffer.from(word));
+  assert.equal(sockets.send(ours, chunks, 0, 0, 10), 10);
+  assert.equal(sockets.send(ours, chunks, 2, 2, 10), 8);
+  assert.equal(sockets.send(ours, chunks, 0, 1, 2), 2);
+  assert.equal(sockets.send(ours, chunks, 0, 0), 18, "what was cut before is whole again");
+  assert.equal(read(theirs).toString(), "one two three fourneone two three four");
+  closeSync(ours);
+  closeSync(theirs);
+});
+
 test("more chunks than the system takes leave in several calls", onLinux, () => {
   const [ours, theirs] = openPair();
   const chunks = Array.from({ length: 1500 }, (_, i) => Uint8Array.of(i & 0xff));

@@ -65,9 +65,17 @@ export class StreamSockets {
     }
   }
 
-  /** Sends `chunks` from byte `offset` of chunk `first` on, or as much of it as one call takes. */
-  send(fd: number, chunks: readonly Uint8Array[], first: number, offset: number): number | SystemError {
-    const count = Math.min(chunks.length - first, IOV_MAX);
+  /** Sends `chunks` from byte `offset` of chunk `first` on, or as much of it as one call takes, `mostBytes` at most. */
+  send(
+    fd: number,
+    chunks: readonly Uint8Array[],
+    first: number,
+    offset: number,
+    mostBytes?: number,
+  ): number | SystemError {
+    const whole = Math.min(chunks.length - first, IOV_MAX);
+    const count =
+      mostBytes === undefined ? whole : this.#countWithin(mostBytes, chunks, first, offset, whole);
     let skip = offset;
     for (let i = 0; i < count; i++) {
       const chunk = chunks[first + i]!;
@@ -78,6 +86,7 @@ export class StreamSockets {
       if (i < DESCRIBED) this.#described[i] = skip === 0 ? chunk : undefined;
       skip = 0;
     }
+    if (mostBytes !== undefined) this.#cutLast(mostBytes, count);
     this.#message[MSG_IOVLEN] = count;
     for (;;) {
       const length = this.#libc.sendmsg(fd, this.#message, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -86,6 +95,30 @@ export class StreamSockets {
       if (errno === EAGAIN) return WOULD_BLOCK;
       if (errno !== EINTR) return new SystemError("sendmsg", errno);
     }
+  }
+
+  /** How many chunks it takes for so many bytes. */
+  #countWithin(
+    mostBytes: number,
+    chunks: readonly Uint8Array[],
+    first: number,
+    offset: number,
+    whole: number,
+  ): number {
+    let bytes = -offset;
+    let count = 0;
+    while (count < whole && bytes < mostBytes) bytes += chunks[first + count++]!.length;
+    return count;
+  }
+
+  /** Shortens the last chunk of the vector, so that all of them have so many bytes. */
+  #cutLast(mostBytes: number, count: number): void {
+    let before = 0;
+    for (let i = 0; i < count - 1; i++) before += this.#vector[i * IOV_WORDS + 2]!;
+    const word = (count - 1) * IOV_WORDS + 2;
+    if (count === 0 || before + this.#vector[word]! <= mostBytes) return;
+    this.#vector[word] = mostBytes - before;
+    if (count <= DESCRIBED) this.#described[count - 1] = undefined;
   }
 
   /** Tells the peer that no more will come. A peer that is gone needs not be told. */

@@ -5,6 +5,7 @@ import { HeldDevice } from "../../test/support/held-device.ts";
 import { ImportedWire, RECORD, retSubmit, retUnlink } from "../../test/support/usbip-wire-server.ts";
 import { PacketWord, TransferStatus } from "../usb/urb.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
+import { encodeAliveAnswer, encodeAliveQuestion } from "./alive-mark.ts";
 import { ImportedDevice } from "./imported-device.ts";
 
 const { ok, cancelled, disconnected } = TransferStatus;
@@ -237,6 +238,64 @@ test("a host that goes silent after the import does not describe its device for 
   });
   wire.loop.advance(6_000);
   assert.equal(failed?.code, "TRUNCATED");
+});
+
+test("a host that answers signs of life is dead when it does not any more", () => {
+  const wire = new ImportedWire();
+  wire.device.watchSilence();
+  const urb = bulkIn(wire);
+  wire.loop.advance(2_499);
+  assert.equal(wire.commands.length, 1);
+  wire.loop.advance(1);
+  assert.deepEqual(wire.commands.at(-1), encodeAliveQuestion(wire.seqnum, 0x00010002));
+  wire.reply(encodeAliveAnswer(wire.seqnum));
+  for (let asked = 0; asked < 12; asked++) {
+    wire.loop.advance(5_000);
+    wire.reply(encodeAliveAnswer(wire.seqnum));
+  }
+  assert.deepEqual([wire.commands.length, wire.ended], [14, undefined], "one question every 5 s");
+  wire.loop.advance(9_999);
+  assert.equal(wire.unplugs, 0);
+  wire.loop.advance(1);
+  assert.equal(wire.ended?.code, "PEER_SILENT");
+  assert.deepEqual([wire.unplugs, wire.completions], [1, [[urb.tag, disconnected, 0]]]);
+});
+
+test("a host is asked again while it answers other requests, and those count as signs of life", () => {
+  const wire = new ImportedWire();
+  wire.device.watchSilence();
+  wire.loop.advance(2_500);
+  wire.reply(encodeAliveAnswer(wire.seqnum));
+  for (let second = 0; second < 60; second++) {
+    bulkIn(wire);
+    wire.reply(retSubmit(wire.seqnum));
+    wire.loop.advance(1_000);
+  }
+  assert.equal(wire.commands.length, 61, "there was no need to ask");
+  for (let second = 0; second < 10; second++) {
+    bulkIn(wire);
+    wire.loop.advance(1_000);
+  }
+  assert.equal(wire.ended?.code, "PEER_SILENT", "requests of ours are none");
+});
+
+test("a host that does not know the question is asked once, and may be silent for ever", () => {
+  for (const isAnswered of [true, false]) {
+    const wire = new ImportedWire();
+    wire.device.watchSilence();
+    wire.loop.advance(2_500);
+    assert.equal(wire.commands.length, 1);
+    if (isAnswered) wire.reply(retUnlink(wire.seqnum, 0));
+    wire.loop.advance(600_000);
+    assert.deepEqual([wire.commands.length, wire.ended], [1, undefined]);
+    // The kernel's server answers when it has something else to say.
+    bulkIn(wire);
+    if (!isAnswered) wire.reply(retUnlink(wire.seqnum - 1, 0));
+    wire.reply(retSubmit(wire.seqnum, { data: DATA }));
+    assert.deepEqual(wire.completions, [[0, ok, 4]]);
+    wire.device.disconnected();
+    assert.equal(wire.loop.timers, 0);
+  }
 });
 
 test("speeds that no kernel takes are refused", () => {

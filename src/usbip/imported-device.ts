@@ -130,6 +130,11 @@ export class ImportedDevice implements UsbDevice {
     else readString((setup, length, answer) => this.#request(setup, length, answer), index, done);
   }
 
+  /** Notices a host that falls silent, if it answers questions for that: for links that would not. */
+  watchSilence(): void {
+    this.#client.watchSilence();
+  }
+
   /** Empty before `describe`. */
   get descriptors(): Uint8Array {
     return this.#descriptors;

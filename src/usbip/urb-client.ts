@@ -3,6 +3,8 @@ import type { Loop } from "../usb/loop.ts";
 import { PACKET_WORDS, PacketWord, TransferStatus, type Urb } from "../usb/urb.ts";
 import { isSubmitSound, packetsAreSound, spreadPackets } from "../usb/urb-soundness.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
+import { encodeAliveQuestion, hasAliveMark } from "./alive-mark.ts";
+import { AliveQuestions } from "./alive-questions.ts";
 import { statusOf } from "./errno.ts";
 import {
   Command,
@@ -54,6 +56,9 @@ export class UrbClient implements ReplyTarget {
   #finished: Urb[] = [];
   #finishIsDue = false;
   #over = false;
+  #alive: AliveQuestions | undefined;
+  /** seqnum of the question that has no answer yet. */
+  #question: number | undefined;
   #reply: Submission | undefined;
   #status: TransferStatus = TransferStatus.ok;
   #actualLength = 0;
@@ -76,6 +81,18 @@ export class UrbClient implements ReplyTarget {
 
   get over(): boolean {
     return this.#over;
+  }
+
+  /** From now on a host that falls silent fails: for links that would not notice. */
+  watchSilence(): void {
+    this.#alive = new AliveQuestions(this.#loop, {
+      ask: () => {
+        this.#question = this.#nextSeqnum();
+        this.#chunks.push(encodeAliveQuestion(this.#question, this.#devid));
+        this.flush();
+      },
+      silent: (error) => this.#output.failed(error),
+    });
   }
 
   submit(urb: Urb): void {
@@ -105,6 +122,7 @@ export class UrbClient implements ReplyTarget {
 
   flush(): void {
     if (this.#chunks.length > 0) {
+      this.#alive?.said();
       const pooled = this.#pooled;
       const chunks = this.#chunks;
       this.#pooled = [];
@@ -119,6 +137,7 @@ export class UrbClient implements ReplyTarget {
   /** Bytes of the server, cut anywhere. They are not kept after the call. */
   receive(bytes: Uint8Array): void {
     if (this.#over) return;
+    this.#alive?.heard();
     const error = this.#reader.receive(bytes) ?? this.#tooMuchOwed();
     if (error !== undefined && !this.#over) this.#output.failed(error);
   }
@@ -126,6 +145,7 @@ export class UrbClient implements ReplyTarget {
   /** The connection is gone: everything in flight is over. */
   disconnected(): void {
     this.#over = true;
+    this.#alive?.stop();
     this.#unlinks.clear();
     const urbs = Array.from(this.#byUrb.keys());
     this.#byUrb.clear();
@@ -248,6 +268,13 @@ export class UrbClient implements ReplyTarget {
    */
   #retUnlink(bytes: Uint8Array, at: number): ProtocolError | undefined {
     const seqnum = HeaderBasic.seqnum(bytes, at);
+    if (seqnum === this.#question) {
+      this.#question = undefined;
+      this.#alive?.answered(hasAliveMark(bytes, at));
+      this.payloadLength = 0;
+      this.packetCount = 0;
+      return undefined;
+    }
     const submission = this.#unlinks.take(seqnum);
     if (submission === undefined) {
       return new ProtocolError("UNKNOWN_SEQNUM", `RET_UNLINK ${seqnum} belongs to no request`);
@@ -307,7 +334,11 @@ export class UrbClient implements ReplyTarget {
   /** Linux counts through all 32 bits; a number whose answer is still owed is passed over. */
   #nextSeqnum(): number {
     do this.#lastSeqnum = (this.#lastSeqnum + 1) >>> 0;
-    while (this.#bySeqnum.has(this.#lastSeqnum) || this.#unlinks.has(this.#lastSeqnum));
+    while (this.#isInUse(this.#lastSeqnum));
     return this.#lastSeqnum;
+  }
+
+  #isInUse(seqnum: number): boolean {
+    return this.#bySeqnum.has(seqnum) || this.#unlinks.has(seqnum) || seqnum === this.#question;
   }
 }

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { annotatedHex } from "../../test/support/annotated-hex.ts";
+import { annotatedHex, toHex } from "../../test/support/annotated-hex.ts";
 import { HeldDevice } from "../../test/support/held-device.ts";
-import { IMPORT, ServedWire, submit, unlink } from "../../test/support/usbip-wire-client.ts";
+import { DEVID, IMPORT, ServedWire, submit, unlink } from "../../test/support/usbip-wire-client.ts";
 import type { BufferPool } from "../usb/device.ts";
 import { PacketWord, TransferStatus, TransferType } from "../usb/urb.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
+import { encodeAliveAnswer, encodeAliveQuestion } from "./alive-mark.ts";
 import type { SessionLimits } from "./session-limits.ts";
 
 function imported(
@@ -481,4 +482,28 @@ test("every answer is counted once, with the bytes that moved and the time it to
   const { endpoints: _, ...figures } = wire.counters!.read();
   const errors = { overflow: 1, cancelled: 1, stall: 1 };
   assert.deepEqual(figures, { urbs: 4, inFlight: 1, bytesIn: 4, bytesOut: 4, errors });
+});
+
+test("a client that asks for signs of life gets them at once, and is dead when it asks no more", () => {
+  const { wire, device } = imported();
+  for (let asked = 0; asked < 12; asked++) {
+    wire.send(encodeAliveQuestion(7 + asked, DEVID));
+    assert.equal(wire.received(), toHex(encodeAliveAnswer(7 + asked)));
+    wire.loop.advance(5_000);
+  }
+  wire.send(submit({ seqnum: 100, in: true, length: 8 }));
+  wire.loop.advance(12_499);
+  assert.equal(wire.ended, undefined);
+  wire.loop.advance(1);
+  assert.equal(code(wire), "PEER_SILENT");
+  assert.equal(device.held.length, 1);
+  assert.equal(wire.loop.timers, 0);
+});
+
+test("a client that never asks may be silent for ever, and its cancels are none", () => {
+  const { wire } = imported();
+  wire.send(unlink(7, 0));
+  wire.loop.advance(600_000);
+  assert.equal(wire.received(), retUnlink(7, 0));
+  assert.deepEqual([wire.ended, wire.loop.timers], [undefined, 0]);
 });

@@ -5,6 +5,7 @@ import { TransferCounters } from "../usb/transfer-counters.ts";
 import { isIn, PACKET_WORDS, TransferStatus, TransferType, type Urb } from "../usb/urb.ts";
 import { isSubmitSound, packetsAreSound } from "../usb/urb-soundness.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
+import { encodeAliveAnswer, hasAliveMark } from "./alive-mark.ts";
 import { CommandReader, type CommandTarget } from "./command-reader.ts";
 import { EarlyUnlinks } from "./early-unlinks.ts";
 import { Exchange, encodeRetUnlink, NOT_UNLINKED } from "./exchange.ts";
@@ -13,6 +14,7 @@ import { CmdSubmit, CmdUnlink, Direction, HeaderBasic } from "./pdu.ts";
 import { RefusedSubmit, readPacket } from "./refused-submit.ts";
 import { Replies } from "./replies.ts";
 import type { SessionLimits } from "./session-limits.ts";
+import { SILENCE_PART_MS, Silence } from "./silence.ts";
 import { isPortReset, urbFlags } from "./submit-rules.ts";
 import { TransferMemory } from "./transfer-memory.ts";
 import type { SessionTrace } from "./urb-trace.ts";
@@ -31,6 +33,9 @@ export interface UrbOutput {
   write(chunks: readonly Uint8Array[], written: () => void): void;
   end(cause: ProtocolError | "unplugged"): void;
 }
+
+/** A client that asks whether we are there does so after two parts at most. */
+const DEAD_PARTS = 4;
 
 /** When the bytes came that are being taken in, and when the first answer to them was there. */
 const ARRIVED = 0;
@@ -70,6 +75,8 @@ export class UrbSession implements UsbHost, CommandTarget {
     this.#flushIsDue = false;
     this.#send();
   };
+  /** Of a client that asks whether we are there: it has a link that does not notice. */
+  #silence: Silence | undefined;
   readonly #lends: boolean;
   /** URBs in flight whose OUT data stands where it arrived. */
   #lent = 0;
@@ -114,6 +121,7 @@ export class UrbSession implements UsbHost, CommandTarget {
 
   receive(bytes: Uint8Array): void {
     if (this.#over) return;
+    this.#silence?.heard();
     this.#times[ARRIVED] = this.#loop.now();
     this.#reading = true;
     const error = this.#reader.receive(bytes);
@@ -137,6 +145,7 @@ export class UrbSession implements UsbHost, CommandTarget {
   /** Nothing is read, answered or sent from here on; the device's completions are only counted. */
   stop(): void {
     this.#over = true;
+    this.#silence?.stop();
     this.#earlyUnlinks.clear();
   }
 
@@ -267,6 +276,11 @@ export class UrbSession implements UsbHost, CommandTarget {
     if (strange !== undefined) return strange;
     const seqnum = basic.seqnum(header, at);
     const submitSeqnum = CmdUnlink.read.seqnum(header, at + BODY);
+    if (submitSeqnum === 0 && hasAliveMark(header, at)) {
+      this.#replies.addLoose(encodeAliveAnswer(seqnum));
+      this.#listen();
+      return undefined;
+    }
     const exchange = this.#exchanges[this.#inFlight.find(submitSeqnum)];
     if (
       exchange === undefined &&
@@ -288,6 +302,16 @@ export class UrbSession implements UsbHost, CommandTarget {
       this.#device.cancel(exchange.urb);
     }
     return undefined;
+  }
+
+  #listen(): void {
+    if (this.#silence !== undefined) return;
+    this.#silence = new Silence(this.#loop, (silentParts) => {
+      if (silentParts < DEAD_PARTS) return;
+      const seconds = (DEAD_PARTS * SILENCE_PART_MS) / 1_000;
+      this.#end(new ProtocolError("PEER_SILENT", `nothing came for ${seconds} s`));
+    });
+    this.#silence.start();
   }
 
   complete(urb: Urb): void {

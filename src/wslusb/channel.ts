@@ -179,8 +179,10 @@ export class Channel {
   /** Asks a silent peer whether it is there, and gives it up in the end. */
   #listen(): void {
     const everyMs = this.#limits.silenceMs / 3;
-    const dueMs = this.#loop.now() + everyMs;
-    this.#timer = this.#loop.after(everyMs, () => {
+    const startMs = this.#loop.now();
+    const limitMs = this.#heardMs + this.#limits.silenceMs;
+    const dueMs = startMs + Math.max(Math.min(everyMs, limitMs - startMs), 1);
+    this.#timer = this.#loop.after(dueMs - startMs, () => {
       const nowMs = this.#loop.now();
       if (nowMs - dueMs > HELD_UP_MS) this.#heardMs = nowMs;
       const silentMs = nowMs - this.#heardMs;

@@ -104,6 +104,22 @@ export function linkConformance(name: string, pair: () => Promise<LinkPair>): vo
     assert.deepEqual(counts, [1, 1, 1, 1]);
   });
 
+  promise("what is written when something was written arrives once, and in order", async (here, there) => {
+    new End(here).start();
+    const end = new End(there).start();
+    const expected: Uint8Array[] = [];
+    const write = (left: number): void => {
+      const chunks = [pattern(left), pattern(200 * left)];
+      expected.push(...chunks);
+      here.write(chunks, () => {
+        if (left > 0) write(left - 1);
+      });
+    };
+    write(99);
+    await until("all bytes arrive", () => end.received.length >= 99 * 50 * 201);
+    assert(end.received.equals(Buffer.concat(expected)), "other bytes arrived than were sent");
+  });
+
   promise("chunks may be changed once they are written", async (here, there) => {
     new End(here).start();
     const end = new End(there).start();

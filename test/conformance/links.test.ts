@@ -86,6 +86,9 @@ function hybridListenerPair(): Promise<LinkPair> {
   });
 }
 
+/** As those of vsock, which no machine needs to have. */
+const TRAITS = { writeBytes: 32_000 };
+
 /** A stream of a family that Node does not know. */
 function adoptedPair(): Promise<LinkPair> {
   const [one, other] = openPair();
@@ -93,7 +96,7 @@ function adoptedPair(): Promise<LinkPair> {
 }
 
 function adopted(fd: number): Link {
-  return new MovableLink("adopted", (onread) => adopt(fd, onread));
+  return new MovableLink("adopted", (onread) => adopt(fd, onread), TRAITS);
 }
 
 const loopback = { kind: "tcp", host: "127.0.0.1", port: 0 } as const;
@@ -109,7 +112,7 @@ linkConformance("fc-vsock, from the accepting side", hybridListenerPair);
 /** What a worker gets: the descriptor of a link that began in the event loop. */
 async function moved(link: Link, { loop }: PumpedLoop): Promise<Link> {
   const fd = await new Promise<number>((resolve) => link.move!(resolve));
-  return new PollLink(link.peer, fd, loop);
+  return new PollLink(link.peer, fd, loop, link.writeBytes);
 }
 
 async function polledPair(pair: Promise<LinkPair>, both: boolean): Promise<LinkPair> {

@@ -34,7 +34,7 @@ async function polledPair(): Promise<LinkPair> {
   const { here, there, close } = await pair(false);
   const fd = await new Promise<number>((resolve) => here.move!(resolve));
   return {
-    here: new PollLink(here.peer, fd, pumped.loop),
+    here: new PollLink(here.peer, fd, pumped.loop, here.writeBytes),
     there,
     close: () => {
       close?.();

@@ -1,4 +1,12 @@
-import { scenarios } from "./scenario.ts";
-import { vsockConformance } from "./scenarios/links.ts";
+import { linkScenarios } from "./linked-guest.ts";
+import { guestDials, hostDials, vsockConformance, vsockLoopback } from "./scenarios/links.ts";
 
-scenarios("6.12", [vsockConformance], { modules: ["vsock", "vsock_loopback"] });
+linkScenarios("6.12", (backend) => [
+  guestDials(backend, "guarded"),
+  guestDials(backend, "direct", ["disk", "serial"]),
+  guestDials(backend, "over WSL-USB"),
+  hostDials(backend, "guarded", ["disk", "serial"]),
+  hostDials(backend, "over WSL-USB", ["disk", "serial"]),
+  vsockLoopback(["guarded", "over WSL-USB"], ["disk", "zero"]),
+  vsockConformance,
+]);

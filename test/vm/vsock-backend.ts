@@ -53,9 +53,6 @@ async function make(cache: string, folder: string): Promise<void> {
   await rename(unfinished, folder);
 }
 
-/** What a guest may send before it is granted more. With the 64 KiB of version 0.3 a longer message was seen to hang. */
-const TX_BYTES = 1 << 20;
-
 /** Carries the vsock of one guest, as Firecracker does for its guests, by unix sockets of this machine. */
 export class VsockBackend {
   /** Where the guest is dialled; `PATH_PORT` is where it dials. */
@@ -89,8 +86,7 @@ export class VsockBackend {
   }
 
   async run(): Promise<void> {
-    const sockets = `socket=${this.#device},uds-path=${this.path}`;
-    const vm = `guest-cid=${this.#cid},${sockets},tx-buffer-size=${TX_BYTES}`;
+    const vm = `guest-cid=${this.#cid},socket=${this.#device},uds-path=${this.path}`;
     const [loader = "", ...program] = this.#userland.program("usr/bin/vhost-device-vsock");
     await rm(this.path, { force: true });
     await rm(this.#device, { force: true });

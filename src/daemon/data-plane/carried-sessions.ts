@@ -107,9 +107,9 @@ export class CarriedSessions implements SessionOwner {
   #carry(
     number: number,
     gadget: Gadget | undefined,
-    { fd, peer, request, ageMs, exported, traced }: Connection,
+    { fd, peer, writeBytes, request, ageMs, exported, traced }: Connection,
   ): void {
-    const link = new PollLink(peer, fd, this.#loop);
+    const link = new PollLink(peer, fd, this.#loop, writeBytes);
     const log = {
       info: (fields: object, message: string) => this.#tell({ what: "info", fields, message }),
       warn: (fields: object, message: string) => this.#tell({ what: "warn", fields, message }),

@@ -18,6 +18,8 @@ export interface ThreadStart {
 export interface Connection {
   readonly fd: number;
   readonly peer: string;
+  /** What one write may have, where that is limited. */
+  readonly writeBytes?: number | undefined;
   /** What the peer has sent, from the import on. */
   readonly request: Uint8Array;
   /** How long ago it was accepted: the clocks of two threads begin at different times. */

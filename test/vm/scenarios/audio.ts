@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ATTACH_LINES, type AttachWay, STOCK_TOOL } from "../attachment.ts";
+import type { Guest } from "../guest.ts";
+import type { ExpectedLine } from "../kernel-log.ts";
 import type { Scenario } from "../scenario.ts";
 import { ServedHost } from "../served-host.ts";
 import { FRAME_BYTES, numberedFrames, RATE } from "../sound.ts";
@@ -11,43 +13,49 @@ const BUFFER_MS = 1000;
 /** Where the recording may begin late: the packets that pass before both streams run. */
 const FIRST_FRAMES = RATE / 10;
 
-/** Sound played through snd-usb-audio comes back sample by sample. */
+export const SOUND_LINES: readonly ExpectedLine[] = [
+  {
+    pattern: /^usb usb\d+: Not yet implemented/,
+    reason: "vhci_hcd has no frame number, which snd-usb-audio asks for when a stream starts",
+  },
+];
+
+/** Sound that an attached card is made to play through snd-usb-audio comes back sample by sample. */
+export async function playAndCapture(guest: Guest, seconds: number): Promise<void> {
+  const played = numberedFrames(seconds * RATE);
+  await writeFile(join(guest.scratch, "played"), played);
+  await guest.loadModule("snd-usb-audio");
+  await guest.waitFor("the card", "test -c /dev/snd/pcmC0D0p && test -c /dev/snd/pcmC0D0c");
+  // -N: a blocking read fails after 10 s of the guest's clock, which steps under emulation.
+  const format = `-N -D hw:0,0 -t raw -f S16_LE -r ${RATE} -c 2 --buffer-time=${BUFFER_MS * 1000}`;
+  await guest.shell("cp /scratch/played /tmp/played");
+  await guest.shell(
+    `arecord -q ${format} -s ${seconds * RATE} /tmp/captured 2>/tmp/arecord &
+     recorder=$!
+     while ! grep -q RUNNING /proc/asound/card0/pcm0c/sub0/status; do usleep 10000; done
+     aplay -q ${format} /tmp/played && wait $recorder || { cat /tmp/arecord >&2; exit 1; }`,
+    { timeoutMs: 40_000 + seconds * 4000 },
+  );
+  const captured = await guest.readFile("/tmp/captured");
+  const start = played.indexOf(captured.subarray(0, 64));
+  assert.ok(start >= 0 && start <= FIRST_FRAMES * FRAME_BYTES, `the recording starts at byte ${start}`);
+  const expected = played.subarray(start, start + captured.length);
+  const wrong = expected.findIndex((byte, i) => captured[i] !== byte);
+  assert.equal(wrong, -1, "the first byte that differs");
+  assert.ok(expected.length >= played.length - FIRST_FRAMES * FRAME_BYTES, `${expected.length} bytes`);
+}
+
+/** The same with a card of a host of its own. */
 export function loopedSound(seconds: number, speed: "full" | "high", way: AttachWay = STOCK_TOOL): Scenario {
   return {
     name: `${seconds} s of sound at ${speed} speed are captured as they were played${way.words}`,
     timeoutMs: 60_000 + seconds * 5000,
-    expected: [
-      ...ATTACH_LINES,
-      {
-        pattern: /^usb usb\d+: Not yet implemented/,
-        reason: "vhci_hcd has no frame number, which snd-usb-audio asks for when a stream starts",
-      },
-    ],
+    expected: [...ATTACH_LINES, ...SOUND_LINES],
     async run(guest) {
       const host = await ServedHost.start({ audio: `audio,speed=${speed},serial=audio` });
       try {
-        const played = numberedFrames(seconds * RATE);
-        await writeFile(join(guest.scratch, "played"), played);
-        await guest.loadModule("snd-usb-audio");
         await way.attach(guest, host.port, ["audio"]);
-        await guest.waitFor("the card", "test -c /dev/snd/pcmC0D0p && test -c /dev/snd/pcmC0D0c");
-        // -N: a blocking read fails after 10 s of the guest's clock, which steps under emulation.
-        const format = `-N -D hw:0,0 -t raw -f S16_LE -r ${RATE} -c 2 --buffer-time=${BUFFER_MS * 1000}`;
-        await guest.shell("cp /scratch/played /tmp/played");
-        await guest.shell(
-          `arecord -q ${format} -s ${seconds * RATE} /tmp/captured 2>/tmp/arecord &
-           recorder=$!
-           while ! grep -q RUNNING /proc/asound/card0/pcm0c/sub0/status; do usleep 10000; done
-           aplay -q ${format} /tmp/played && wait $recorder || { cat /tmp/arecord >&2; exit 1; }`,
-          { timeoutMs: 40_000 + seconds * 4000 },
-        );
-        const captured = await guest.readFile("/tmp/captured");
-        const start = played.indexOf(captured.subarray(0, 64));
-        assert.ok(start >= 0 && start <= FIRST_FRAMES * FRAME_BYTES, `the recording starts at byte ${start}`);
-        const expected = played.subarray(start, start + captured.length);
-        const wrong = expected.findIndex((byte, i) => captured[i] !== byte);
-        assert.equal(wrong, -1, "the first byte that differs");
-        assert.ok(expected.length >= played.length - FIRST_FRAMES * FRAME_BYTES, `${expected.length} bytes`);
+        await playAndCapture(guest, seconds);
         await way.detachAll(guest);
       } finally {
         await host.stop();

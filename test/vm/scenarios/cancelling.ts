@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { ATTACH_LINES, type AttachWay, STOCK_TOOL } from "../attachment.ts";
 import type { CycleEnd } from "../guest/read-cycles.ts";
+import type { Guest } from "../guest.ts";
 import type { Scenario } from "../scenario.ts";
 import { ServedHost } from "../served-host.ts";
 
@@ -12,7 +13,29 @@ const BULK_IN = 0x81;
 /** -ENOENT, what usbfs reports of a discarded URB. */
 const DISCARDED = "-2";
 
-/** Reads that are started and cancelled, again and again: no disconnect, no stuck process, nothing lost. */
+/** Reads of an attached zero gadget that are started and cancelled, again and again. */
+export async function cancelReads(guest: Guest, node: string, cycles: number): Promise<void> {
+  const cycle = (configuration: number, end: CycleEnd): Promise<unknown> =>
+    guest.call(
+      "test/vm/guest/read-cycles.js",
+      "cancelReads",
+      [node, configuration, BULK_IN, cycles, end],
+      cycles * 100 + 60_000,
+    );
+
+  const discardedCycles = Math.ceil(cycles / 2);
+  assert.deepEqual(await cycle(LOOPBACK, "discard or close"), { [DISCARDED]: discardedCycles * 4 });
+
+  // Not by closing: a close while data comes in can hang the guest's kernel, whatever the host does
+  // (docs/architecture.md).
+  const endings = (await cycle(SOURCE_SINK, "discard")) as Record<string, number>;
+  assert.deepEqual(
+    Object.keys(endings).filter((status) => status !== "0" && status !== DISCARDED),
+    [],
+  );
+}
+
+/** The same with a host of its own: no disconnect, no stuck process, nothing lost. */
 export function cancelling(cycles: number, way: AttachWay = STOCK_TOOL): Scenario {
   return {
     name: `${cycles} cycles of starting and cancelling reads${way.words}`,
@@ -23,27 +46,7 @@ export function cancelling(cycles: number, way: AttachWay = STOCK_TOOL): Scenari
       try {
         const [attachment] = await way.attach(guest, host.port, ["zero"]);
         const { node, sysfsName } = attachment!;
-        const cancelReads = (configuration: number, end: CycleEnd): Promise<unknown> =>
-          guest.call(
-            "test/vm/guest/read-cycles.js",
-            "cancelReads",
-            [node, configuration, BULK_IN, cycles, end],
-            cycles * 100 + 60_000,
-          );
-
-        const discardedCycles = Math.ceil(cycles / 2);
-        assert.deepEqual(await cancelReads(LOOPBACK, "discard or close"), {
-          [DISCARDED]: discardedCycles * 4,
-        });
-
-        // Not by closing: a close while data comes in can hang the guest's kernel, whatever the host does
-        // (docs/architecture.md).
-        const endings = (await cancelReads(SOURCE_SINK, "discard")) as Record<string, number>;
-        assert.deepEqual(
-          Object.keys(endings).filter((status) => status !== "0" && status !== DISCARDED),
-          [],
-        );
-
+        await cancelReads(guest, node, cycles);
         await guest.shell(`test -e /sys/bus/usb/devices/${sysfsName}`);
         assert.deepEqual(host.endings, []);
         await way.detachAll(guest);

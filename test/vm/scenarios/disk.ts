@@ -16,6 +16,7 @@ import {
 } from "../attachment.ts";
 import { blockDevice } from "../disk.ts";
 import type { Guest } from "../guest.ts";
+import type { ExpectedLine } from "../kernel-log.ts";
 import type { Scenario } from "../scenario.ts";
 import { ServeProcess } from "../serve-process.ts";
 import { ServedHost } from "../served-host.ts";
@@ -41,6 +42,43 @@ async function format(guest: Guest, device: string): Promise<void> {
   await guest.shell(
     `mkfs.ext4 -q -b ${EXT4_BLOCK} ${device} && mkdir -p /tmp/disk && mount -t ext4 ${device} /tmp/disk`,
   );
+}
+
+/** Writes a file on an ext4 of its own, and reads it again from the disk. */
+export async function writeOnExt4(guest: Guest, device: string, content: Buffer): Promise<void> {
+  await writeFile(join(guest.scratch, "content"), content);
+  await format(guest, device);
+  await guest.shell(
+    `cp /scratch/content /tmp/disk/content && sync && umount /tmp/disk &&
+     echo 3 > /proc/sys/vm/drop_caches && mount -t ext4 ${device} /tmp/disk`,
+    { timeoutMs: 120_000 },
+  );
+  assert.equal(await sha256(guest, "/tmp/disk/content"), digestOf(content));
+  await guest.shell("umount /tmp/disk");
+}
+
+/** The digest of the file that `writeOnExt4` has written. */
+export async function digestOnExt4(guest: Guest, device: string): Promise<string> {
+  await guest.shell(`mount -t ext4 ${device} /tmp/disk`);
+  const digest = await sha256(guest, "/tmp/disk/content");
+  await guest.shell("umount /tmp/disk");
+  return digest;
+}
+
+/** Kernel lines of a disk that is lost. */
+export const DISK_LOST_LINES: readonly ExpectedLine[] = [
+  {
+    pattern: /I\/O error|Buffer I\/O|lost (async|sync) page write/,
+    reason: "the disk is gone in mid-write",
+  },
+  {
+    pattern: /(sd|scsi) .*(rejecting I\/O|Synchronize Cache|tag#|Sense|CDB|FAILED|Cache flush)/,
+    reason: "so says sd",
+  },
+];
+
+export function digestOf(content: Buffer): string {
+  return createHash("sha256").update(content).digest("hex");
 }
 
 async function sha256(guest: Guest, path: string): Promise<string> {
@@ -69,7 +107,6 @@ export function ext4(mebibytes: number, speed: "high" | "super", way: AttachWay 
     run: (guest) =>
       withImage(2 * mebibytes * MIB + 8 * MIB, async (image) => {
         const content = randomBytes(mebibytes * MIB);
-        await writeFile(join(guest.scratch, "content"), content);
         const store = await FileStore.open(image, false);
         const host = await ServedHost.start({
           disk: new Disk({ store, speed: Speed[speed], serial: "disk" }),
@@ -82,15 +119,7 @@ export function ext4(mebibytes: number, speed: "high" | "super", way: AttachWay 
             /write back/,
             "the guest knows of the write cache",
           );
-          await format(guest, device);
-          await guest.shell(
-            `cp /scratch/content /tmp/disk/content && sync && umount /tmp/disk &&
-             echo 3 > /proc/sys/vm/drop_caches && mount -t ext4 ${device} /tmp/disk`,
-            { timeoutMs: 120_000 },
-          );
-          const digest = createHash("sha256").update(content).digest("hex");
-          assert.equal(await sha256(guest, "/tmp/disk/content"), digest);
-          await guest.shell("umount /tmp/disk");
+          await writeOnExt4(guest, device, content);
           await way.detachAll(guest);
         } finally {
           await host.stop();
@@ -134,17 +163,10 @@ export const hostKilledWhileWriting = (times: number, way: AttachWay = STOCK_TOO
   expected: [
     ...ATTACH_LINES,
     ...LINK_LOST_LINES,
-    {
-      pattern: /I\/O error|Buffer I\/O|lost (async|sync) page write/,
-      reason: "the disk is gone in mid-write",
-    },
+    ...DISK_LOST_LINES,
     {
       pattern: /EXT4-fs|JBD2|Aborting journal|device offline/,
       reason: "a mounted file system lost its disk",
-    },
-    {
-      pattern: /(sd|scsi) .*(rejecting I\/O|Synchronize Cache|tag#|Sense|CDB|FAILED|Cache flush)/,
-      reason: "so did sd",
     },
   ],
   async run(guest) {
