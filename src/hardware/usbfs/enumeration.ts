@@ -174,10 +174,9 @@ function readAt(fd: number, page: Uint8Array, position: number): Promise<number 
 type Strings = Pick<HardwareDevice, "manufacturer" | "product" | "serial">;
 
 async function stringsOf(path: string): Promise<Strings> {
-  // One after the other: all wait for the same lock.
+  // All wait for the same lock, and threads that wait are few: the first of them finds out whether it is free.
   const manufacturer = await string(path, "manufacturer");
-  const product = await string(path, "product");
-  const serial = await string(path, "serial");
+  const [product, serial] = await Promise.all([string(path, "product"), string(path, "serial")]);
   return {
     ...(manufacturer !== undefined && { manufacturer }),
     ...(product !== undefined && { product }),
