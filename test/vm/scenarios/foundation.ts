@@ -10,7 +10,7 @@ import { usbtest } from "./usbtest.ts";
 /** What a server of gadgets is judged by, with the stock `usbip` tool on the other side. */
 export function foundation(counts: { readonly cycles: number; readonly iterations: number }): Scenario[] {
   return [
-    speeds,
+    speeds(),
     usbtest("full", counts.iterations),
     usbtest("high", counts.iterations),
     usbtest("super", counts.iterations),
