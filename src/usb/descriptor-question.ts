@@ -1,6 +1,5 @@
-import { DescriptorType, DeviceDescriptor } from "./descriptors.ts";
+import { DescriptorType } from "./descriptors.ts";
 import { Setup, StandardRequest } from "./setup.ts";
-import { Speed } from "./speed.ts";
 
 /** A descriptor that a device is asked for by GET_DESCRIPTOR. */
 export interface DescriptorQuestion {
@@ -16,20 +15,6 @@ export const ANSWER_BYTES = 255;
 export const LANGUAGES: DescriptorQuestion = { type: DescriptorType.STRING, index: 0, language: 0 };
 
 const GET_FROM_DEVICE = 0x80;
-
-/**
- * What Linux asks a new device for beside its device and configuration descriptors and its strings: the qualifier
- * (check_highspeed of its hub driver) and the BOS.
- */
-export function questionsByVersion(descriptors: Uint8Array, speed: Speed): DescriptorQuestion[] {
-  const version = DeviceDescriptor.bcdUSB(descriptors, 0);
-  const { DEVICE_QUALIFIER, BOS } = DescriptorType;
-  const types = [
-    ...(speed === Speed.full && version >= 0x0200 ? [DEVICE_QUALIFIER] : []),
-    ...(version >= 0x0201 ? [BOS] : []),
-  ];
-  return types.map((type) => ({ type, index: 0, language: 0 }));
-}
 
 /** Questions for strings, in the first of the languages that a device has told. */
 export function stringQuestions(indexes: readonly number[], languages: Uint8Array): DescriptorQuestion[] {

@@ -226,13 +226,14 @@ export class ImportedDevice implements UsbDevice {
     if (urb.type === TransferType.control) {
       this.#controls--;
       if (urb.status === TransferStatus.ok) this.#map?.completed(urb.setup);
+      else if (urb.status === TransferStatus.stall) this.#known?.stalled(urb.setup);
     }
     this.#host?.complete(urb);
     this.#checkIdle();
   }
 
   #readAhead(): void {
-    this.#known = new KnownDescriptors(this.#descriptors, this.speed);
+    this.#known = new KnownDescriptors(this.#descriptors);
     this.#known.readAhead((setup, length, answer) => this.#request(setup, length, answer));
   }
 

@@ -6,13 +6,12 @@ import { importedOverMemory } from "../../test/support/imported-over-memory.ts";
 import { ManualLoop } from "../../test/support/manual-loop.ts";
 import { ImportedWire, retSubmit } from "../../test/support/usbip-wire-server.ts";
 import { createGadget } from "../gadgets/catalog.ts";
-import { Speed } from "../usb/speed.ts";
 import { createUrb, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
-import { KnownDescriptors } from "./known-descriptors.ts";
 
 const GET_DEVICE = "8006000100004000";
 const GET_CONFIGURATION = "8006000200000900";
 const GET_QUALIFIER = "8006000600000a00";
+const GET_REPORT = "8006002200000a00";
 const SET_CONFIGURATION = "0009010000000000";
 
 function control(wire: ImportedWire, setup: string, flags = 0): Urb {
@@ -120,54 +119,19 @@ test("strings are read ahead as soon as the device is open", () => {
   assert(texts.includes("S7"), texts.join());
 });
 
-test("qualifier and BOS are read ahead where a kernel asks for them, and that the device stalls is known", () => {
-  const { descriptors } = new HeldDevice();
-  descriptors.set([0x10, 0x02], 2);
-  const known = new KnownDescriptors(descriptors, Speed.full);
-  const asked = new Map<string, (status: TransferStatus, bytes: Uint8Array) => void>();
-  known.readAhead((setup, _, done) => void asked.set(toHex(setup), done));
-  const qualifier = annotatedHex(GET_QUALIFIER);
-  const bos = annotatedHex("8006000f00000500");
-  assert.deepEqual([known.answer(qualifier), known.answer(bos)], [undefined, undefined]);
-  asked.get("800600060000ff00")!(TransferStatus.stall, new Uint8Array(0));
-  asked.get("8006000f0000ff00")!(TransferStatus.ok, annotatedHex("050f0800 01 03 10 02"));
-  assert.equal(known.answer(qualifier), TransferStatus.stall);
-  assert.equal(toHex(known.answer(bos) as Uint8Array), "050f080001");
-  for (const speed of [Speed.low, Speed.high]) {
-    asked.clear();
-    new KnownDescriptors(descriptors, speed).readAhead(
-      (setup, _, done) => void asked.set(toHex(setup), done),
-    );
-    assert.equal(asked.has("800600060000ff00"), false);
+test("a qualifier that the device stalled is not asked for again, and other requests are", () => {
+  const wire = new ImportedWire();
+  for (const setup of [GET_QUALIFIER, GET_REPORT]) {
+    control(wire, setup);
+    wire.device.flush();
+    wire.reply(retSubmit(wire.seqnum, { status: -32 }));
   }
-});
-
-test("a stall that is known reaches the kernel without the host", () => {
-  const loop = new ManualLoop();
-  const gadget = createGadget({ kind: "keyboard", speed: Speed.full });
-  gadget.descriptors.set([0x00, 0x02], 2);
-  let asked = 0;
-  const submit = gadget.submit.bind(gadget);
-  gadget.submit = (urb) => {
-    asked++;
-    submit(urb);
-  };
-  const imported = importedOverMemory(gadget, loop);
-  const completed: Urb[] = [];
-  imported.open({ complete: (urb) => void completed.push(urb), unplugged() {} }, loop, () => {});
-  loop.settle();
-  asked = 0;
-  const urb = createUrb(0);
-  urb.setup.set(annotatedHex(GET_QUALIFIER));
-  urb.type = TransferType.control;
-  urb.endpoint = 0x80;
-  urb.length = 10;
-  urb.buffer = new Uint8Array(10);
-  imported.submit(urb);
-  imported.flush();
-  assert.deepEqual(
-    completed.map(({ status, actualLength }) => [status, actualLength]),
-    [[TransferStatus.stall, 0]],
-  );
-  assert.equal(asked, 0);
+  const { length } = wire.commands;
+  control(wire, GET_QUALIFIER);
+  wire.device.flush();
+  assert.deepEqual(wire.completions.at(-1), [1, TransferStatus.stall, 0]);
+  assert.equal(wire.commands.length, length);
+  control(wire, GET_REPORT);
+  wire.device.flush();
+  assert.equal(wire.commands.length, length + 1);
 });

@@ -5,13 +5,11 @@ import {
   keyOf,
   LANGUAGES,
   questionOf,
-  questionsByVersion,
   setupOf,
   stringQuestions,
 } from "../usb/descriptor-question.ts";
 import { DescriptorType, DeviceDescriptor } from "../usb/descriptors.ts";
 import { Setup } from "../usb/setup.ts";
-import type { Speed } from "../usb/speed.ts";
 import type { ControlRead } from "../usb/string-reading.ts";
 import { TransferStatus } from "../usb/urb.ts";
 
@@ -25,12 +23,10 @@ export type KnownAnswer = Uint8Array | typeof TransferStatus.stall;
 export class KnownDescriptors {
   readonly #known = new Map<number, KnownAnswer>();
   readonly #descriptors: Uint8Array;
-  readonly #speed: Speed;
 
   /** `descriptors` in the form of `UsbDevice`, and whole. */
-  constructor(descriptors: Uint8Array, speed: Speed) {
+  constructor(descriptors: Uint8Array) {
     this.#descriptors = descriptors;
-    this.#speed = speed;
     const { DEVICE, CONFIGURATION } = DescriptorType;
     this.#put(DEVICE, 0, descriptors.subarray(0, DeviceDescriptor.size));
     let at = DeviceDescriptor.size;
@@ -41,17 +37,24 @@ export class KnownDescriptors {
     }
   }
 
-  /** Asks for what is not known, and for the languages, then for all strings of the device at once. */
+  /** Asks for the languages, then for all strings of the device at once. */
   readAhead(read: ControlRead): void {
     const { iManufacturer, iProduct, iSerialNumber } = DeviceDescriptor;
     const named = [iManufacturer, iProduct, iSerialNumber].map((get) => get(this.#descriptors, 0));
-    if (named.some((index) => index !== 0)) {
-      this.#ask(read, LANGUAGES, (languages) => {
-        for (const question of stringQuestions(named, languages)) this.#ask(read, question, () => {});
-      });
-    }
-    for (const question of questionsByVersion(this.#descriptors, this.#speed))
-      this.#ask(read, question, () => {});
+    if (named.every((index) => index === 0)) return;
+    this.#ask(read, LANGUAGES, (languages) => {
+      for (const question of stringQuestions(named, languages)) this.#ask(read, question, () => {});
+    });
+  }
+
+  /**
+   * The device has stalled a request. One that has no qualifier is asked three times by Linux; ahead nobody asks for it,
+   * since there are devices that do not stand that, and the kernel knows them.
+   */
+  stalled(setup: Uint8Array): void {
+    const question = questionOf(setup);
+    if (question?.type === DescriptorType.DEVICE_QUALIFIER)
+      this.#known.set(keyOf(question), TransferStatus.stall);
   }
 
   /** What the device would say to this request, if that is known. */
@@ -67,7 +70,6 @@ export class KnownDescriptors {
 
   #ask(read: ControlRead, question: DescriptorQuestion, done: (bytes: Uint8Array) => void): void {
     read(setupOf(question), ANSWER_BYTES, (status, bytes) => {
-      if (status === TransferStatus.stall) this.#known.set(keyOf(question), TransferStatus.stall);
       // Whatever is odd about it the kernel shall hear from the device itself.
       if (status !== TransferStatus.ok || !isWhole(question, bytes)) return;
       this.#known.set(keyOf(question), bytes);

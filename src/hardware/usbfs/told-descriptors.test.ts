@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { onLinux } from "../../../test/support/poll-loop.ts";
 import { createGadget, parseGadgetSpec } from "../../gadgets/catalog.ts";
@@ -125,6 +128,33 @@ test("qualifier and BOS of a newer device are asked for, and it may stall", onLi
   ]);
   assert.equal(told.answer(Uint8Array.of(0x80, 6, 0, 6, 0, 0, 10, 0)), STALLED);
   assert.deepEqual(told.answer(Uint8Array.of(0x80, 6, 0, 15, 0, 0, 5, 0)), Uint8Array.from(bos));
+});
+
+test("what the kernel knows that a device does not stand it is not asked", onLinux, (context) => {
+  const path = mkdtempSync(join(tmpdir(), "usbferry-told-"));
+  context.after(() => rmSync(path, { recursive: true }));
+  const asked = (quirks: string): (readonly number[])[] => {
+    writeFileSync(join(path, "quirks"), `${quirks}\n`);
+    const device = usbfs((setup) => (setup[3] === 3 ? LANGUAGES : []));
+    const hardware = board({ path, product: "x" });
+    DeviceDescriptor.put.bcdUSB(hardware.descriptors, 0, 0x0210);
+    new ToldDescriptors(hardware).read(device.calls, 9, () => {});
+    return device.asked.map(([, , index, type]) => [type!, index!]);
+  };
+  assert.deepEqual(asked("0x0"), [
+    [3, 0],
+    [6, 0],
+    [15, 0],
+    [3, 2],
+  ]);
+  assert.deepEqual(asked("0x1"), [
+    [6, 0],
+    [15, 0],
+  ]);
+  assert.deepEqual(asked("0x20100"), [
+    [3, 0],
+    [3, 2],
+  ]);
 });
 
 test("a device without strings is asked nothing", onLinux, () => {
