@@ -58,8 +58,9 @@ export class Attachment {
     try {
       port = await relay.attach(choice);
     } catch (error) {
+      const refused = await refusalOf(ready);
       remote.close(DETACHED);
-      throw error;
+      throw refused ?? error;
     }
     const { busid } = remote.record;
     const asked = { end: DETACHED };
@@ -81,7 +82,7 @@ export class Attachment {
     return this.#kernel;
   }
 
-  /** Waits for the device node; rejects, and lets go of the device, when none comes. */
+  /** Waits for the device node, and its host; rejects, and lets go of the device, when none comes. */
   async untilUsable(vhci: Vhci, signal: AbortSignal): Promise<void> {
     const giveUp = new AbortController();
     const loss = this.ended.then((end): never => {
@@ -92,11 +93,14 @@ export class Attachment {
     });
     try {
       const there = untilThere(vhci, this.port, AbortSignal.any([signal, giveUp.signal]));
-      this.#kernel = await Promise.race([there, loss]);
+      const kernel = await Promise.race([there, loss]);
+      await this.ready.given;
+      this.#kernel = kernel;
     } catch (error) {
+      const refused = await refusalOf(this.ready);
       this.stop();
       await this.ended;
-      throw error;
+      throw refused ?? error;
     } finally {
       giveUp.abort();
       loss.catch(() => {});
@@ -107,5 +111,15 @@ export class Attachment {
   stop(end = DETACHED): void {
     this.#asked.end = end;
     this.#relay.stop();
+  }
+}
+
+/** Why the host does not give the device, if it has said so: that tells more than what came of it. */
+async function refusalOf({ given }: ReadyImport): Promise<unknown> {
+  try {
+    await Promise.race([given, Promise.resolve()]);
+    return undefined;
+  } catch (error) {
+    return error;
   }
 }

@@ -87,6 +87,49 @@ export class HostConversation implements RemoteHost {
     return { remote, device };
   }
 
+  /**
+   * Asks for a device of which the host has told everything, and does not wait for the answer: a kernel takes as long to
+   * notice a new device. What is sent to it until then waits. Throws Failed.
+   */
+  importAhead(
+    record: DeviceRecordValue,
+    descriptors: Uint8Array,
+  ): ReadyImport & Required<Pick<ReadyImport, "given">> {
+    const { busid } = record;
+    const remote = new RemoteImport(record, this.#link, this.#loop, false);
+    const device = remote.imported;
+    const failed = device instanceof ProtocolError ? device : device.describeAs(descriptors);
+    if (device instanceof ProtocolError || failed !== undefined) {
+      this.close();
+      throw this.#failed(`tells of a device that cannot be`, failed!.toString());
+    }
+    this.#import = remote;
+    const given = this.#askAhead(busid, remote);
+    given.catch(({ message }: Error) => remote.close({ code: "UNPLUGGED", reason: message }));
+    return { remote, device, given };
+  }
+
+  async #askAhead(busid: string, remote: RemoteImport): Promise<void> {
+    const answer = await this.#ask<DeviceRecordValue | ImportRefusal>(
+      (settle) =>
+        new DeviceImportRequest(busid, (answered, rest) => {
+          if (answered instanceof ProtocolError || answered instanceof ImportRefusal) {
+            settle(answered);
+            return;
+          }
+          if (isSameDevice(answered, remote.record)) {
+            remote.given();
+            remote.receive(rest);
+          }
+          settle(answered);
+        }),
+      `did not give ${busid}`,
+    );
+    if (answer instanceof ImportRefusal) throw new Refused(refusal(busid, answer.status, this.#link.peer));
+    if (!isSameDevice(answer, remote.record))
+      throw new Failed(`${busid} has become another device meanwhile.`);
+  }
+
   close(): void {
     this.#over ??= "it was closed from here";
     this.#link.destroy();
@@ -136,8 +179,8 @@ export class HostConversation implements RemoteHost {
     this.#started = true;
     this.#link.start(
       (bytes) => {
-        if (this.#import !== undefined) this.#import.receive(bytes);
-        else this.#asked?.receive(bytes);
+        if (this.#asked === undefined) this.#import?.receive(bytes);
+        else this.#asked.receive(bytes);
       },
       (cause) => this.#ended(cause),
     );
@@ -152,6 +195,13 @@ export class HostConversation implements RemoteHost {
   #failed(failure: string, reason: string): Failed {
     return new Failed(`${this.#link.peer} ${failure}: ${reason}. Check that a USB/IP host listens there.`);
   }
+}
+
+/** Whether two records of one bus id are of the same device, from plug to unplug. */
+export function isSameDevice(one: DeviceRecordValue, other: DeviceRecordValue): boolean {
+  return (["busnum", "devnum", "idVendor", "idProduct", "bcdDevice", "speed"] as const).every(
+    (key) => one[key] === other[key],
+  );
 }
 
 /** What a refused import means, and what to do. */

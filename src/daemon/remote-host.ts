@@ -23,6 +23,8 @@ export interface QuestionableDevice extends UsbDevice {
 export interface ReadyImport {
   readonly remote: RemoteDevice;
   readonly device: QuestionableDevice;
+  /** Where it is used before the host has given it: resolves when it has, and rejects with Failed if it does not. */
+  readonly given?: Promise<void>;
 }
 
 /** A conversation with a host, whatever it speaks: it may list, and then import once. Promises reject with Failed. */

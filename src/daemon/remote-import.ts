@@ -11,7 +11,13 @@ const PATROL_MS = 250;
 /** How long a host may take nothing of what it is sent. */
 const STALL_MS = 10_000;
 
-/** A device that a host has given to us, for as long as the link to it lives. */
+/** What is to be sent as soon as the host has given the device. */
+interface Held {
+  readonly chunks: readonly Uint8Array[];
+  readonly written: () => void;
+}
+
+/** A device that a host has given to us, or is about to, for as long as the link to it lives. */
 export class RemoteImport {
   readonly record: DeviceRecordValue;
   readonly peer: string;
@@ -24,21 +30,24 @@ export class RemoteImport {
   #end: SessionEnd | undefined;
   #over = false;
   #patrolling = false;
+  #held: Held[] | undefined;
   #resolve!: (end: SessionEnd) => void;
 
-  constructor(record: DeviceRecordValue, link: Link, loop: Loop) {
+  /** What is sent before `isGiven` waits for `given`. */
+  constructor(record: DeviceRecordValue, link: Link, loop: Loop, isGiven = true) {
     this.record = record;
     this.peer = link.peer;
     this.#link = link;
     this.#loop = loop;
+    this.#held = isGiven ? undefined : [];
     this.#stall = new StallWatch(link, STALL_MS, loop.now());
     this.ended = new Promise((resolve) => {
       this.#resolve = resolve;
     });
     this.#imported = ImportedDevice.of(record, loop, {
       write: (chunks, written) => {
-        if (!this.#patrolling) this.#wake();
-        this.#stall.write(chunks, written);
+        if (this.#held === undefined) this.#write(chunks, written);
+        else this.#held.push({ chunks, written });
       },
       end: (error) => this.#cut(error),
     });
@@ -49,6 +58,13 @@ export class RemoteImport {
   /** The device, if what the host said of it can be. */
   get imported(): ImportedDevice | ProtocolError {
     return this.#imported;
+  }
+
+  /** The host has given it. */
+  given(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const { chunks, written } of held) this.#write(chunks, written);
   }
 
   receive(bytes: Uint8Array): void {
@@ -71,6 +87,11 @@ export class RemoteImport {
 
   #cut(error: ProtocolError): void {
     this.close(endByProtocol(error));
+  }
+
+  #write(chunks: readonly Uint8Array[], written: () => void): void {
+    if (!this.#patrolling) this.#wake();
+    this.#stall.write(chunks, written);
   }
 
   #wake(): void {

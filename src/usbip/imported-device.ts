@@ -231,6 +231,7 @@ export class ImportedDevice implements UsbDevice {
     if (urb.type === TransferType.control) {
       this.#controls--;
       if (urb.status === TransferStatus.ok) this.#map?.completed(urb.setup);
+      else if (urb.status === TransferStatus.stall) this.#known?.stalled(urb.setup);
     }
     this.#host?.complete(urb);
     this.#checkIdle();
@@ -248,12 +249,16 @@ export class ImportedDevice implements UsbDevice {
     // From now on the device may have changed.
     if (!isRead && Setup.bRequest(urb.setup, 0) !== StandardRequest.SET_ISOCH_DELAY) this.#known = undefined;
     if (this.#gone || this.#controls > 0) return false;
-    const bytes = this.#known?.answer(urb.setup);
-    const length = Math.min(bytes?.length ?? 0, urb.length);
-    if (bytes === undefined || (length < urb.length && (urb.flags & UrbFlag.shortNotOk) !== 0)) return false;
-    urb.buffer.set(bytes.subarray(0, length), urb.offset);
+    const known = this.#known?.answer(urb.setup);
+    if (known === undefined) return false;
+    const isStall = known === TransferStatus.stall;
+    const length = isStall ? 0 : Math.min(known.length, urb.length);
+    if (!isStall) {
+      if (length < urb.length && (urb.flags & UrbFlag.shortNotOk) !== 0) return false;
+      urb.buffer.set(known.subarray(0, length), urb.offset);
+    }
     urb.actualLength = length;
-    urb.status = TransferStatus.ok;
+    urb.status = isStall ? TransferStatus.stall : TransferStatus.ok;
     urb.errorCount = 0;
     this.#answered.push(urb);
     return true;

@@ -11,6 +11,7 @@ import { createUrb, TransferStatus, TransferType, type Urb, UrbFlag } from "../u
 const GET_DEVICE = "8006000100004000";
 const GET_CONFIGURATION = "8006000200000900";
 const GET_QUALIFIER = "8006000600000a00";
+const GET_REPORT = "8006002200000a00";
 const SET_CONFIGURATION = "0009010000000000";
 
 function control(wire: ImportedWire, setup: string, flags = 0): Urb {
@@ -116,4 +117,21 @@ test("strings are read ahead as soon as the device is open", () => {
     Buffer.from(urb.buffer.subarray(2, urb.actualLength)).toString("utf16le"),
   );
   assert(texts.includes("S7"), texts.join());
+});
+
+test("a qualifier that the device stalled is not asked for again, and other requests are", () => {
+  const wire = new ImportedWire();
+  for (const setup of [GET_QUALIFIER, GET_REPORT]) {
+    control(wire, setup);
+    wire.device.flush();
+    wire.reply(retSubmit(wire.seqnum, { status: -32 }));
+  }
+  const { length } = wire.commands;
+  control(wire, GET_QUALIFIER);
+  wire.device.flush();
+  assert.deepEqual(wire.completions.at(-1), [1, TransferStatus.stall, 0]);
+  assert.equal(wire.commands.length, length);
+  control(wire, GET_REPORT);
+  wire.device.flush();
+  assert.equal(wire.commands.length, length + 1);
 });

@@ -1,30 +1,38 @@
+import {
+  ANSWER_BYTES,
+  type DescriptorQuestion,
+  isWhole,
+  keyOf,
+  LANGUAGES,
+  questionOf,
+  setupOf,
+  stringQuestions,
+} from "../usb/descriptor-question.ts";
 import { DescriptorType, DeviceDescriptor } from "../usb/descriptors.ts";
-import { Setup, StandardRequest } from "../usb/setup.ts";
+import { Setup } from "../usb/setup.ts";
 import type { ControlRead } from "../usb/string-reading.ts";
 import { TransferStatus } from "../usb/urb.ts";
 
-const GET_FROM_DEVICE = 0x80;
-/** As Linux asks for strings: the longest that there can be. */
-const STRING_BYTES = 255;
+/** What a device would say: its bytes, or that it stalls. */
+export type KnownAnswer = Uint8Array | typeof TransferStatus.stall;
 
 /**
  * What a device says of itself, for a kernel that gets to know it: a far host would be asked for each piece of it, one
- * after the other, while somebody waits. It knows the descriptors, and reads the strings that these name ahead.
+ * after the other, while somebody waits. It knows the descriptors, and reads ahead what else is asked for.
  */
 export class KnownDescriptors {
-  /** By type, index and language of the request. */
-  readonly #known = new Map<number, Uint8Array>();
+  readonly #known = new Map<number, KnownAnswer>();
   readonly #descriptors: Uint8Array;
 
   /** `descriptors` in the form of `UsbDevice`, and whole. */
   constructor(descriptors: Uint8Array) {
     this.#descriptors = descriptors;
     const { DEVICE, CONFIGURATION } = DescriptorType;
-    this.#put(DEVICE, 0, 0, descriptors.subarray(0, DeviceDescriptor.size));
+    this.#put(DEVICE, 0, descriptors.subarray(0, DeviceDescriptor.size));
     let at = DeviceDescriptor.size;
     for (let index = 0; at + 4 <= descriptors.length; index++) {
       const length = descriptors[at + 2]! | (descriptors[at + 3]! << 8);
-      this.#put(CONFIGURATION, index, 0, descriptors.subarray(at, at + length));
+      this.#put(CONFIGURATION, index, descriptors.subarray(at, at + length));
       at += Math.max(length, 1);
     }
   }
@@ -32,45 +40,40 @@ export class KnownDescriptors {
   /** Asks for the languages, then for all strings of the device at once. */
   readAhead(read: ControlRead): void {
     const { iManufacturer, iProduct, iSerialNumber } = DeviceDescriptor;
-    const indexes = [iManufacturer, iProduct, iSerialNumber].map((get) => get(this.#descriptors, 0));
-    const named = [...new Set(indexes.filter((index) => index !== 0))];
-    if (named.length === 0) return;
-    this.#readString(read, 0, 0, (languages) => {
-      if (languages.length < 4) return;
-      const language = languages[2]! | (languages[3]! << 8);
-      for (const index of named) this.#readString(read, index, language, () => {});
+    const named = [iManufacturer, iProduct, iSerialNumber].map((get) => get(this.#descriptors, 0));
+    if (named.every((index) => index === 0)) return;
+    this.#ask(read, LANGUAGES, (languages) => {
+      for (const question of stringQuestions(named, languages)) this.#ask(read, question, () => {});
     });
+  }
+
+  /**
+   * The device has stalled a request. One that has no qualifier is asked three times by Linux; ahead nobody asks for it,
+   * since there are devices that do not stand that, and the kernel knows them.
+   */
+  stalled(setup: Uint8Array): void {
+    const question = questionOf(setup);
+    if (question?.type === DescriptorType.DEVICE_QUALIFIER)
+      this.#known.set(keyOf(question), TransferStatus.stall);
   }
 
   /** What the device would say to this request, if that is known. */
-  answer(setup: Uint8Array): Uint8Array | undefined {
-    if (Setup.bmRequestType(setup, 0) !== GET_FROM_DEVICE) return undefined;
-    if (Setup.bRequest(setup, 0) !== StandardRequest.GET_DESCRIPTOR) return undefined;
-    const wValue = Setup.wValue(setup, 0);
-    return this.#known
-      .get(keyOf(wValue >> 8, wValue & 0xff, Setup.wIndex(setup, 0)))
-      ?.subarray(0, Setup.wLength(setup, 0));
+  answer(setup: Uint8Array): KnownAnswer | undefined {
+    const question = questionOf(setup);
+    const known = question && this.#known.get(keyOf(question));
+    return known instanceof Uint8Array ? known.subarray(0, Setup.wLength(setup, 0)) : known;
   }
 
-  #put(type: number, index: number, language: number, bytes: Uint8Array): void {
-    this.#known.set(keyOf(type, index, language), bytes);
+  #put(type: number, index: number, bytes: Uint8Array): void {
+    this.#known.set(keyOf({ type, index, language: 0 }), bytes);
   }
 
-  #readString(read: ControlRead, index: number, language: number, done: (bytes: Uint8Array) => void): void {
-    const { STRING } = DescriptorType;
-    const { GET_DESCRIPTOR } = StandardRequest;
-    const wIndex = [language & 0xff, language >> 8] as const;
-    const setup = Uint8Array.of(GET_FROM_DEVICE, GET_DESCRIPTOR, index, STRING, ...wIndex, STRING_BYTES, 0);
-    read(setup, STRING_BYTES, (status, bytes) => {
-      const isWhole = bytes.length >= 2 && bytes[0] === bytes.length && bytes[1] === STRING;
+  #ask(read: ControlRead, question: DescriptorQuestion, done: (bytes: Uint8Array) => void): void {
+    read(setupOf(question), ANSWER_BYTES, (status, bytes) => {
       // Whatever is odd about it the kernel shall hear from the device itself.
-      if (status !== TransferStatus.ok || !isWhole) return;
-      this.#put(STRING, index, language, bytes);
+      if (status !== TransferStatus.ok || !isWhole(question, bytes)) return;
+      this.#known.set(keyOf(question), bytes);
       done(bytes);
     });
   }
-}
-
-function keyOf(type: number, index: number, language: number): number {
-  return (type << 24) | (index << 16) | language;
 }

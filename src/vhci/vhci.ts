@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, readdirSync, readFileSync, writeFile
 import { join } from "node:path";
 import { Speed } from "../usb/speed.ts";
 import { speedCodeOf } from "../usbip/speed-code.ts";
+import { type PortPlace, PortQuirks } from "./port-quirks.ts";
 import { PortState, type PortStatus, parseOnePortStatus, parsePortStatus } from "./port-status.ts";
 import { VhciError } from "./vhci-error.ts";
 
@@ -38,8 +39,9 @@ export class Vhci {
   readonly folders: KernelFolders;
   readonly #folder: string;
   readonly #write: WriteFile;
-  /** Which status file has which port: the kernel never moves one. */
-  readonly #files = new Map<number, string>();
+  readonly #quirks: PortQuirks;
+  /** Which status file has which port, and where it is: the kernel never moves one. */
+  readonly #files = new Map<number, PortPlace & { readonly name: string }>();
   /** Devids of all ports, when each was looked at last. */
   readonly #seen = new Map<number, number>();
   #lastDevid = LAST_DEVID;
@@ -49,6 +51,7 @@ export class Vhci {
     this.folders = folders;
     this.#folder = folder;
     this.#write = write;
+    this.#quirks = new PortQuirks(folder);
   }
 
   /** Why nothing can be attached, before anybody was asked for a device. */
@@ -77,9 +80,9 @@ export class Vhci {
 
   /** One port. It is asked for again and again, so that only its own controller is read. */
   port(number: number): PortStatus | undefined {
-    const name = this.#files.get(number);
-    if (name === undefined) return this.ports().find(({ port }) => port === number);
-    return parseOnePortStatus(this.#text(name), number);
+    const file = this.#files.get(number);
+    if (file === undefined) return this.ports().find(({ port }) => port === number);
+    return parseOnePortStatus(this.#text(file.name), number);
   }
 
   /**
@@ -104,6 +107,7 @@ export class Vhci {
 
   /** False if somebody else took the port between the look and the write, or its controller is not ready. */
   #give(port: number, fd: number, devid: number, speed: Speed): boolean {
+    this.#quirks.hasten(port, this.#files.get(port)!);
     try {
       this.#write(join(this.#folder, "attach"), `${port} ${fd} ${devid} ${speedCodeOf(speed)}`);
       return true;
@@ -146,8 +150,10 @@ export class Vhci {
 
   #read(name: string): readonly PortStatus[] {
     const ports = parsePortStatus(this.#text(name));
-    for (const { port, devid } of ports) {
-      this.#files.set(port, name);
+    const controller = Number(/\d*$/.exec(name)![0]);
+    const places = { hs: 0, ss: 0 };
+    for (const { port, hub, devid } of ports) {
+      this.#files.set(port, { name, controller, hub, place: places[hub]++ });
       this.#seen.set(port, devid);
     }
     return ports;

@@ -2,7 +2,7 @@ import type { AgentState } from "../../src/daemon/agent-state.ts";
 import type { AttachedDevice } from "../../src/daemon/attach.ts";
 import type { AutoAnswer } from "../../src/daemon/auto/auto-attach.ts";
 import type { Ports } from "../../src/daemon/ports.ts";
-import type { Attachment, AttachWay } from "./attachment.ts";
+import { type Attachment, type AttachWay, detachAll } from "./attachment.ts";
 import type { Guest } from "./guest.ts";
 
 /** The command, without source maps: loading is what takes time in the guest. */
@@ -98,7 +98,22 @@ export async function portsByCall(guest: Guest): Promise<Ports> {
 /** Behind the guard of the agent. */
 export const GUARDED = throughAgent(", guarded", "");
 
-/** The same over WSL-USB: all devices of a host over one connection. */
+/** Without the guard. */
+export const DIRECT: AttachWay = {
+  words: ", direct",
+  async attach(guest, port, busids) {
+    const attachments: Attachment[] = [];
+    for (const busid of busids) {
+      const address = `tcp:${guest.hostAddress}:${port}`;
+      const { sysfsName, node } = await attachDirectByCall(guest, address, busid);
+      attachments.push(await seen(guest, busid, sysfsName, node));
+    }
+    return attachments;
+  },
+  detachAll,
+};
+
+/** Guarded, over WSL-USB: all devices of a host over one connection. */
 export const SHARED = throughAgent(", over WSL-USB", "wslusb+");
 
 function throughAgent(words: string, protocol: string): AttachWay {

@@ -479,6 +479,37 @@ function stockServer(context: TestContext, path: string, host: string): { readon
   return { asked };
 }
 
+/** OP_REP_IMPORT with ST_NA */
+const NOT_GIVEN = Uint8Array.of(0x01, 0x11, 0x00, 0x03, 0, 0, 0, 1);
+
+test("a host that tells of a device and keeps it the first time is asked again", async (context) => {
+  const bench = await Bench.start(context);
+  const path = join(bench.folder, "moody.sock");
+  let imports = 0;
+  const server = createServer((client) => {
+    client.once("data", (first: Buffer) => {
+      if (first.readUInt16BE(2) === 0x8003 && imports++ === 0) {
+        client.write(NOT_GIVEN);
+        return;
+      }
+      const served = connect(join(bench.folder, "host.sock"));
+      served.write(first);
+      client.pipe(served).pipe(client);
+      served.on("error", () => client.destroy());
+      client.on("error", () => served.destroy());
+    });
+    client.on("error", () => {});
+  }).listen(path);
+  context.after(() => server.close());
+  bench.host.plug(APPLICATION);
+  const { wish, device } = await bench.keep({ address: `unix:${path}` });
+  assert.deepEqual([wish.state, device], ["waiting", undefined]);
+  assert.match(wish.reason!, /does not give serial: it is attached elsewhere, or not shared/);
+  await bench.untilAttached("serial on 0");
+  assert.equal(imports, 2);
+  assert.equal(bench.told("NOT_ATTACHED").length, 1);
+});
+
 test("a stock server is asked for its list, and left alone while nobody waits", async (context) => {
   const bench = await Bench.start(context);
   const path = join(bench.folder, "stock.sock");

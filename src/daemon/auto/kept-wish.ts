@@ -6,7 +6,7 @@ import { BackOff } from "../back-off.ts";
 import { type DeviceChoice, readDeviceChoice } from "../device-choice.ts";
 import { hex4 } from "../device-description.ts";
 import { Failed, failureKind } from "../failure.ts";
-import { HostConversation } from "../host-conversation.ts";
+import { HostConversation, isSameDevice } from "../host-conversation.ts";
 import type { Log } from "../log.ts";
 import type { ReadyImport, RemoteHost } from "../remote-host.ts";
 import { ANOTHER, serialNumberOf } from "../serial-question.ts";
@@ -38,8 +38,10 @@ export interface AttachTiming {
   readonly toldMs: number;
   /** The host was dialled. */
   readonly dialledMs: number;
-  /** The device was there and had described itself. */
-  readonly importedMs: number;
+  /** The device could be given to the kernel. */
+  readonly readyMs: number;
+  /** The host had given it; if that is not waited for, perhaps later than that. */
+  importedMs: number;
 }
 
 interface Attached extends Granted {
@@ -199,24 +201,41 @@ export class KeptWish {
     this.#state = "attaching";
     const { toldMs } = device;
     try {
-      const dialled = this.#watch.isShared
-        ? await this.#watch.open()
-        : new HostConversation(await this.#connection.take(), this.#loop);
+      const { isShared } = this.#watch;
+      const own = isShared ? undefined : new HostConversation(await this.#connection.take(), this.#loop);
+      const dialled = own ?? (await this.#watch.open());
       const dialledMs = this.#loop.now();
-      const ready = await this.#import(dialled, device);
+      const ready = this.#importAhead(own, device) ?? (await this.#import(dialled, device));
       if (ready === undefined) {
         this.#others.add(device);
         this.#state = "waiting";
         this.look();
         return;
       }
-      const timing = { toldMs, dialledMs, importedMs: this.#loop.now() };
+      const readyMs = this.#loop.now();
+      const timing: AttachTiming = { toldMs, dialledMs, readyMs, importedMs: readyMs };
+      const given = (): void => {
+        timing.importedMs = this.#loop.now();
+      };
+      ready.given?.then(given, () => {});
       const granted = await this.#owner.attach(this, ready, timing, this.#over.signal);
       this.#begin(granted, ready, device.facts.serial);
     } catch (error) {
       if (failureKind(error) === "defect") throw error;
       this.#fail(device, toldMs, (error as Error).message);
     }
+  }
+
+  /**
+   * Where the host has told all that the kernel asks for at first, and nothing has gone wrong lately: a kernel that sees a
+   * device come and go again and again complains.
+   */
+  #importAhead(conversation: HostConversation | undefined, { facts }: HostDevice): ReadyImport | undefined {
+    const isTold =
+      facts.descriptors !== undefined &&
+      (facts.serial !== undefined || serialOf(facts, this.#choices) === undefined);
+    if (conversation === undefined || !isTold || this.#lastFailure !== "") return undefined;
+    return conversation.importAhead(facts, facts.descriptors);
   }
 
   /** Nothing if it is another device than the one that is meant. */
@@ -306,8 +325,5 @@ export class KeptWish {
 
 /** What the host has told of the device, if it is that device which it gives. */
 function descriptorsOf({ facts }: HostDevice, record: DeviceRecordValue): Uint8Array | undefined {
-  const isSame = (["busnum", "devnum", "idVendor", "idProduct", "bcdDevice", "speed"] as const).every(
-    (key) => facts[key] === record[key],
-  );
-  return isSame ? facts.descriptors : undefined;
+  return isSameDevice(facts, record) ? facts.descriptors : undefined;
 }

@@ -1,4 +1,5 @@
-import { readdir, readFile, realpath } from "node:fs/promises";
+import { readdirSync, realpathSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { HardwareDevice } from "../../hardware/hardware-device.ts";
 import { BOOT_PROTOCOL_NAMES, BOOT_SUBCLASS, HID_CLASS } from "../../usb/class-codes.ts";
@@ -80,12 +81,10 @@ async function diskLoss({ path }: HardwareDevice, roots: MachineRoots): Promise<
 async function disksBelow(path: string, { sysfs }: MachineRoots): Promise<ReadonlyMap<string, string>> {
   const blocks = join(sysfs, "class/block");
   const folders = new Map<string, string>();
-  await Promise.all(
-    (await readdir(blocks).catch(() => [])).map(async (name) => {
-      const folder = await realpath(join(blocks, name)).catch(() => undefined);
-      if (folder !== undefined) folders.set(name, folder);
-    }),
-  );
+  for (const name of namesIn(blocks)) {
+    const folder = target(join(blocks, name));
+    if (folder !== undefined) folders.set(name, folder);
+  }
   const disks = new Map<string, string>();
   const found = Array.from(folders.keys()).filter((name) => folders.get(name)!.startsWith(`${path}/`));
   for (let name = found.pop(); name !== undefined; name = found.pop()) {
@@ -100,6 +99,23 @@ async function disksBelow(path: string, { sysfs }: MachineRoots): Promise<Readon
     found.push(...holders);
   }
   return disks;
+}
+
+/** Nothing in these waits for a device, and turns of a thread pool would take longer: whoever plugs it in waits. */
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function target(link: string): string | undefined {
+  try {
+    return realpathSync.native(link);
+  } catch {
+    return undefined;
+  }
 }
 
 /** proc(5): id, parent, major:minor, root, mount point, ... - type, source, options. */

@@ -58,6 +58,26 @@ export class DeviceCalls {
     return { result: this.list.ioctl(fd, USBDEVFS.GETDRIVER, this.#arena.address + at), at: at + 4 };
   }
 
+  /** A control read of the device itself; its result is the length of what `readBytes` of the answered place gives. */
+  controlIn(
+    fd: number,
+    setup: Uint8Array,
+    length: number,
+    timeoutMs: number,
+  ): { readonly result: number; readonly at: number } {
+    const data = this.#take(length);
+    const at = this.#take(Size.control);
+    // bRequestType to wLength are those of the setup packet, in the byte order of these machines.
+    this.#arena.bytes.set(setup, at);
+    this.#view.setUint32(at + 8, timeoutMs, true);
+    this.#view.setBigUint64(at + 16, BigInt(this.#arena.address + data), true);
+    return { result: this.list.ioctl(fd, USBDEVFS.CONTROL, this.#arena.address + at), at: data };
+  }
+
+  readBytes(at: number, length: number): Uint8Array {
+    return this.#arena.bytes.slice(at, at + length);
+  }
+
   readWord(at: number): number {
     return this.#view.getUint32(at, true);
   }

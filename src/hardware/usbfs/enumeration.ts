@@ -1,4 +1,15 @@
-import { access, constants, readdir, readFile, readlink, realpath } from "node:fs/promises";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  openSync,
+  read,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+} from "node:fs";
+import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { DescriptorType, DeviceDescriptor } from "../../usb/descriptors.ts";
 import { Speed } from "../../usb/speed.ts";
@@ -26,6 +37,9 @@ const SPEEDS: ReadonlyMap<string, Speed> = new Map([
   ["10000", Speed.superPlus],
   ["20000", Speed.superPlus],
 ]);
+
+/** As much as sysfs gives at once. */
+const PAGE_BYTES = 4096;
 
 /** The driver that every device has which is not given away as a whole. */
 const USUAL_DRIVER = "usb";
@@ -59,42 +73,45 @@ export async function enumerate(roots: SystemRoots): Promise<readonly HardwareDe
 }
 
 /**
- * What sysfs says of one device; nothing if it is gone. Its strings stand behind the device's lock, which a request in
- * the works may hold for seconds: they are taken from `known` where that is the same device.
+ * What sysfs says of one device; nothing if it is gone. Its strings, and in older kernels its descriptors, stand behind the
+ * device's lock, which a request in the works may hold for seconds: they are waited for elsewhere, and taken from `known`
+ * where that is the same device. All else is there at once.
  */
 export async function readDevice(
   name: string,
   roots: SystemRoots,
   known?: HardwareDevice,
 ): Promise<FoundDevice | undefined> {
-  const path = await realpath(join(roots.sysfs, "bus/usb/devices", name)).catch(() => undefined);
+  const path = pathOf(name, roots);
   if (path === undefined) return undefined;
-  const busnum = await decimal(path, "busnum");
-  const devnum = await decimal(path, "devnum");
+  const busnum = decimal(path, "busnum");
+  const devnum = decimal(path, "devnum");
   if (busnum === undefined || devnum === undefined) return undefined;
   // The kernel holds the lock of such a device while it asks its host, which may be this very process.
   const imported = /\/vhci_hcd(?:\.\d+)?\//.test(path);
-  const node = join(roots.dev, "bus/usb", padded(busnum), padded(devnum));
-  const [descriptors, strings, driver, interfaces, speed, refused] = await Promise.all([
-    imported ? shortDescriptors(path) : readFile(join(path, "descriptors")).catch(() => undefined),
-    imported ? {} : stringsOf(path, known?.busnum === busnum && known.devnum === devnum ? known : undefined),
-    driverOf(path),
-    interfacesOf(path, name),
-    text(path, "speed"),
-    refusal(node),
-  ]);
+  const same = known?.busnum === busnum && known.devnum === devnum ? known : undefined;
+  const [descriptors, strings] = imported
+    ? [shortDescriptors(path), {}]
+    : await Promise.all([same?.descriptors ?? readWhole(join(path, "descriptors")), same ?? stringsOf(path)]);
   // Another one may have come meanwhile; its own events tell of it.
-  if (descriptors === undefined || (await decimal(path, "devnum")) !== devnum) return undefined;
+  if (descriptors === undefined || decimal(path, "devnum") !== devnum) return undefined;
+  const driver = driverOf(path);
+  const interfaces = interfacesOf(path, name);
+  const node = join(roots.dev, "bus/usb", padded(busnum), padded(devnum));
+  const refused = refusal(node);
+  const { manufacturer, product, serial } = strings;
   const device: HardwareDevice = {
     busid: name,
     busnum,
     devnum,
     path,
     node,
-    speed: SPEEDS.get(speed ?? "") ?? Speed.full,
-    descriptors: new Uint8Array(descriptors),
+    speed: SPEEDS.get(text(path, "speed") ?? "") ?? Speed.full,
+    descriptors,
     configuration: interfaces.configuration,
-    ...strings,
+    ...(manufacturer !== undefined && { manufacturer }),
+    ...(product !== undefined && { product }),
+    ...(serial !== undefined && { serial }),
     ...(driver !== undefined && driver !== USUAL_DRIVER && { driver }),
     interfaces: interfaces.list,
     ...(refused !== undefined && { access: refused }),
@@ -103,52 +120,90 @@ export async function readDevice(
   return { device, isProbed: driver !== undefined };
 }
 
-async function text(path: string, attribute: string): Promise<string | undefined> {
-  const read = await readFile(join(path, attribute), "utf8").catch(() => undefined);
-  return read?.replace(/\n$/, "");
+function pathOf(name: string, { sysfs }: SystemRoots): string | undefined {
+  try {
+    return realpathSync(join(sysfs, "bus/usb/devices", name));
+  } catch {
+    return undefined;
+  }
 }
 
-async function decimal(path: string, attribute: string): Promise<number | undefined> {
-  const read = await text(path, attribute);
-  return read !== undefined && /^\d+$/.test(read) ? Number(read) : undefined;
+function text(path: string, attribute: string): string | undefined {
+  try {
+    return readFileSync(join(path, attribute), "utf8").replace(/\n$/, "");
+  } catch {
+    return undefined;
+  }
+}
+
+function decimal(path: string, attribute: string): number | undefined {
+  const digits = text(path, attribute);
+  return digits !== undefined && /^\d+$/.test(digits) ? Number(digits) : undefined;
+}
+
+/** What stands behind the device's lock: to open it takes no lock, to read it does. */
+async function readWhole(path: string): Promise<Uint8Array | undefined> {
+  let fd: number;
+  try {
+    fd = openSync(path, "r");
+  } catch {
+    return undefined;
+  }
+  const pages: Uint8Array[] = [];
+  try {
+    let length: number;
+    do {
+      const page = new Uint8Array(PAGE_BYTES);
+      // oxlint-disable-next-line no-await-in-loop -- one page after the other
+      length = (await readAt(fd, page, pages.length * PAGE_BYTES)) ?? 0;
+      pages.push(page.subarray(0, length));
+    } while (length === PAGE_BYTES);
+  } finally {
+    closeSync(fd);
+  }
+  return new Uint8Array(Buffer.concat(pages));
+}
+
+/** Nothing where it cannot be read. */
+function readAt(fd: number, page: Uint8Array, position: number): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    read(fd, page, 0, page.length, position, (error, length) => resolve(error === null ? length : undefined));
+  });
 }
 
 type Strings = Pick<HardwareDevice, "manufacturer" | "product" | "serial">;
 
-async function stringsOf(path: string, known: HardwareDevice | undefined): Promise<Strings> {
-  if (known !== undefined) {
-    const { manufacturer, product, serial } = known;
-    return withoutEmpty(manufacturer, product, serial);
-  }
-  // One after the other: all wait for the same lock.
-  const manufacturer = await text(path, "manufacturer");
-  const product = await text(path, "product");
-  return withoutEmpty(manufacturer, product, await text(path, "serial"));
-}
-
-function withoutEmpty(manufacturer?: string, product?: string, serial?: string): Strings {
+async function stringsOf(path: string): Promise<Strings> {
+  // All wait for the same lock, and threads that wait are few: the first of them finds out whether it is free.
+  const manufacturer = await string(path, "manufacturer");
+  const [product, serial] = await Promise.all([string(path, "product"), string(path, "serial")]);
   return {
-    ...(manufacturer !== undefined && manufacturer !== "" && { manufacturer }),
-    ...(product !== undefined && product !== "" && { product }),
-    ...(serial !== undefined && serial !== "" && { serial }),
+    ...(manufacturer !== undefined && { manufacturer }),
+    ...(product !== undefined && { product }),
+    ...(serial !== undefined && { serial }),
   };
 }
 
+async function string(path: string, attribute: string): Promise<string | undefined> {
+  const bytes = await readWhole(join(path, attribute));
+  const line = bytes && Buffer.from(bytes).toString("utf8").replace(/\n$/, "");
+  return line === "" ? undefined : line;
+}
+
 /** The device descriptor alone, of attributes that need no lock. */
-async function shortDescriptors(path: string): Promise<Uint8Array> {
-  const hex = async (attribute: string): Promise<number> =>
-    Number.parseInt((await text(path, attribute)) ?? "0", 16) || 0;
+function shortDescriptors(path: string): Uint8Array {
+  const hex = (attribute: string): number => Number.parseInt(text(path, attribute) ?? "0", 16) || 0;
   return DeviceDescriptor.encode({
     bLength: DeviceDescriptor.size,
     bDescriptorType: DescriptorType.DEVICE,
     bcdUSB: 0x0200,
-    bDeviceClass: await hex("bDeviceClass"),
-    bDeviceSubClass: await hex("bDeviceSubClass"),
-    bDeviceProtocol: await hex("bDeviceProtocol"),
-    bMaxPacketSize0: Number(await text(path, "bMaxPacketSize0")) || 0,
-    idVendor: await hex("idVendor"),
-    idProduct: await hex("idProduct"),
-    bcdDevice: await hex("bcdDevice"),
+    bDeviceClass: hex("bDeviceClass"),
+    bDeviceSubClass: hex("bDeviceSubClass"),
+    bDeviceProtocol: hex("bDeviceProtocol"),
+    bMaxPacketSize0: Number(text(path, "bMaxPacketSize0")) || 0,
+    idVendor: hex("idVendor"),
+    idProduct: hex("idProduct"),
+    bcdDevice: hex("bcdDevice"),
     iManufacturer: 0,
     iProduct: 0,
     iSerialNumber: 0,
@@ -156,35 +211,43 @@ async function shortDescriptors(path: string): Promise<Uint8Array> {
   });
 }
 
-async function driverOf(path: string): Promise<string | undefined> {
-  const link = await readlink(join(path, "driver")).catch(() => undefined);
-  return link === undefined ? undefined : basename(link);
+function driverOf(path: string): string | undefined {
+  try {
+    return basename(readlinkSync(join(path, "driver")));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Their folders are named BUSID:CONFIGURATION.NUMBER, which no lock guards. */
-async function interfacesOf(
+function interfacesOf(
   path: string,
   name: string,
-): Promise<{ readonly configuration: number; readonly list: readonly HardwareInterface[] }> {
-  const entries = await readdir(path).catch(() => []);
+): { readonly configuration: number; readonly list: readonly HardwareInterface[] } {
   let configuration = 0;
-  const found = await Promise.all(
-    entries
-      .filter((entry) => entry.startsWith(`${name}:`))
-      .map(async (entry): Promise<HardwareInterface> => {
-        const [active, interfaceNumber] = entry.slice(name.length + 1).split(".");
-        configuration = Number(active);
-        const driver = await driverOf(join(path, entry));
-        const number = Number(interfaceNumber);
-        return driver === undefined ? { number } : { number, driver };
-      }),
-  );
-  return { configuration, list: found.toSorted((one, other) => one.number - other.number) };
+  const list: HardwareInterface[] = [];
+  for (const entry of entriesOf(path)) {
+    if (!entry.startsWith(`${name}:`)) continue;
+    const [active, interfaceNumber] = entry.slice(name.length + 1).split(".");
+    configuration = Number(active);
+    const driver = driverOf(join(path, entry));
+    const number = Number(interfaceNumber);
+    list.push(driver === undefined ? { number } : { number, driver });
+  }
+  return { configuration, list: list.toSorted((one, other) => one.number - other.number) };
 }
 
-async function refusal(node: string): Promise<"missing" | "denied" | undefined> {
+function entriesOf(path: string): readonly string[] {
   try {
-    await access(node, constants.R_OK | constants.W_OK);
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
+function refusal(node: string): "missing" | "denied" | undefined {
+  try {
+    accessSync(node, constants.R_OK | constants.W_OK);
     return undefined;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "ENOENT" ? "missing" : "denied";

@@ -107,7 +107,7 @@ export class HardwareTable {
     do {
       reading.isStale = false;
       // oxlint-disable-next-line no-await-in-loop -- once more if it has changed meanwhile
-      found = await readDevice(name, this.#roots, this.#devices.get(name));
+      found = await readDevice(name, this.#roots, found?.device ?? this.#devices.get(name));
     } while (reading.isStale && !reading.isVoid);
     if (reading.isVoid || this.#isClosed) return;
     this.#readings.delete(name);

@@ -7,6 +7,7 @@ import { SimulatedUsbfs } from "../../../test/support/simulated-usbfs.ts";
 import { Zero } from "../../gadgets/zero.ts";
 import { CallList } from "../../linux/call-list.ts";
 import { CompletionRounds } from "../../usb/completion-rounds.ts";
+import { answerIn } from "../../usb/control-data.ts";
 import { EndpointMap } from "../../usb/endpoint-map.ts";
 import { createUrb, TransferStatus, type TransferType, type Urb } from "../../usb/urb.ts";
 import { KernelUrbs } from "./kernel-urb.ts";
@@ -83,13 +84,14 @@ test("whatever a sink submits, each URB completes once and the kernel keeps to i
   const completed = new Map<Urb, number>();
   const complete = (urb: Urb): void => void completed.set(urb, (completed.get(urb) ?? 0) + 1);
   const due: Transfer[] = [];
+  const random = new Random(20_261_121);
   const rounds = new CompletionRounds({ complete, unplugged: assert.fail }, loop);
   const traffic = new Traffic(kernel.libc, 3, urbs, map, rounds, 16 << 10, {
     due: (transfer) => void due.push(transfer),
+    told: (urb) => (random.oneIn(2) ? answerIn(urb, new Uint8Array(random.below(300))) : undefined),
     cancelled: () => {},
     noMemory: () => {},
   });
-  const random = new Random(20_261_121);
   const submitted: Urb[] = [];
   const calls = new CallList();
   let ended = 0;

@@ -16,6 +16,7 @@ import type { KernelUrbs } from "./kernel-urb.ts";
 import { MappedPool } from "./mapped-pool.ts";
 import { nameOf } from "./open-refusal.ts";
 import { StateRequest, stateRequest } from "./state-request.ts";
+import { STALLED, ToldDescriptors } from "./told-descriptors.ts";
 import { Traffic } from "./traffic.ts";
 import type { Transfer } from "./transfer.ts";
 import { Capability } from "./usbdevfs.ts";
@@ -47,6 +48,8 @@ export class OpenDevice {
   #traffic: Traffic | undefined;
   #memory: MappedPool | undefined;
   #watching: Cancellable | undefined;
+  /** Until the first reset is over. */
+  #told: ToldDescriptors | undefined;
   /** Nothing was changed or sent since the last reset or SET_CONFIGURATION. */
   #isFresh = true;
   #isClosing = false;
@@ -105,13 +108,21 @@ export class OpenDevice {
       const partBytes = isScattered ? PART_BYTES.scattered : PART_BYTES.adjacent;
       this.#traffic = new Traffic(this.#libc, fd, this.#urbs, this.#map, this.#rounds, partBytes, {
         due: (transfer) => this.#perform(transfer),
+        told: (urb) => this.#toldTo(urb),
         cancelled: () => this.#discardSoon(),
         noMemory: () => this.#warnOfMemory(),
       });
       this.#traffic.hold();
       if (MAPS && (capabilities & Capability.MMAP) !== 0) this.#memory = new MappedPool(fd);
+      const told = new ToldDescriptors(this.#hardware);
+      this.#told = told;
       done();
-      this.#firstReset();
+      told.read(this.#calls, fd, () => {
+        // Closing resets it too.
+        if (this.#isClosing) return;
+        this.#traffic!.look();
+        this.#firstReset();
+      });
     });
   }
 
@@ -177,9 +188,15 @@ export class OpenDevice {
         place = this.#node.reset(calls);
       },
       (calls) => {
+        this.#told = undefined;
         if (calls.list.result(place) < 0 && !this.#isGone) this.#lost();
       },
     );
+  }
+
+  #toldTo(urb: Urb): TransferStatus | undefined {
+    const told = this.#told?.answer(urb.setup);
+    return told === STALLED ? TransferStatus.stall : told && answerIn(urb, told);
   }
 
   /** Everything has ended, and was delivered, when `then` runs. */

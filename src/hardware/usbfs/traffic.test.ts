@@ -6,6 +6,7 @@ import { type SeenUrb, SimulatedUsbfs } from "../../../test/support/simulated-us
 import { createGadget, parseGadgetSpec } from "../../gadgets/catalog.ts";
 import { CallList } from "../../linux/call-list.ts";
 import { CompletionRounds } from "../../usb/completion-rounds.ts";
+import { answerIn } from "../../usb/control-data.ts";
 import { EndpointMap } from "../../usb/endpoint-map.ts";
 import {
   createUrb,
@@ -41,6 +42,7 @@ class Bench {
   readonly kernel = new SimulatedUsbfs();
   readonly completed: Urb[] = [];
   readonly due: number[] = [];
+  told: Uint8Array | undefined;
   readonly traffic: Traffic;
   noMemory = 0;
   cancelled = 0;
@@ -54,6 +56,7 @@ class Bench {
     const rounds = new CompletionRounds(host, this.#loop);
     this.traffic = new Traffic(this.kernel.libc, 3, urbs, endpoints().map, rounds, PART, {
       due: (transfer) => void this.due.push(transfer.urb.tag),
+      told: (urb) => this.told && answerIn(urb, this.told),
       cancelled: () => this.cancelled++,
       noMemory: () => this.noMemory++,
     });
@@ -431,6 +434,37 @@ test("a request for the operating system waits for older ones, and younger ones 
   bench.kernel.submitted[0]!.end({ actual: 0 });
   bench.reap();
   assert.deepEqual([bench.due, bench.kernel.submitted.length], [[1], 2]);
+});
+
+test("while the kernel must not be asked, what is known is told in its turn", onLinux, () => {
+  const bench = new Bench();
+  const read = (): Urb => {
+    const urb = bench.urb(Type.control, 0x80, 255);
+    urb.setup.set([0x80, 6, 0, 3, 0, 0, 255, 0]);
+    return urb;
+  };
+  const write = bench.urb(Type.control, 0x00, 0);
+  write.setup.set([0x40, 1, 0, 0, 0, 0, 0, 0]);
+  bench.traffic.hold();
+  bench.submit(read(), read());
+  bench.settle();
+  assert.deepEqual(bench.results(), []);
+  bench.told = Uint8Array.of(4, 3, 9, 4);
+  bench.traffic.look();
+  bench.settle();
+  assert.deepEqual(bench.results(), [
+    [1, Status.ok, 4],
+    [2, Status.ok, 4],
+  ]);
+  assert.deepEqual([...bench.completed[0]!.buffer.subarray(4, 10)], [0, 4, 3, 9, 4, 0]);
+  bench.told = undefined;
+  bench.submit(write);
+  bench.told = Uint8Array.of(4, 3, 9, 4);
+  bench.submit(read());
+  bench.settle();
+  assert.deepEqual([bench.completed.length, bench.kernel.submitted.length], [2, 0]);
+  bench.traffic.release();
+  assert.equal(bench.kernel.submitted.length, 2);
 });
 
 test("when the device is gone everything ends as disconnected", onLinux, () => {

@@ -19,6 +19,8 @@ const CONTROL = 0;
 export interface TrafficEvents {
   /** A control request is due that the operating system has to carry out. The next one waits until `performed`. */
   due(transfer: Transfer): void;
+  /** Answers a control request while the kernel must not be asked; nothing if it has to wait. */
+  told(urb: Urb): TransferStatus | undefined;
   /** URBs that the kernel has are to end early: `discard` tells which. */
   cancelled(): void;
   /** The kernel has no memory for a URB. */
@@ -162,6 +164,11 @@ export class Traffic {
     for (const queue of this.#queues) if (queue.waiting.length > 0) this.#advance(queue);
   }
 
+  /** Something may be told that was not before. */
+  look(): void {
+    this.#advance(this.#queues[CONTROL]!);
+  }
+
   /** The request that was due has ended so; nothing: the device itself shall answer it. */
   performed(transfer: Transfer, status: TransferStatus | undefined): void {
     if (this.#performed !== transfer) return;
@@ -213,7 +220,10 @@ export class Traffic {
         waiting.shift();
         this.#finish(transfer, statusOf(transfer.refusal));
       } else if (this.#held) {
-        return;
+        const told = this.#toldTo(transfer);
+        if (told === undefined) return;
+        waiting.shift();
+        this.#finish(transfer, told);
       } else if (transfer.request !== StateRequest.none) {
         if (queue.inKernel > 0) return;
         waiting.shift();
@@ -229,6 +239,11 @@ export class Traffic {
         else if (transfer.isBegun) waiting.shift();
       }
     }
+  }
+
+  #toldTo({ urb, queue, request }: Transfer): TransferStatus | undefined {
+    const isRead = urb.type === TransferType.control && request === StateRequest.none;
+    return isRead && queue.inKernel === 0 ? this.#events.told(urb) : undefined;
   }
 
   /** The kernel does not take the first that waits, or not the rest of it. */

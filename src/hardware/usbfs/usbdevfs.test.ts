@@ -4,6 +4,7 @@ import { USBDEVFS } from "./usbdevfs.ts";
 
 // As a C compiler prints them, the same on x86-64 and arm64.
 const COMPILED = {
+  CONTROL: 0xc0185500,
   SETINTERFACE: 0x80085504,
   SETCONFIGURATION: 0x80045505,
   GETDRIVER: 0x41045508,

@@ -13,6 +13,7 @@ function ioc(direction: number, number: number, size: number): number {
 /** Bytes of the structs. */
 export const Size = {
   urb: 56,
+  control: 24,
   isoPacket: 12,
   setInterface: 8,
   getDriver: 260,
@@ -21,6 +22,7 @@ export const Size = {
 } as const;
 
 export const USBDEVFS = {
+  CONTROL: ioc(READ | WRITE, 0, Size.control),
   SETINTERFACE: ioc(READ, 4, Size.setInterface),
   SETCONFIGURATION: ioc(READ, 5, 4),
   GETDRIVER: ioc(WRITE, 8, Size.getDriver),

@@ -99,6 +99,11 @@ async function flash(
   for (let time = 0; time < times; time++)
     for (const face of [bootloader, application]) {
       await pull();
+      // No board is back before its host has noticed that it left.
+      await guest.waitFor(
+        "the board to be gone",
+        `! test -e /sys/bus/usb/devices/${busid} && ! test -e /sys/bus/usb/devices/${sysfsName}`,
+      );
       const shared = await seen(guest, face, face.device, SHARED, [busid, sysfsName]);
       ({ pull } = shared);
       hostMs.push(shared.tookMs[0]!);

@@ -15,7 +15,7 @@ export function foundation(counts: {
   readonly devices: number;
 }): Scenario[] {
   return [
-    speeds,
+    speeds(),
     usbtest("full", counts.iterations),
     usbtest("high", counts.iterations),
     usbtest("super", counts.iterations),

@@ -1,4 +1,4 @@
-import { GUARDED } from "../own-attachment.ts";
+import { DIRECT, GUARDED } from "../own-attachment.ts";
 import type { Scenario } from "../scenario.ts";
 import { attachCycles } from "./attach-cycles.ts";
 import { attachRaces } from "./attach-races.ts";
@@ -7,6 +7,7 @@ import { guardedAttach } from "./guarded-attach.ts";
 import { hostileHost, silentHost } from "./hostile-host.ts";
 import { kernelExport } from "./kernel-export.ts";
 import { reverse } from "./reverse.ts";
+import { speeds } from "./speeds.ts";
 import { typing } from "./typing.ts";
 import { usbtest } from "./usbtest.ts";
 
@@ -22,6 +23,8 @@ export function guestSide(counts: {
 }): Scenario[] {
   return [
     guardedAttach,
+    speeds(GUARDED),
+    speeds(DIRECT),
     attachCycles(counts.cycles),
     ...counts.speeds.map((speed) => usbtest(speed, counts.iterations, GUARDED)),
     typing(["full"], GUARDED),
