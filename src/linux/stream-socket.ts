@@ -14,7 +14,7 @@ const ENOSYS = 38;
 const IOV_MAX = 1024;
 
 /** Chunks of one call that are remembered. */
-const DESCRIBED = 64;
+const DESCRIBED = 128;
 
 /** struct iovec in 32-bit words: iov_base, iov_len. */
 const IOV_WORDS = 4;
