@@ -1,5 +1,8 @@
-import type { Urb } from "../usb/urb.ts";
+import { type Urb, UrbFlag } from "../usb/urb.ts";
 import { ByteTemplate } from "../wire/byte-template.ts";
+
+// What is imported is looked up at each use; a constant of its own module is part of the compiled code.
+const { mayLend } = UrbFlag;
 
 /** 0: zeros. 63: each byte is its position in its packet modulo 63. usbtest calls them 0 and 1. */
 export type Pattern = 0 | 63;
@@ -19,6 +22,18 @@ export class PatternData {
 
   constructor(pattern: Pattern) {
     this.#pattern = pattern;
+  }
+
+  /** Gives an IN transfer its data. */
+  give(urb: Urb, packetSize: number): void {
+    if (packetSize !== this.#packetSize) this.#use(packetSize);
+    const { bytes } = this.#stock;
+    if ((urb.flags & mayLend) !== 0 && urb.length <= bytes.length) {
+      urb.buffer = bytes;
+      urb.offset = 0;
+    } else {
+      this.fill(urb, urb.offset, urb.length, packetSize);
+    }
   }
 
   fill(urb: Urb, at: number, length: number, packetSize: number): void {

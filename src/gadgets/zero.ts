@@ -60,7 +60,7 @@ export class Zero extends Gadget {
     if (this.configuration === LOOPBACK) return this.#loop(urb);
     const packetSize = this.endpoints.find(urb.endpoint)!.maxPacketSize;
     if (isIn(urb.endpoint)) {
-      this.#data.fill(urb, urb.offset, urb.length, packetSize);
+      this.#data.give(urb, packetSize);
     } else if (!this.#data.matches(urb, packetSize)) {
       this.halt(urb.endpoint);
     }

@@ -107,9 +107,10 @@ export class PollLink implements Link {
         return;
       }
       this.#receive(inbox.front(length));
-      // There was no more at that moment; poll(2) tells of what comes.
-      if (length < inbox.bytes.length) return;
+      // There was no more at that moment.
+      if (length < inbox.bytes.length) break;
     }
+    this.#polled?.expect();
   }
 
   /** Sends what waits, as far as the kernel takes it. */

@@ -1,4 +1,8 @@
-const RECEIVE_BYTES = 256 * 1024;
+/**
+ * Holds 32 transfers of 16 KiB and nearly twice as many. What came together is answered together: a peer that gets its
+ * answers in parts is woken for each part. Only what is read into takes memory.
+ */
+const RECEIVE_BYTES = 1 << 20;
 const KEPT_VIEWS = 1024;
 
 /**

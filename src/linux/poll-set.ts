@@ -1,4 +1,5 @@
 import { type Libc, libc } from "./libc.ts";
+import { MemoryAddresses } from "./memory-address.ts";
 import { SystemError } from "./system-error.ts";
 
 const POLLIN = 0x1;
@@ -13,6 +14,11 @@ const REVENTS = 16;
 const NONE = -1;
 const FIRST_PLACES = 16;
 
+/** Guesses that may come true in a row before the system is asked: other descriptors wait meanwhile. */
+const GUESSES = 8;
+/** Questions to the system after a guess that was wrong. */
+const DOUBTS = 4;
+
 /** Called when the descriptor can be read or written; both when it failed or was hung up. */
 export type Ready = (readable: boolean, writable: boolean) => void;
 
@@ -20,6 +26,11 @@ export type Ready = (readable: boolean, writable: boolean) => void;
 export interface PolledDescriptor {
   /** What to wait for from now on; at first nothing. Failures and hang-ups are told in any case. */
   wish(readable: boolean, writable: boolean): void;
+  /**
+   * It was just read, and may soon be readable again: `wait` may take it to be without asking the system, which costs as
+   * much as a read that finds nothing.
+   */
+  expect(): void;
   /** Before the descriptor is closed. Doing it twice does nothing. */
   end(): void;
 }
@@ -27,13 +38,22 @@ export interface PolledDescriptor {
 /** Descriptors that one thread waits for (poll(2)). Nothing is allocated while it waits and tells. */
 export class PollSet {
   readonly #libc: Libc;
+  readonly #addresses: MemoryAddresses;
   #fds = new Int32Array(FIRST_PLACES * WORDS);
+  #fdsAddress: number;
   readonly #polled: (Polled | undefined)[] = [];
   readonly #free: number[] = [];
   #found = 0;
+  /** What was expected since the last `wait`. */
+  #expected: Polled | undefined;
+  #isGuess = false;
+  #guesses = 0;
+  #doubts = 0;
 
   private constructor(c: Libc) {
     this.#libc = c;
+    this.#addresses = new MemoryAddresses(c);
+    this.#fdsAddress = this.#addresses.of(this.#fds);
   }
 
   static open(): PollSet | SystemError {
@@ -57,8 +77,13 @@ export class PollSet {
     this.#fds[word + 1] = events;
   }
 
+  expect(polled: Polled): void {
+    this.#expected = polled;
+  }
+
   remove(polled: Polled): void {
     if (this.#polled[polled.place] !== polled) return;
+    if (this.#expected === polled) this.#expected = undefined;
     this.put(polled, NONE, 0);
     this.#polled[polled.place] = undefined;
     this.#free.push(polled.place);
@@ -66,7 +91,9 @@ export class PollSet {
 
   /** Waits for so long at most, for ever if negative, or until a descriptor is ready. `tell` is to follow. */
   wait(timeoutMs: number): SystemError | undefined {
-    this.#found = this.#libc.poll(this.#fds, this.#polled.length, timeoutMs);
+    this.#isGuess = this.#canGuess();
+    if (this.#isGuess) return undefined;
+    this.#found = this.#libc.poll(this.#fdsAddress, this.#polled.length, timeoutMs);
     if (this.#found >= 0) return undefined;
     const errno = this.#libc.errno();
     return errno === EINTR ? undefined : new SystemError("poll", errno);
@@ -74,6 +101,12 @@ export class PollSet {
 
   /** Calls for every descriptor that `wait` has found ready. */
   tell(): void {
+    if (this.#isGuess) {
+      const guessed = this.#expected!;
+      this.#expected = undefined;
+      guessed.ready(true, false);
+      return;
+    }
     const places = this.#polled.length;
     for (let place = 0; place < places && this.#found > 0; place++) {
       const events = this.#fds[place * WORDS + 1]! >> REVENTS;
@@ -84,6 +117,19 @@ export class PollSet {
     }
   }
 
+  #canGuess(): boolean {
+    const wasWrong = this.#isGuess && this.#expected === undefined;
+    if (wasWrong) this.#doubts = DOUBTS;
+    if (this.#expected !== undefined && this.#doubts === 0 && this.#guesses > 0) {
+      this.#guesses--;
+      return true;
+    }
+    this.#expected = undefined;
+    this.#guesses = GUESSES;
+    if (this.#doubts > 0) this.#doubts--;
+    return false;
+  }
+
   #grow(): number {
     const place = this.#polled.length;
     this.#polled.push(undefined);
@@ -91,6 +137,7 @@ export class PollSet {
       const fds = new Int32Array(this.#fds.length * 2);
       fds.set(this.#fds);
       this.#fds = fds;
+      this.#fdsAddress = this.#addresses.of(fds);
     }
     return place;
   }
@@ -109,6 +156,10 @@ class Polled implements PolledDescriptor {
 
   wish(readable: boolean, writable: boolean): void {
     this.#set.put(this, undefined, (readable ? POLLIN : 0) | (writable ? POLLOUT : 0));
+  }
+
+  expect(): void {
+    this.#set.expect(this);
   }
 
   end(): void {

@@ -45,6 +45,11 @@ export const UrbFlag = {
   isoAsap: 1 << 1,
   /** Bulk OUT: end with a zero-length packet if the data is a multiple of the packet size. */
   zeroPacket: 1 << 2,
+  /**
+   * IN without packets: instead of filling `buffer`, the device may set `buffer` and `offset` to bytes of its own that never
+   * change again. A word of the sink that stays on this side of a wire.
+   */
+  mayLend: 1 << 3,
 } as const;
 
 /** Words of one packet in `Urb.packets`. */

@@ -1,4 +1,5 @@
 import { ProtocolError } from "../wire/protocol-error.ts";
+import { WholePiece } from "../wire/whole-piece.ts";
 import {
   CmdSubmit,
   Command,
@@ -39,12 +40,11 @@ type Part = "header" | "payload" | "packets";
  */
 export class CommandReader {
   readonly #target: CommandTarget;
-  readonly #partial = new Uint8Array(HEADER_SIZE);
-  readonly #partialView = new DataView(this.#partial.buffer);
-  #partialLength = 0;
+  readonly #piece = new WholePiece(HEADER_SIZE);
+  readonly #pieceView = new DataView(this.#piece.bytes.buffer);
   /** What came last, and a view of all the memory that it stood in: a link reads into the same again and again. */
-  #last: Uint8Array = this.#partial;
-  #view: DataView = this.#partialView;
+  #last: Uint8Array = this.#piece.bytes;
+  #view: DataView = this.#pieceView;
   #part: Part = "header";
   #payloadLength = 0;
   #packetCount = 0;
@@ -65,13 +65,13 @@ export class CommandReader {
     while (at < end) {
       switch (this.#part) {
         case "header": {
-          const next = this.#gather(bytes, at, HEADER_SIZE);
+          const next = this.#piece.gather(bytes, at, HEADER_SIZE);
           if (next < 0) return undefined;
           // Whole in these bytes: in place. Otherwise its beginning came before.
           const error =
             next - at === HEADER_SIZE
               ? this.#header(this.#view, byteOffset + at)
-              : this.#header(this.#partialView, 0);
+              : this.#header(this.#pieceView, 0);
           if (error !== undefined) return error;
           at = next;
           break;
@@ -87,10 +87,10 @@ export class CommandReader {
           break;
         }
         case "packets": {
-          const next = this.#gather(bytes, at, IsoPacket.size);
+          const next = this.#piece.gather(bytes, at, IsoPacket.size);
           if (next < 0) return undefined;
           if (next - at === IsoPacket.size) this.#target.packet(this.#done, this.#view, byteOffset + at);
-          else this.#target.packet(this.#done, this.#partialView, 0);
+          else this.#target.packet(this.#done, this.#pieceView, 0);
           at = next;
           this.#done++;
           if (this.#done === this.#packetCount) this.#finish();
@@ -109,17 +109,6 @@ export class CommandReader {
   #finish(): void {
     this.#begin("header");
     this.#target.submitted();
-  }
-
-  /** Position behind `size` bytes in one piece, at `at` or in `#partial`; -1 while they are not all there. */
-  #gather(bytes: Uint8Array, at: number, size: number): number {
-    if (this.#partialLength === 0 && bytes.length - at >= size) return at + size;
-    const length = Math.min(size - this.#partialLength, bytes.length - at);
-    this.#partial.set(bytes.subarray(at, at + length), this.#partialLength);
-    this.#partialLength += length;
-    if (this.#partialLength < size) return -1;
-    this.#partialLength = 0;
-    return at + length;
   }
 
   #header(header: DataView, at: number): ProtocolError | undefined {

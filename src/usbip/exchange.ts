@@ -51,8 +51,10 @@ export class Exchange {
   /** Bytes that are counted for data that is lent, and memory for data that does not stand with the answer. */
   reserved = 0;
   apart: Uint8Array | undefined;
-  /** Bytes of the answer, once it is written. */
+  /** Bytes of the answer, once it is written; data that the device lends is not among them. */
   replyLength = 0;
+  /** Bytes of IN data that the device lends, where the URB says. */
+  lentLength = 0;
   /** Its memory belongs to the device, which bounds it. */
   isOfDevice = false;
   #view: DataView = NO_VIEW;
@@ -154,11 +156,12 @@ export class Exchange {
   /** Writes RET_SUBMIT and what belongs to it where the answer stands; the data is there already. */
   writeReply(withData: boolean): void {
     const { urb, at } = this;
-    // A client whose buffer is smaller than what follows loses its link, or worse: never send more than asked.
+    const isElsewhere = withData && urb.buffer !== this.memory;
+    // A client whose buffer is smaller than what follows loses its link, or worse: never send more than asked, nor less
+    // than is said to follow.
+    const most = isElsewhere ? Math.min(urb.buffer.length - urb.offset, urb.length) : urb.length;
     const actualLength =
-      urb.packetCount > 0
-        ? settlePackets(this.urb, withData)
-        : Math.min(Math.max(urb.actualLength, 0), urb.length);
+      urb.packetCount > 0 ? settlePackets(this.urb, withData) : Math.max(Math.min(urb.actualLength, most), 0);
     writeRetSubmit(
       this.#view,
       at,
@@ -169,7 +172,8 @@ export class Exchange {
       this.numberOfPackets,
       urb.errorCount,
     );
-    const data = HEADER_SIZE + (withData ? actualLength : 0);
+    const data = HEADER_SIZE + (withData && !isElsewhere ? actualLength : 0);
+    this.lentLength = isElsewhere ? actualLength : 0;
     this.replyLength = data + urb.packetCount * IsoPacket.size;
     if (urb.packetCount > 0) writePackets(urb.packets, urb.packetCount, this.#view, at + data);
   }

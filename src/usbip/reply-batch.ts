@@ -1,7 +1,7 @@
 import type { Exchange } from "./exchange.ts";
 
 /** What a batch remembers of the last time. */
-const KEPT_CHUNKS = 64;
+const KEPT_CHUNKS = 128;
 const NO_MEMORY = new Uint8Array(0);
 
 /**
@@ -48,6 +48,11 @@ export class ReplyBatch {
       this.#to = at + replyLength;
     }
     this.#end = at + exchange.size;
+    if (exchange.lentLength > 0) {
+      const { buffer, offset } = exchange.urb;
+      this.#cut();
+      this.#put(buffer, offset, offset + exchange.lentLength);
+    }
     exchange.next = this.exchanges;
     this.exchanges = exchange;
   }

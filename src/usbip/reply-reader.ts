@@ -1,4 +1,5 @@
 import type { ProtocolError } from "../wire/protocol-error.ts";
+import { WholePiece } from "../wire/whole-piece.ts";
 import { HEADER_SIZE, IsoPacket } from "./pdu.ts";
 
 /** What a `ReplyReader` finds. Answering with an error ends the reading. */
@@ -22,8 +23,7 @@ type Part = "header" | "payload" | "packets";
 /** Cuts the byte stream of a server into replies, however it arrives. */
 export class ReplyReader {
   readonly #target: ReplyTarget;
-  readonly #partial = new Uint8Array(HEADER_SIZE);
-  #partialLength = 0;
+  readonly #piece = new WholePiece(HEADER_SIZE);
   #part: Part = "header";
   /** Bytes of the payload, or whole packet descriptors, that were read. */
   #done = 0;
@@ -46,10 +46,10 @@ export class ReplyReader {
             break;
           }
           const size = isHeader ? HEADER_SIZE : IsoPacket.size;
-          const next = this.#gather(bytes, at, size);
+          const next = this.#piece.gather(bytes, at, size);
           if (next < 0) return undefined;
           // Whole in this read: in place. Otherwise its beginning came before.
-          const source = next - at >= size ? bytes : this.#partial;
+          const source = next - at >= size ? bytes : this.#piece.bytes;
           const start = source === bytes ? at : 0;
           at = next;
           if (isHeader) {
@@ -78,16 +78,5 @@ export class ReplyReader {
   #begin(part: Part): void {
     this.#part = part;
     this.#done = 0;
-  }
-
-  /** Position behind `size` bytes in one piece, at `at` or in `#partial`; -1 while they are not all there. */
-  #gather(bytes: Uint8Array, at: number, size: number): number {
-    if (this.#partialLength === 0 && bytes.length - at >= size) return at + size;
-    const length = Math.min(size - this.#partialLength, bytes.length - at);
-    this.#partial.set(bytes.subarray(at, at + length), this.#partialLength);
-    this.#partialLength += length;
-    if (this.#partialLength < size) return -1;
-    this.#partialLength = 0;
-    return at + length;
   }
 }

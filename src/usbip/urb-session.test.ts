@@ -4,7 +4,7 @@ import { annotatedHex, toHex } from "../../test/support/annotated-hex.ts";
 import { HeldDevice } from "../../test/support/held-device.ts";
 import { DEVID, IMPORT, ServedWire, submit, unlink } from "../../test/support/usbip-wire-client.ts";
 import type { BufferPool } from "../usb/device.ts";
-import { PacketWord, TransferStatus, TransferType } from "../usb/urb.ts";
+import { PacketWord, TransferStatus, TransferType, UrbFlag } from "../usb/urb.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { encodeAliveAnswer, encodeAliveQuestion } from "./alive-mark.ts";
 import type { SessionLimits } from "./session-limits.ts";
@@ -446,6 +446,42 @@ test("small answers of one batch leave in one chunk, large ones in their own, in
   const [first, second, third] = [retSubmit(2, 0, 0), retSubmit(1, 0, 8192), retSubmit(3, 0, 0)];
   assert.equal(wire.received(), `${first}${second}${"ab".repeat(8192)}${third}`);
   assert.deepEqual(wire.lastChunks, [48, 48 + 8192, 48]);
+});
+
+test("IN data that the device lends leaves from where it stands, and no more than there is", () => {
+  const { wire, device } = imported();
+  wire.send(
+    submit({ seqnum: 1, in: true, length: 8192 }),
+    submit({ seqnum: 2, in: true, length: 8192 }),
+    submit({ seqnum: 3, in: true, length: 8191 }),
+    submit({ seqnum: 4, payload: new Uint8Array(8192) }),
+  );
+  const mayLend = device.held.map(({ flags }) => (flags & UrbFlag.mayLend) !== 0);
+  assert.deepEqual(mayLend, [true, true, false, false]);
+  const [whole, short, small, out] = device.held.slice();
+  const lent = Uint8Array.from({ length: 8292 }, (_, i) => i % 251);
+  for (const [urb, bytes] of [
+    [whole!, lent],
+    [short!, lent.subarray(0, 103)],
+  ] as const) {
+    urb.buffer = bytes;
+    urb.offset = 100;
+    device.finish(urb);
+  }
+  device.finish(small!, TransferStatus.ok, DATA);
+  device.finish(out!);
+  const expected = [
+    retSubmit(1, 0, 8192, -1, toHex(lent.subarray(100))),
+    retSubmit(2, 0, 3, -1, toHex(lent.subarray(100, 103))),
+    retSubmit(3, 0, 4, -1, "c0ffee01"),
+    retSubmit(4, 0, 8192),
+  ];
+  assert.equal(wire.received(), expected.join(""));
+  assert.deepEqual(wire.lastChunks, [48, 8192, 48, 3, 48 + 4, 48]);
+  // The memory of the session is what it was.
+  wire.send(submit({ seqnum: 5, in: true, length: 8192 }));
+  device.finish(device.held[0]!, TransferStatus.ok, DATA);
+  assert.equal(wire.received(), retSubmit(5, 0, 4, -1, "c0ffee01"));
 });
 
 test("short answers of one batch are moved together, whatever waits between them", () => {

@@ -2,7 +2,7 @@ import type { UsbDevice, UsbHost } from "../usb/device.ts";
 import type { EndpointMap } from "../usb/endpoint-map.ts";
 import type { Loop } from "../usb/loop.ts";
 import { TransferCounters } from "../usb/transfer-counters.ts";
-import { isIn, PACKET_WORDS, TransferStatus, TransferType, type Urb } from "../usb/urb.ts";
+import { isIn, PACKET_WORDS, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
 import { isSubmitSound, packetsAreSound } from "../usb/urb-soundness.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { encodeAliveAnswer, hasAliveMark } from "./alive-mark.ts";
@@ -26,6 +26,7 @@ const basic = HeaderBasic.read;
 const request = CmdSubmit.read;
 const { ok, stall, cancelled, invalid, noMemory } = TransferStatus;
 const { control } = TransferType;
+const { mayLend } = UrbFlag;
 const { IN } = Direction;
 
 /** What the URB phase asks of the connection. */
@@ -36,6 +37,9 @@ export interface UrbOutput {
 
 /** A client that asks whether we are there does so after two parts at most. */
 const DEAD_PARTS = 4;
+
+/** Less is copied sooner than it is sent from another place than its header. */
+const LENT_MIN = 8 << 10;
 
 /** When the bytes came that are being taken in, and when the first answer to them was there. */
 const ARRIVED = 0;
@@ -199,6 +203,7 @@ export class UrbSession implements UsbHost, CommandTarget {
     exchange.abandoned = false;
 
     urb.flags = urbFlags(request.transfer_flags(header, at + BODY));
+    if (length >= LENT_MIN && isIn(endpoint) && packetCount === 0) urb.flags |= mayLend;
     urb.interval = request.interval(header, at + BODY);
     urb.startFrame = request.start_frame(header, at + BODY);
     urb.streamId = 0;

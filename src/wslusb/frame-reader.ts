@@ -1,4 +1,5 @@
 import { ProtocolError } from "../wire/protocol-error.ts";
+import { WholePiece } from "../wire/whole-piece.ts";
 import { FrameFlag, FrameHeader, MAX_PAYLOAD } from "./messages.ts";
 
 /** What a `FrameReader` finds. Answering with an error ends the reading. */
@@ -25,8 +26,7 @@ type Part = "header" | "fixed" | "data";
 /** Cuts the byte stream of a connection into frames, however it arrives. */
 export class FrameReader {
   readonly #target: FrameTarget;
-  readonly #partial = new Uint8Array(FIXED_MAX);
-  #partialLength = 0;
+  readonly #piece = new WholePiece(FIXED_MAX);
   #part: Part = "header";
   /** Bytes of the payload that have not been read. */
   #left = 0;
@@ -53,11 +53,11 @@ export class FrameReader {
         if (this.#part === "fixed" && size > this.#left) {
           return new ProtocolError("BAD_LENGTH", `${this.#left} bytes of a payload are left, not ${size}`);
         }
-        const next = this.#gather(bytes, at, size);
+        const next = this.#piece.gather(bytes, at, size);
         if (next < 0) return undefined;
         // Whole in these bytes: in place. Otherwise its beginning came before.
         const isWhole = next - at === size;
-        const source = isWhole ? bytes : this.#partial;
+        const source = isWhole ? bytes : this.#piece.bytes;
         const start = isWhole ? at : 0;
         at = next;
         if (this.#part === "header") {
@@ -94,16 +94,5 @@ export class FrameReader {
       FrameHeader.sequence_number(bytes, at),
       flags,
     );
-  }
-
-  /** Position behind `size` bytes in one piece, at `at` or in `#partial`; -1 while they are not all there. */
-  #gather(bytes: Uint8Array, at: number, size: number): number {
-    if (this.#partialLength === 0 && bytes.length - at >= size) return at + size;
-    const length = Math.min(size - this.#partialLength, bytes.length - at);
-    this.#partial.set(bytes.subarray(at, at + length), this.#partialLength);
-    this.#partialLength += length;
-    if (this.#partialLength < size) return -1;
-    this.#partialLength = 0;
-    return at + length;
   }
 }

@@ -4,7 +4,7 @@ import type { OpenError, UsbDevice, UsbHost } from "../../src/usb/device.ts";
 import { EndpointMap } from "../../src/usb/endpoint-map.ts";
 import type { Loop } from "../../src/usb/loop.ts";
 import { Setup } from "../../src/usb/setup.ts";
-import { createUrb, isIn, TransferStatus, type TransferType, type Urb } from "../../src/usb/urb.ts";
+import { createUrb, isIn, TransferStatus, type TransferType, type Urb, UrbFlag } from "../../src/usb/urb.ts";
 import { ProtocolError } from "../../src/wire/protocol-error.ts";
 
 /** A device under test and what it lives on. */
@@ -51,6 +51,10 @@ export class RecordingHost implements UsbHost {
   unplugs = 0;
   readonly plugged: PluggedDevice;
   readonly #faults: string[] = [];
+  /** The buffer of each URB in flight. */
+  readonly #brought = new Map<Urb, Uint8Array>();
+  /** What the device has lent: where it stands, and what it was. */
+  readonly #lent: { readonly urb: Urb; readonly place: Uint8Array; readonly bytes: Uint8Array }[] = [];
   #calling = "";
   #open = false;
   #tag = 0;
@@ -67,16 +71,28 @@ export class RecordingHost implements UsbHost {
     if (this.#calling !== "") this.#faults.push(`URB ${urb.tag} completed inside ${this.#calling}`);
     if (!this.#open) this.#faults.push(`URB ${urb.tag} completed after close`);
     if (!this.inFlight.delete(urb)) this.#faults.push(`URB ${urb.tag} completed but was not in flight`);
-    const { buffer, offset, length, status, actualLength } = urb;
+    const { length, status, actualLength } = urb;
+    const memory = urb.buffer.slice(urb.offset, urb.offset + length);
+    const brought = this.#brought.get(urb);
+    if (brought !== undefined && urb.buffer !== brought) this.#takeLent(urb, brought);
+    const { buffer, offset } = urb;
     if (actualLength < 0 || actualLength > length) {
       this.#faults.push(`URB ${urb.tag} has ${actualLength} of ${length} bytes`);
     }
     const margins = [...buffer.subarray(0, offset), ...buffer.subarray(offset + length)];
     if (margins.some((byte) => byte !== GUARD))
       this.#faults.push(`URB ${urb.tag} wrote outside of its bytes`);
-    const memory = buffer.slice(offset, offset + length);
     this.completions.push({ urb, status, actualLength, bytes: memory.slice(0, actualLength), memory });
     buffer.fill(RETURNED);
+  }
+
+  #takeLent(urb: Urb, brought: Uint8Array): void {
+    if ((urb.flags & UrbFlag.mayLend) === 0) this.#faults.push(`URB ${urb.tag} has got another buffer`);
+    const place = urb.buffer.subarray(urb.offset, urb.offset + urb.actualLength);
+    if (place.length < urb.actualLength) this.#faults.push(`URB ${urb.tag} was lent less than it says`);
+    this.#lent.push({ urb, place, bytes: place.slice() });
+    urb.buffer = brought;
+    urb.offset = MARGIN;
   }
 
   unplugged(): void {
@@ -119,6 +135,7 @@ export class RecordingHost implements UsbHost {
     urb.actualLength = 0;
     urb.errorCount = 0;
     this.inFlight.add(urb);
+    this.#brought.set(urb, urb.buffer);
     this.#calling = "submit";
     this.device.submit(urb);
     this.#calling = "";
@@ -218,6 +235,10 @@ export class RecordingHost implements UsbHost {
       if (urb.buffer.some((byte) => byte !== RETURNED)) {
         this.#faults.push(`the buffer of URB ${urb.tag} changed after it had completed`);
       }
+    }
+    for (const { urb, place, bytes } of this.#lent) {
+      if (place.some((byte, i) => byte !== bytes[i]))
+        this.#faults.push(`what URB ${urb.tag} was lent changed`);
     }
     await this.plugged.done();
     assert.deepEqual(this.#faults, []);

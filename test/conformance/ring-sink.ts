@@ -1,7 +1,14 @@
 import type { OpenError, UsbDevice, UsbHost } from "../../src/usb/device.ts";
 import { EndpointMap } from "../../src/usb/endpoint-map.ts";
 import type { Loop } from "../../src/usb/loop.ts";
-import { createUrb, PACKET_WORDS, TransferStatus, TransferType, type Urb } from "../../src/usb/urb.ts";
+import {
+  createUrb,
+  PACKET_WORDS,
+  TransferStatus,
+  TransferType,
+  type Urb,
+  UrbFlag,
+} from "../../src/usb/urb.ts";
 import { ProtocolError } from "../../src/wire/protocol-error.ts";
 
 /** Words of an entry: kind, slot, endpoint, flags, interval, length, packetCount / status, actualLength, errorCount. */
@@ -164,7 +171,8 @@ export class RingImport implements UsbDevice {
     data.set(urb.buffer.subarray(urb.offset, urb.offset + urb.length), slot * SLOT_BYTES);
     setups.set(urb.setup, slot * 8);
     packets.set(urb.packets.subarray(0, urb.packetCount * PACKET_WORDS), slot * SLOT_PACKETS * PACKET_WORDS);
-    submissions.push([SUBMIT, slot, urb.endpoint, urb.flags, urb.interval, urb.length, urb.packetCount]);
+    const flags = urb.flags & ~UrbFlag.mayLend;
+    submissions.push([SUBMIT, slot, urb.endpoint, flags, urb.interval, urb.length, urb.packetCount]);
   }
 
   cancel(urb: Urb): void {

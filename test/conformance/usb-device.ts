@@ -129,6 +129,17 @@ export function usbDeviceConformance(
       }
     });
 
+    promise("reads that may be lent their bytes bring the same ones", async (host) => {
+      const { type } = await host.reach(source);
+      for (const length of [0, 1, 1025, 16_384, 16_385, 16_384].filter(carried)) {
+        const urb = host.urb(type, source.address, length);
+        urb.flags = UrbFlag.mayLend;
+        const read = await host.transfer(urb);
+        assert.deepEqual([read.status, read.actualLength], [ok, length]);
+        assert.deepEqual(read.bytes, source.data(length));
+      }
+    });
+
     promise("32 reads in flight complete in order", async (host) => {
       const { type } = await host.reach(source);
       await completesInOrder(

@@ -1,9 +1,17 @@
 import type { OpenError, UsbDevice, UsbHost } from "../../src/usb/device.ts";
 import type { Loop } from "../../src/usb/loop.ts";
 import { Speed } from "../../src/usb/speed.ts";
-import { isIn, PACKET_WORDS, PacketWord, TransferStatus, TransferType, type Urb } from "../../src/usb/urb.ts";
+import {
+  isIn,
+  PACKET_WORDS,
+  PacketWord,
+  TransferStatus,
+  TransferType,
+  type Urb,
+  UrbFlag,
+} from "../../src/usb/urb.ts";
 import { annotatedHex } from "../support/annotated-hex.ts";
-import { behaviourOf, endpointTypes, type Move, moveData } from "./scripted-endpoints.ts";
+import { behaviourOf, endpointTypes, MOVED_MAX, type Move, moveData } from "./scripted-endpoints.ts";
 
 /** A URB as the device got it, and what it made of it. */
 export interface Submitted {
@@ -28,6 +36,9 @@ export interface Submitted {
   move: Move;
 }
 
+/** Of which the last ones hold the data. */
+const LENT_BYTES = MOVED_MAX + 7;
+
 /** One step a reset; what was submitted before it is cancelled, what comes behind it goes on after it. */
 interface Reset {
   readonly done: (status: TransferStatus) => void;
@@ -50,6 +61,8 @@ export class ScriptedDevice implements UsbDevice {
   stepsOnFlush = false;
   /** Then OUT data may be where it arrived, several transfers in one buffer, until `flush` has returned. */
   takesLentData = false;
+  /** Then IN data stands in memory of the device wherever that is welcome. */
+  lendsData = false;
   /** Opens at the next step instead of at once. */
   opensLate = false;
   refusal: OpenError | undefined;
@@ -96,13 +109,16 @@ export class ScriptedDevice implements UsbDevice {
     if (urb.status !== TransferStatus.ok || urb.actualLength !== 0 || urb.errorCount !== 0) {
       throw new Error("the results of a URB are not cleared");
     }
+    if ((urb.flags & UrbFlag.mayLend) !== 0 && (!isIn(urb.endpoint) || urb.packetCount > 0)) {
+      throw new Error("data may be lent that is not read, or has packets");
+    }
     const words = urb.packetCount * PACKET_WORDS;
     const entry: Submitted = {
       number: this.log.length,
       urb,
       endpoint: urb.endpoint,
       type: urb.type,
-      flags: urb.flags,
+      flags: urb.flags & ~UrbFlag.mayLend,
       interval: urb.interval,
       startFrame: urb.startFrame,
       length: urb.length,
@@ -192,6 +208,10 @@ export class ScriptedDevice implements UsbDevice {
     const { urb } = entry;
     if (Buffer.compare(outData(urb), entry.payload) !== 0) throw new Error("OUT data changed in flight");
     if (entry.status === TransferStatus.ok) entry.status = this.#carryOut(entry);
+    if (this.lendsData && (urb.flags & UrbFlag.mayLend) !== 0) {
+      urb.buffer = new Uint8Array(LENT_BYTES);
+      urb.offset = LENT_BYTES - MOVED_MAX;
+    }
     if (entry.status === TransferStatus.ok || behaviourOf(entry.endpoint, entry.type).partial) {
       entry.move = moveData(entry, entry.number);
     } else {

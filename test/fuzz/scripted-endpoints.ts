@@ -12,7 +12,7 @@ export interface Behaviour {
 }
 
 /** A transfer moves at most this much, lest giant lengths make a run slow. */
-const MOVED_MAX = 2048;
+export const MOVED_MAX = 2048;
 const NEVER = Number.POSITIVE_INFINITY;
 
 function all(length: number): number {

@@ -30,6 +30,7 @@ export const serverTarget: Target = {
       limited,
       stepsOnFlush: random.oneIn(3),
       takesLentData: random.oneIn(2),
+      lendsData: random.oneIn(2),
       opensLate: !limited && random.oneIn(8),
       refused: !limited && random.oneIn(30),
       slowReader: random.oneIn(4),

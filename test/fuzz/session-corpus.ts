@@ -36,6 +36,17 @@ const BY_HAND: readonly Session[] = [
     submit({ seqnum: 6, ep: 5, length: 8 }),
     submit({ seqnum: 7, ep: 1, length: 0 }),
   ],
+  // Data that the device may lend: all of it, half, more than there is, none.
+  [
+    IMPORT,
+    submit({ seqnum: 1, ep: 1, in: true, length: 8192 }),
+    submit({ seqnum: 2, ep: 4, in: true, length: 16384 }),
+    submit({ seqnum: 3, ep: 6, in: true, length: 9000 }),
+    submit({ seqnum: 4, ep: 7, in: true, length: 9000 }),
+    submit({ seqnum: 5, ep: 1, in: true, length: 64 }),
+    submit({ seqnum: 6, ep: 1, in: true, length: 8192 }),
+    unlink(7, 6),
+  ],
   // Cancels: in flight, finished, unknown, twice, and the seqnum used again.
   [
     IMPORT,

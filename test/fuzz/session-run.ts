@@ -17,6 +17,7 @@ export interface Setting {
   readonly limited: boolean;
   readonly stepsOnFlush: boolean;
   readonly takesLentData: boolean;
+  readonly lendsData: boolean;
   readonly opensLate: boolean;
   readonly refused: boolean;
   /** What is written leaves at the next step. */
@@ -58,6 +59,7 @@ export class SessionRun {
     this.#limits = setting.limited ? FEW : PLENTY;
     this.#device.stepsOnFlush = setting.stepsOnFlush;
     this.#device.takesLentData = setting.takesLentData;
+    this.#device.lendsData = setting.lendsData;
     this.#device.opensLate = setting.opensLate;
     if (setting.refused) this.#device.refusal = { reason: "denied", message: "refused" };
     const rules = {

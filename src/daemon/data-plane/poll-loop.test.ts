@@ -117,3 +117,44 @@ test("what a callback throws comes out of run", onLinux, () => {
   });
   assert.throws(() => loop.run(), /ours/);
 });
+
+test("a descriptor that is always expected to have more holds up neither others nor timers", onLinux, () => {
+  const loop = openPollLoop();
+  const [ours, theirs] = openPair();
+  const [other, far] = openPair();
+  writeSync(theirs, "x");
+  let told = 0;
+  const busy = loop.attend(ours, () => {
+    told++;
+    busy.expect();
+  });
+  busy.wish(true, false);
+  let ticks = 0;
+  loop.after(1, () => {
+    ticks++;
+    writeSync(far, "x");
+  });
+  loop.watch(other, "readable", () => loop.stop());
+  loop.run();
+  assert(told > 1);
+  assert.equal(ticks, 1);
+  for (const fd of [ours, theirs, other, far]) closeSync(fd);
+});
+
+test("a descriptor that has ended is not told of, whatever was expected of it", onLinux, () => {
+  const loop = openPollLoop();
+  const [ours, theirs] = openPair();
+  writeSync(theirs, "x");
+  let told = 0;
+  const ending = loop.attend(ours, () => {
+    told++;
+    ending.expect();
+    loop.soon(() => ending.end());
+    loop.after(5, () => loop.stop());
+  });
+  ending.wish(true, false);
+  loop.run();
+  assert.equal(told, 1);
+  closeSync(ours);
+  closeSync(theirs);
+});
