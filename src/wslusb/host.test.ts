@@ -449,7 +449,7 @@ function out(sequence: number): Uint8Array {
 }
 
 test("the credit that a client has used up comes back", () => {
-  const wire = new HostedWire({ ...WSLUSB_LIMITS, credit: 64 << 10 }).attached();
+  const wire = new HostedWire({ ...WSLUSB_LIMITS, credit: 128 << 10 }).attached();
   wire.receive(out(1));
   assert.deepEqual(wire.seen(), []);
   wire.receive(out(2));
