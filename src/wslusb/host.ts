@@ -319,7 +319,7 @@ export class WslusbHost {
     const handle = ++this.#lastHandle;
     const device = new HostDevice(handle, claim.device, map, this.#credit, this.#forDevices);
     this.#attached.set(handle, { device, claim });
-    claim.attached({
+    device.trace = claim.attached({
       counters: device.counters,
       takeBack: () => this.#takeBack(device, Status.DENIED, "taken back"),
     });
