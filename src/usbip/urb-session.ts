@@ -4,6 +4,7 @@ import type { Loop } from "../usb/loop.ts";
 import { TransferCounters } from "../usb/transfer-counters.ts";
 import { isIn, PACKET_WORDS, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
 import { isSubmitSound, packetsAreSound } from "../usb/urb-soundness.ts";
+import type { SessionTrace } from "../usb/urb-trace.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { encodeAliveAnswer, hasAliveMark } from "./alive-mark.ts";
 import { CommandReader, type CommandTarget } from "./command-reader.ts";
@@ -17,7 +18,6 @@ import type { SessionLimits } from "./session-limits.ts";
 import { SILENCE_PART_MS, Silence } from "./silence.ts";
 import { isPortReset, urbFlags } from "./submit-rules.ts";
 import { TransferMemory } from "./transfer-memory.ts";
-import type { SessionTrace } from "./urb-trace.ts";
 
 const BODY = HeaderBasic.size;
 const SETUP_AT = BODY + CmdSubmit.size - 8;
