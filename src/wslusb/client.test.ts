@@ -4,7 +4,7 @@ import { attachedAnswer, ClientWire } from "../../test/support/client-wire.ts";
 import { HeldDevice } from "../../test/support/held-device.ts";
 import { frame, HOST_HELLO, response, words } from "../../test/support/wslusb-wire.ts";
 import { TransferStatus } from "../usb/urb.ts";
-import { AttachRefusal } from "./client.ts";
+import { AttachRefusal } from "./attach-answer.ts";
 import type { WslusbDevice } from "./client-device.ts";
 import { WSLUSB_LIMITS } from "./limits.ts";
 import type { ListedDevice } from "./listed-device.ts";

@@ -10,7 +10,8 @@ import {
   type Urb,
   UrbFlag,
 } from "../../src/usb/urb.ts";
-import { AttachRefusal, WslusbClient } from "../../src/wslusb/client.ts";
+import { AttachRefusal } from "../../src/wslusb/attach-answer.ts";
+import { WslusbClient } from "../../src/wslusb/client.ts";
 import type { WslusbDevice } from "../../src/wslusb/client-device.ts";
 import {
   AttachedDevice,
