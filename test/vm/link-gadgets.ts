@@ -18,7 +18,7 @@ const CANCEL_CYCLES = 20;
 export const LINK_GADGETS = {
   disk: "disk,size=16M,serial=disk",
   serial: "serial,serial=serial",
-  audio: "audio,speed=high,serial=audio",
+  audio: "audio,speed=full,serial=audio",
   zero: "zero,serial=zero",
 } as const;
 export type LinkGadget = keyof typeof LINK_GADGETS;

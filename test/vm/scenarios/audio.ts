@@ -34,7 +34,7 @@ export async function playAndCapture(guest: Guest, seconds: number): Promise<voi
      recorder=$!
      while ! grep -q RUNNING /proc/asound/card0/pcm0c/sub0/status; do usleep 10000; done
      aplay -q ${format} /tmp/played && wait $recorder || { cat /tmp/arecord >&2; exit 1; }`,
-    { timeoutMs: 40_000 + seconds * 4000 },
+    { timeoutMs: 90_000 + seconds * 4000 },
   );
   const captured = await guest.readFile("/tmp/captured");
   const start = played.indexOf(captured.subarray(0, 64));

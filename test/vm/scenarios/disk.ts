@@ -41,6 +41,7 @@ async function withImage(bytes: number, run: (image: string) => Promise<void>): 
 async function format(guest: Guest, device: string): Promise<void> {
   await guest.shell(
     `mkfs.ext4 -q -b ${EXT4_BLOCK} ${device} && mkdir -p /tmp/disk && mount -t ext4 ${device} /tmp/disk`,
+    { timeoutMs: 120_000 },
   );
 }
 
