@@ -172,7 +172,7 @@ export class WslusbTalk implements Talk {
 
   #responseCame(payload: Buffer): void {
     this.#used += this.#size;
-    if (2 * this.#used >= WSLUSB_LIMITS.credit) {
+    if (4 * this.#used >= WSLUSB_LIMITS.credit) {
       const credit = Credit.encode({ device: this.#device, bytes: this.#used });
       this.#used = 0;
       this.#due.push(frame(MessageType.Credit, 0, credit, credit.length, false));

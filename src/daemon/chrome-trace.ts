@@ -1,5 +1,5 @@
 import { TransferStatus } from "../usb/urb.ts";
-import type { TracedUrb } from "../usbip/urb-trace.ts";
+import type { TracedUrb } from "../usb/urb-trace.ts";
 
 const STATUS_NAMES = new Map<number, string>(
   Object.entries(TransferStatus).map(([name, status]) => [status, name]),

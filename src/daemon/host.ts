@@ -5,9 +5,9 @@ import type { Listener } from "../links/listener.ts";
 import type { TlsTrust } from "../links/trust.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { TransferCounters } from "../usb/transfer-counters.ts";
+import type { SessionTrace, UrbTrace } from "../usb/urb-trace.ts";
 import type { ExportedDevice } from "../usbip/exports.ts";
 import type { ImportRefusal } from "../usbip/server.ts";
-import type { UrbTrace } from "../usbip/urb-trace.ts";
 import { deviceIdentity } from "./device-description.ts";
 import { EventLog } from "./event-log.ts";
 import type { ExportTable } from "./export-table.ts";
@@ -152,11 +152,12 @@ export class Host implements SessionOwner {
       this.#log,
       this,
       this.#loop.now(),
-      this.#trace && { urbs: this.#trace, session: Number(entry.id.slice(1)) },
+      this.#traceOf(entry),
       (output) =>
         new ServedClient(
           {
             admit,
+            traced: (device) => this.#traceOf(device),
             attached: (exported, counters, end) => this.#attached(session, link, exported, counters, end),
             refused: (busid, refusal) => this.refused(session, busid, refusal),
           },
@@ -223,6 +224,10 @@ export class Host implements SessionOwner {
     entry.imported(deviceIdentity(busid, device), counters);
     this.#watchers.get(session)?.imported();
     return entry;
+  }
+
+  #traceOf({ id }: SessionEntry): SessionTrace | undefined {
+    return this.#trace && { urbs: this.#trace, session: Number(id.slice(1)) };
   }
 
   #full(): string | undefined {

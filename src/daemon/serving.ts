@@ -1,7 +1,7 @@
 import { UsbfsDevice } from "../hardware/usbfs/usbfs-device.ts";
 import { SystemError } from "../linux/system-error.ts";
 import type { Loop } from "../usb/loop.ts";
-import type { UrbTrace } from "../usbip/urb-trace.ts";
+import type { UrbTrace } from "../usb/urb-trace.ts";
 import { readControlPlace, serveControl } from "./api/control-place.ts";
 import { ControlServer } from "./api/control-server.ts";
 import type { PluggedGadget } from "./backing/plugged-gadget.ts";

@@ -1,5 +1,5 @@
 import { closeSync, openSync, writeFileSync } from "node:fs";
-import { UrbTrace } from "../usbip/urb-trace.ts";
+import { UrbTrace } from "../usb/urb-trace.ts";
 import { chromeTrace } from "./chrome-trace.ts";
 import { Failed } from "./failure.ts";
 

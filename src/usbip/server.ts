@@ -3,6 +3,7 @@ import { EndpointMap } from "../usb/endpoint-map.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { TransferCounters } from "../usb/transfer-counters.ts";
 import type { Urb } from "../usb/urb.ts";
+import type { SessionTrace } from "../usb/urb-trace.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { describeDevice, encodeListed } from "./device-record.ts";
 import { EVENTS_VERSION } from "./event-pdu.ts";
@@ -12,7 +13,6 @@ import { type HandshakeRequest, readRequest } from "./handshake.ts";
 import { DeviceRecord, DevlistReply, OpCode, OpCommon, OpStatus, USBIP_VERSION } from "./pdu.ts";
 import { SESSION_LIMITS, type SessionLimits } from "./session-limits.ts";
 import { UrbSession } from "./urb-session.ts";
-import type { SessionTrace } from "./urb-trace.ts";
 
 /** Why the server ends a conversation: the peer broke the protocol, or its device is gone. */
 export type EndCause = ProtocolError | "unplugged";

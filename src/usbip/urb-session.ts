@@ -4,6 +4,7 @@ import type { Loop } from "../usb/loop.ts";
 import { TransferCounters } from "../usb/transfer-counters.ts";
 import { isIn, PACKET_WORDS, TransferStatus, TransferType, type Urb } from "../usb/urb.ts";
 import { isSubmitSound, packetsAreSound } from "../usb/urb-soundness.ts";
+import type { SessionTrace } from "../usb/urb-trace.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { CommandReader, type CommandTarget } from "./command-reader.ts";
 import { EarlyUnlinks } from "./early-unlinks.ts";
@@ -15,7 +16,6 @@ import { Replies } from "./replies.ts";
 import type { SessionLimits } from "./session-limits.ts";
 import { isPortReset, urbFlags } from "./submit-rules.ts";
 import { TransferMemory } from "./transfer-memory.ts";
-import type { SessionTrace } from "./urb-trace.ts";
 
 const BODY = HeaderBasic.size;
 const SETUP_AT = BODY + CmdSubmit.size - 8;

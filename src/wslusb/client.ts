@@ -94,6 +94,9 @@ export class WslusbClient {
   readonly #cancels: Cancels;
   readonly #devices = new Map<number, WslusbDevice>();
   readonly #submissions = new Map<number, Submission>();
+  /** Each was used for a response that has come; as many as were begun at a time. */
+  readonly #spare: IncomingResponse[] = [];
+  readonly #over = (response: IncomingResponse): void => void this.#spare.push(response);
   /** Submissions that were given back, and whose responses are owed. */
   #owed = 0;
   readonly #asked = new Map<number, Asked>();
@@ -224,7 +227,7 @@ export class WslusbClient {
       case MessageType.UrbResponse: {
         const submission = this.#submissions.get(sequence);
         return submission?.request.isWhole === true
-          ? new IncomingResponse(submission)
+          ? (this.#spare.pop() ?? new IncomingResponse(this.#over)).renew(submission)
           : new ProtocolError("UNKNOWN_SEQNUM", `UrbResponse ${sequence} belongs to no request`);
       }
       case MessageType.DeviceEvent:

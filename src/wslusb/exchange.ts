@@ -25,7 +25,9 @@ export class Exchange {
   readonly owner: ExchangeOwner;
   readonly response: Outgoing;
   sequence = 0;
+  /** When its request came and when the device had done with it, by the clock of the loop. */
   arrivedMs = 0;
+  completedMs = 0;
   memory: Uint8Array = NO_MEMORY;
 
   constructor(tag: number, owner: ExchangeOwner) {

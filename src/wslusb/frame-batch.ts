@@ -6,7 +6,7 @@ import { HEAD, type Outgoing } from "./outgoing.ts";
  * What the link gets at a time. A frame that becomes urgent waits for what is with the link already, so it is not more
  * than keeps a link busy.
  */
-const BATCH_BYTES = 128 << 10;
+const BATCH_BYTES = 256 << 10;
 const PAGE_BYTES = 64 << 10;
 /** Up to here copying a frame is cheaper than handing it to the link as a chunk of its own. */
 const COPIED_MAX = 4 << 10;

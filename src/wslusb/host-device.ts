@@ -4,6 +4,7 @@ import type { Loop } from "../usb/loop.ts";
 import { TransferCounters } from "../usb/transfer-counters.ts";
 import { PACKET_WORDS, PacketWord, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
 import { isSubmitSound, packetsAreSound } from "../usb/urb-soundness.ts";
+import type { SessionTrace } from "../usb/urb-trace.ts";
 import type { ProtocolError } from "../wire/protocol-error.ts";
 import { Exchange, type ExchangeOwner } from "./exchange.ts";
 import type { WslusbLimits } from "./limits.ts";
@@ -45,12 +46,15 @@ export interface HostDeviceOutput {
 /** Longer than any bucket of the counters tells apart. */
 const LONG_US = 1 << 30;
 
+const NOT_COMPLETED = -1;
+
 /** The sink of one device that a client has attached. */
 export class HostDevice implements UsbHost, ExchangeOwner {
   readonly handle: number;
   readonly device: UsbDevice;
   readonly lanes: DeviceLanes;
   readonly counters = new TransferCounters();
+  trace: SessionTrace | undefined;
   readonly #map: EndpointMap;
   readonly #output: HostDeviceOutput;
   readonly #room: Room;
@@ -113,6 +117,7 @@ export class HostDevice implements UsbHost, ExchangeOwner {
     const { urb } = exchange;
     exchange.sequence = sequence;
     exchange.arrivedMs = this.#output.arrivedMs;
+    exchange.completedMs = NOT_COMPLETED;
     urb.endpoint = endpoint;
     urb.type = type;
     urb.flags = urbFlags(UrbRequest.flags(head, at));
@@ -207,6 +212,7 @@ export class HostDevice implements UsbHost, ExchangeOwner {
   }
 
   release(exchange: Exchange): void {
+    if (this.trace !== undefined) this.#traceLife(exchange, this.trace);
     this.#output.memory.give(this.#share, exchange.memory);
     exchange.forgetLargeTable();
     this.#free.push(exchange);
@@ -246,6 +252,7 @@ export class HostDevice implements UsbHost, ExchangeOwner {
     const { urb } = exchange;
     const transferred = exchange.encodeResponse();
     this.#count(exchange, transferred);
+    if (this.trace !== undefined) exchange.completedMs = this.#output.loop.now();
     const priority = responsePriority(urb.type, urb.status, transferred);
     this.#output.outbox.add(exchange.response, this.lanes.lanes[priority]);
   }
@@ -270,6 +277,12 @@ export class HostDevice implements UsbHost, ExchangeOwner {
     const tookMs = this.#output.loop.now() - arrivedMs;
     const tookUs = Math.min(Math.max(1_000 * tookMs, 0), LONG_US) | 0;
     this.counters.ended(urb.endpoint, urb.status, moved, tookUs);
+  }
+
+  /** Of one whose answer has left. */
+  #traceLife({ sequence, arrivedMs, completedMs, urb, response }: Exchange, trace: SessionTrace): void {
+    if (completedMs === NOT_COMPLETED || !response.isWhole) return;
+    trace.urbs.add(trace.session, { seqnum: sequence, arrivedMs, completedMs, urb }, this.#output.loop.now());
   }
 }
 

@@ -11,6 +11,7 @@ import {
   words,
 } from "../../test/support/wslusb-wire.ts";
 import { TransferStatus } from "../usb/urb.ts";
+import { UrbTrace } from "../usb/urb-trace.ts";
 import { WSLUSB_LIMITS } from "./limits.ts";
 import {
   DeviceInfo,
@@ -449,7 +450,7 @@ function out(sequence: number): Uint8Array {
 }
 
 test("the credit that a client has used up comes back", () => {
-  const wire = new HostedWire({ ...WSLUSB_LIMITS, credit: 64 << 10 }).attached();
+  const wire = new HostedWire({ ...WSLUSB_LIMITS, credit: 128 << 10 }).attached();
   wire.receive(out(1));
   assert.deepEqual(wire.seen(), []);
   wire.receive(out(2));
@@ -457,6 +458,32 @@ test("the credit that a client has used up comes back", () => {
     wire.seen().map(({ type, payload }) => [type, payload]),
     [[MessageType.Credit, words(1, 60_080)]],
   );
+});
+
+test("a URB is traced when its answer has left, with the times of its life", () => {
+  const wire = new HostedWire();
+  const urbs = new UrbTrace();
+  wire.trace = { urbs, session: 9 };
+  wire.attached();
+  const [device] = wire.devices as [HeldDevice];
+  wire.isStuck = true;
+  wire.loop.advance(5);
+  wire.receive(
+    frame(URB, 7, request({ endpoint: 0x81, length: 64 })),
+    frame(URB, 8, request({ endpoint: 0x81, length: 64 })),
+  );
+  wire.loop.advance(2);
+  device.finish(device.held[0]!, TransferStatus.stall, new Uint8Array(3));
+  wire.loop.settle();
+  assert.deepEqual(urbs.read(), []);
+  wire.loop.advance(4);
+  wire.unstick();
+  const urb = { session: 9, seqnum: 7, endpoint: 0x81, status: TransferStatus.stall, actualLength: 3 };
+  const life = { ...urb, arrivedMs: 5, completedMs: 7, leftMs: 11 };
+  assert.deepEqual(urbs.read(), [life]);
+  // The end of the other one is told by nothing that leaves.
+  wire.receive(frame(MessageType.DeviceDetach, 9, words(1)));
+  assert.deepEqual(urbs.read(), [life]);
 });
 
 test("a client that sends beyond its credit is sent away", () => {

@@ -71,6 +71,8 @@ export class WslusbHost {
   readonly #attached = new Map<number, Attached>();
   readonly #inFlight = new Map<number, Exchange>();
   readonly #touched = new Set<HostDevice>();
+  /** Each was used for a request that has come; as many as were begun at a time. */
+  readonly #spare: IncomingRequest[] = [];
   #lastHandle = 0;
   #arrivedMs = 0;
   /** Bytes of frames for each device that the client has room for. */
@@ -184,7 +186,7 @@ export class WslusbHost {
       case MessageType.UrbRequest:
         return this.#inFlight.has(sequence)
           ? new ProtocolError("DUPLICATE_SEQNUM", `UrbRequest ${sequence} is in flight`)
-          : new IncomingRequest(sequence, this.#requests);
+          : (this.#spare.pop() ?? new IncomingRequest(this.#requests)).renew(sequence);
       case MessageType.UrbCancel:
         return exactly("UrbCancel", CancelRequest, (payload) =>
           this.#cancel(sequence, CancelRequest.urb(payload, 0)),
@@ -215,6 +217,7 @@ export class WslusbHost {
       const attached = this.#find(handle);
       return attached instanceof ProtocolError ? attached : attached?.device;
     },
+    over: (request: IncomingRequest): void => void this.#spare.push(request),
   };
 
   /** Nothing for a device that the client had once: it may not have heard of the end yet. */
@@ -316,7 +319,7 @@ export class WslusbHost {
     const handle = ++this.#lastHandle;
     const device = new HostDevice(handle, claim.device, map, this.#credit, this.#forDevices);
     this.#attached.set(handle, { device, claim });
-    claim.attached({
+    device.trace = claim.attached({
       counters: device.counters,
       takeBack: () => this.#takeBack(device, Status.DENIED, "taken back"),
     });

@@ -12,11 +12,13 @@ import { requestPriority } from "./priorities.ts";
 export interface RequestTarget {
   /** The device of a handle; nothing for one that was detached. */
   device(handle: number): HostDevice | undefined | ProtocolError;
+  /** It is over, and may be used for another one. */
+  over(request: IncomingRequest): void;
 }
 
 /** A UrbRequest that is being read. Its lengths say what belongs to it, whatever becomes of the transfer. */
 export class IncomingRequest implements IncomingMessage {
-  readonly sequence: number;
+  #sequence = 0;
   readonly #target: RequestTarget;
   #device: HostDevice | undefined;
   #costsCredit = false;
@@ -32,9 +34,19 @@ export class IncomingRequest implements IncomingMessage {
   /** Bytes of OUT data that have been read. */
   #position = 0;
 
-  constructor(sequence: number, target: RequestTarget) {
-    this.sequence = sequence;
+  constructor(target: RequestTarget) {
     this.#target = target;
+  }
+
+  /** Begins anew, with another request. */
+  renew(sequence: number): this {
+    this.#sequence = sequence;
+    this.#costsCredit = false;
+    this.wanted = UrbRequest.size;
+    this.#isHeadRead = false;
+    this.#framed = 0;
+    this.#position = 0;
+    return this;
   }
 
   frame(size: number, follows: boolean): ProtocolError | undefined {
@@ -73,7 +85,7 @@ export class IncomingRequest implements IncomingMessage {
     this.wanted = packets * IsoRequest.size;
     const error = this.#measure();
     if (error !== undefined) return error;
-    this.#exchange = device?.begin(this.sequence, bytes, at);
+    this.#exchange = device?.begin(this.#sequence, bytes, at);
     return undefined;
   }
 
@@ -91,11 +103,19 @@ export class IncomingRequest implements IncomingMessage {
   }
 
   done(): undefined {
-    this.#device?.submit(this.sequence, this.#exchange);
+    this.#device?.submit(this.#sequence, this.#exchange);
+    this.#forget();
   }
 
   abandoned(): void {
-    this.#device?.abandon(this.sequence, this.#exchange);
+    this.#device?.abandon(this.#sequence, this.#exchange);
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.#device = undefined;
+    this.#exchange = undefined;
+    this.#target.over(this);
   }
 
   /** A frame fits the message, and the credit. */
@@ -104,7 +124,7 @@ export class IncomingRequest implements IncomingMessage {
     if (this.#framed > this.#whole || (!this.#follows && this.#framed < this.#whole)) {
       return new ProtocolError(
         "BAD_LENGTH",
-        `the frames of UrbRequest ${this.sequence} have ${this.#framed} bytes, its fields say ${this.#whole}`,
+        `the frames of UrbRequest ${this.#sequence} have ${this.#framed} bytes, its fields say ${this.#whole}`,
       );
     }
     return this.#costsCredit ? this.#device?.spend(this.#frameSize) : undefined;

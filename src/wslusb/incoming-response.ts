@@ -8,9 +8,13 @@ import { responsePriority } from "./priorities.ts";
 import { TRANSFER_STATUSES, transferStatusOf } from "./status.ts";
 import type { Submission } from "./submission.ts";
 
-/** A UrbResponse that is being read, and the guard behind it: nothing reaches the URB before it was measured. */
+/**
+ * A UrbResponse that is being read, and the guard behind it: nothing reaches the URB before it was measured. Used again for
+ * another one when it is `over`.
+ */
 export class IncomingResponse implements IncomingMessage {
-  readonly #submission: Submission;
+  #submission!: Submission;
+  readonly #over: (response: IncomingResponse) => void;
   #costsCredit = false;
   wanted: number = UrbResponse.size;
   #isHeadRead = false;
@@ -26,8 +30,19 @@ export class IncomingResponse implements IncomingMessage {
   /** Bytes of IN data that have been read. */
   #position = 0;
 
-  constructor(submission: Submission) {
+  constructor(over: (response: IncomingResponse) => void) {
+    this.#over = over;
+  }
+
+  /** Begins anew, with the response to another request. */
+  renew(submission: Submission): this {
     this.#submission = submission;
+    this.#costsCredit = false;
+    this.wanted = UrbResponse.size;
+    this.#isHeadRead = false;
+    this.#framed = 0;
+    this.#position = 0;
+    return this;
   }
 
   frame(size: number, follows: boolean): ProtocolError | undefined {
@@ -87,9 +102,12 @@ export class IncomingResponse implements IncomingMessage {
       urb.errorCount = this.#errorCount;
     }
     owner.answered(this.#submission);
+    this.#over(this);
   }
 
-  abandoned(): void {}
+  abandoned(): void {
+    this.#over(this);
+  }
 
   /** A frame fits the message, and the credit. */
   #measure(): ProtocolError | undefined {

@@ -19,8 +19,8 @@ export interface WslusbLimits {
 }
 
 /**
- * 256 KiB on their way keep 2 Gbit/s busy over a millisecond, and hold up a keyboard on the same connection for as
- * long as they take to be read.
+ * 512 KiB on their way keep 4 Gbit/s busy over a millisecond, and hold up a keyboard on the same connection for as
+ * long as they take to be read: 4 ms at 1 Gbit/s.
  */
 export const WSLUSB_LIMITS: WslusbLimits = {
   devices: 64,
@@ -29,7 +29,7 @@ export const WSLUSB_LIMITS: WslusbLimits = {
   totalBytes: 96 << 20,
   reserve: 1 << 20,
   looseBytes: 4 << 20,
-  credit: 256 << 10,
+  credit: 512 << 10,
   silenceMs: 10_000,
 };
 

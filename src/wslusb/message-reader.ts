@@ -31,7 +31,8 @@ export class MessageReader implements FrameTarget {
   /** Of which some frames have come, and not the last. */
   readonly #open = new Map<number, IncomingMessage>();
   #current: IncomingMessage | undefined;
-  #key = 0;
+  #type = 0;
+  #sequence = 0;
   #follows = false;
 
   constructor(begin: Begin, isOver: () => boolean) {
@@ -53,15 +54,16 @@ export class MessageReader implements FrameTarget {
   }
 
   frame(type: number, size: number, sequence: number, flags: number): ProtocolError | undefined {
-    const key = keyOf(type, sequence);
-    const open = this.#open.get(key);
-    this.#key = key;
+    // A number that large is an object; most messages are one frame.
+    const open = this.#open.size === 0 ? undefined : this.#open.get(keyOf(type, sequence));
+    this.#type = type;
+    this.#sequence = sequence;
     this.#current = undefined;
     if (flags === FrameFlag.ABANDONED) {
       if (open === undefined) {
         return new ProtocolError("BAD_FIELD", `a message of type ${type} is abandoned that was not begun`);
       }
-      this.#open.delete(key);
+      this.#open.delete(keyOf(type, sequence));
       open.abandoned();
       return undefined;
     }
@@ -72,7 +74,7 @@ export class MessageReader implements FrameTarget {
       if (this.#open.size >= OPEN_MAX) {
         return new ProtocolError("FLOOD", `${OPEN_MAX} messages are begun and not ended`);
       }
-      this.#open.set(key, message);
+      this.#open.set(keyOf(type, sequence), message);
     }
     this.#current = message;
     return message.frame(size, this.#follows);
@@ -92,7 +94,7 @@ export class MessageReader implements FrameTarget {
     this.#current = undefined;
     message.frameEnd();
     if (this.#follows) return undefined;
-    if (this.#open.size > 0) this.#open.delete(this.#key);
+    if (this.#open.size > 0) this.#open.delete(keyOf(this.#type, this.#sequence));
     return message.done();
   }
 }

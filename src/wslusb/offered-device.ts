@@ -1,6 +1,7 @@
 import { parseDescriptors } from "../usb/descriptor-walk.ts";
 import type { OpenError, UsbDevice } from "../usb/device.ts";
 import type { TransferCounters } from "../usb/transfer-counters.ts";
+import type { SessionTrace } from "../usb/urb-trace.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { DeviceInfo, INSTANCE_ID_MAX, InterfaceInfo } from "./messages.ts";
 
@@ -37,7 +38,8 @@ export interface AttachedHandle {
 /** A device that a client may have. Either `refused` is called or, once the device is its own, `attached`. */
 export interface Claim {
   readonly device: UsbDevice;
-  attached(handle: AttachedHandle): void;
+  /** Tells where the lives of its URBs are written, if somebody looks for lost time. */
+  attached(handle: AttachedHandle): SessionTrace | undefined;
   refused(error: OpenError): void;
   /** It is free again. Called once, after `attached`. */
   closed(end: DeviceEnd): void;

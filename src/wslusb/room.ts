@@ -2,7 +2,7 @@ import { ProtocolError } from "../wire/protocol-error.ts";
 
 /**
  * The receiving end of a device's credit: how much of it the peer has left, and what is to be given back. It is given
- * back by halves: a peer that needs more than half at once has asked for it in its Hello.
+ * back by quarters: half is the latest that a peer has to put up with, and one that waits is held up.
  */
 export class Room {
   readonly #whole: number;
@@ -24,7 +24,7 @@ export class Room {
 
   /** Bytes that have been used up and are worth giving back, or 0. They count as given back. */
   refund(): number {
-    if (2 * this.#used < this.#whole) return 0;
+    if (4 * this.#used < this.#whole) return 0;
     const bytes = this.#used;
     this.#used = 0;
     this.#left += bytes;

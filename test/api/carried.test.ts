@@ -7,6 +7,12 @@ import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Direction } from "../../bench/case.ts";
 import { LoadClient } from "../../bench/load.ts";
+import { LibuvLoop } from "../../src/daemon/libuv-loop.ts";
+import { dialPlace } from "../../src/daemon/place.ts";
+import { HostConnection } from "../../src/daemon/wslusb/host-connection.ts";
+import { dial } from "../../src/links/dial.ts";
+import type { UsbDevice } from "../../src/usb/device.ts";
+import { createUrb, TransferStatus } from "../../src/usb/urb.ts";
 import { RunningUsbferry } from "../support/usbferry.ts";
 
 /** What the audit tells when a device is free again. */
@@ -57,6 +63,55 @@ for (const thread of ["worker", "main"]) {
     }
     assert.equal((await host.end("SIGTERM")).code, 0);
     judgeTrace(readFileSync(path, "utf8"));
+  });
+}
+
+test("what a client of WSL-USB does is in the trace, each device as a session of its own", async (t) => {
+  const path = join(folder, "wslusb.json");
+  const host = new RunningUsbferry(
+    `serve --listen tcp:0 --gadget zero --gadget keyboard --trace ${path}`.split(" "),
+  );
+  t.after(() => host.end("SIGKILL"));
+  await host.until("Sharing");
+  const place = dialPlace(/tcp:127\.0\.0\.1:\d+/.exec(host.stdout)![0]);
+  const connection = new HostConnection(await dial(place), new LibuvLoop());
+  const release = connection.hold();
+  await connection.greet();
+  const statuses: TransferStatus[] = [];
+  for (const busid of ["keyboard", "zero"]) {
+    // oxlint-disable-next-line no-await-in-loop -- one session behind the other
+    const { device, remote } = await connection.import(busid);
+    // oxlint-disable-next-line no-await-in-loop -- as above
+    statuses.push(await languages(device));
+    remote.close({ code: "OK", reason: "the test is done with it" });
+    // oxlint-disable-next-line no-await-in-loop -- as above
+    await remote.ended;
+  }
+  release();
+  assert.deepEqual(statuses, [TransferStatus.ok, TransferStatus.ok]);
+  assert.equal((await host.end("SIGTERM")).code, 0);
+  const { traceEvents } = JSON.parse(readFileSync(path, "utf8")) as { traceEvents: readonly TraceEvent[] };
+  const begun = traceEvents.filter(({ name, ph }) => name === "IN 0x80" && ph === "b");
+  // s1 is the connection itself.
+  assert.deepEqual(
+    begun.map(({ pid }) => pid),
+    [2, 3],
+  );
+});
+
+/** How GET_DESCRIPTOR of string 0 ends. */
+function languages(device: UsbDevice): Promise<TransferStatus> {
+  return new Promise((resolve) => {
+    const urb = createUrb(0);
+    urb.endpoint = 0x80;
+    urb.setup.set([0x80, 6, 0, 3, 0, 0, 4, 0]);
+    urb.buffer = new Uint8Array(4);
+    urb.length = 4;
+    const complete = (): void => resolve(urb.status);
+    device.open({ complete, unplugged: () => {} }, new LibuvLoop(), () => {
+      device.submit(urb);
+      device.flush();
+    });
   });
 }
 

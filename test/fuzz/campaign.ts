@@ -5,7 +5,7 @@ export interface CampaignOptions {
   readonly seed: number;
   /** Mutants to try. */
   readonly inputs: number;
-  /** Ends earlier, also in the middle of the truncations. */
+  /** Ends earlier. */
   readonly seconds?: number;
   /** Tries only the truncations whose length is a multiple of it. Default 1. */
   readonly truncateEvery?: number;
@@ -31,27 +31,43 @@ export const VALUES_SHARE_MIN = 0.3;
 /** A time box is looked at this often. */
 const CLOCK_EVERY = 64;
 
-/** Feeds a target its corpus, every truncation of it, and mutants. Throws a `Finding`. */
+/**
+ * Feeds a target its corpus, every truncation of it, and mutants. They take turns, so that a long corpus leaves time for
+ * mutants. Throws a `Finding`.
+ */
 export function campaign(target: Target, options: CampaignOptions): CampaignResult {
-  const { truncateEvery = 1 } = options;
+  const { seed, inputs, truncateEvery = 1 } = options;
   const startMs = performance.now();
   const endMs = startMs + (options.seconds ?? Number.POSITIVE_INFINITY) * 1000;
+  const cut = truncationsOf(target, truncateEvery);
   let truncations = 0;
-  for (const whole of target.corpus) {
-    for (let length = whole.length; length >= 0 && performance.now() < endMs; length--) {
-      if (length % truncateEvery !== 0 && length !== whole.length) continue;
-      judge(target, whole.subarray(0, length), options.seed, length, "truncation");
-      truncations++;
-    }
-  }
   let mutants = 0;
   let values = 0;
-  while (mutants < options.inputs) {
-    if (mutants % CLOCK_EVERY === 0 && performance.now() >= endMs) break;
-    if (tryMutant(target, options.seed, mutants) === "value") values++;
-    mutants++;
+  for (let turn = 0; turn % CLOCK_EVERY !== 0 || performance.now() < endMs; turn++) {
+    const next = cut.next();
+    if (next.done !== true) {
+      judge(target, next.value, seed, next.value.length, "truncation");
+      truncations++;
+    } else if (mutants >= inputs) {
+      break;
+    }
+    if (mutants < inputs) {
+      if (tryMutant(target, seed, mutants) === "value") values++;
+      mutants++;
+    }
   }
   return { truncations, mutants, values, seconds: (performance.now() - startMs) / 1000 };
+}
+
+/** All of the corpus whole, then each message or session without its last byte, and so on until nothing is left. */
+function* truncationsOf({ corpus }: Target, every: number): Generator<Uint8Array, undefined> {
+  const longest = corpus.reduce((most, { length }) => Math.max(most, length), 0);
+  for (let cut = 0; cut <= longest; cut++) {
+    for (const whole of corpus) {
+      const length = whole.length - cut;
+      if (length >= 0 && (length % every === 0 || cut === 0)) yield whole.subarray(0, length);
+    }
+  }
 }
 
 /** Makes and judges the mutant of that number. */

@@ -11,8 +11,10 @@ const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const PATCHES = join(ROOT, "test/fuzz/seeded");
 const COPIED = ["src", "test/fuzz", "test/support", "test/vectors", "package.json", "tsconfig.base.json"];
 
-/** One pass over all targets; another seed follows until the time is over. */
-const PASS = ["--inputs", "20000", "--seconds", "10"];
+/** Mutants of a target in one pass over all of them; another seed follows until the time is over. */
+const INPUTS = 20_000;
+/** What a pass gives each target at most: little at first, so that each of them has its turn soon. */
+const TARGET_SECONDS = [1, 2, 4, 8];
 
 const TSCONFIG = {
   extends: "./tsconfig.base.json",
@@ -55,11 +57,10 @@ export function find(
     const startMs = performance.now();
     for (let seed = 1; performance.now() - startMs < seconds * 1000; seed++) {
       const main = join(copy, "dist/test/fuzz/main.js");
-      const { status, stdout } = run(
-        process.execPath,
-        [main, "--target", target, "--seed", String(seed), ...PASS],
-        copy,
-      );
+      const box = TARGET_SECONDS[seed - 1] ?? TARGET_SECONDS.at(-1);
+      const options = { target, seed, inputs: INPUTS, seconds: box };
+      const argv = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+      const { status, stdout } = run(process.execPath, [main, ...argv], copy);
       const finding = stdout.split("\n").find((line) => line.includes(`of seed ${seed}: `));
       if (status !== 0 && finding !== undefined)
         return { finding, seconds: (performance.now() - startMs) / 1000 };

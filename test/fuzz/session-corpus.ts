@@ -97,6 +97,20 @@ const BY_HAND: readonly Session[] = [
     submit({ seqnum: 5, ep: 2, in: true, length: 8 }),
     unlink(6, 5),
   ],
+  // The same, and what has the seqnum next is cancelled in its turn, before and behind the end of the reset.
+  [
+    IMPORT,
+    submit({ seqnum: 1, ep: 0, length: 0, setup: "2303040000000000" }),
+    unlink(2, 1),
+    submit({ seqnum: 1, ep: 2, in: true, length: 8 }),
+    submit({ seqnum: 3, ep: 1, length: 250 }),
+    unlink(4, 1),
+    submit({ seqnum: 1, ep: 0, length: 0, setup: "2303040000000000" }),
+    unlink(5, 1),
+    submit({ seqnum: 1, ep: 2, in: true, length: 8 }),
+    submit({ seqnum: 6, ep: 1, length: 250 }),
+    submit({ seqnum: 1, ep: 2, in: true, length: 8 }),
+  ],
 ];
 
 export const SESSIONS: readonly Session[] = [...BY_HAND, ...recorded()];

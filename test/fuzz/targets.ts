@@ -70,8 +70,13 @@ import { ueventTarget } from "./uevent-target.ts";
 import { wslusbClientTarget } from "./wslusb-client-target.ts";
 import { wslusbHostTarget } from "./wslusb-host-target.ts";
 
-/** Every decoder and parser of the project, and what stands on them. */
+/** Every decoder and parser of the project, and what stands on them. Whole conversations, where most can go wrong, come first. */
 export const TARGETS: readonly Target[] = [
+  serverTarget,
+  wslusbHostTarget,
+  wslusbClientTarget,
+  gadgetTarget,
+  commandTarget,
   ...[
     OpCommon,
     ImportRequest,
@@ -137,9 +142,4 @@ export const TARGETS: readonly Target[] = [
   connectAnswerTarget,
   verdictTarget,
   pairingTarget,
-  gadgetTarget,
-  commandTarget,
-  serverTarget,
-  wslusbHostTarget,
-  wslusbClientTarget,
 ];

@@ -88,6 +88,7 @@ export class WslusbPair {
       attached: (handle) => {
         offered.attached = true;
         this.handles.set(busid, handle);
+        return undefined;
       },
       refused: (error) => this.refused.push([busid, error]),
       closed: (end) => {

@@ -1,4 +1,5 @@
 import type { OpenError } from "../../src/usb/device.ts";
+import type { SessionTrace } from "../../src/usb/urb-trace.ts";
 import type { ProtocolError } from "../../src/wire/protocol-error.ts";
 import { WslusbHost } from "../../src/wslusb/host.ts";
 import { WSLUSB_LIMITS, type WslusbLimits } from "../../src/wslusb/limits.ts";
@@ -20,6 +21,7 @@ export class HostedWire {
   readonly handles: AttachedHandle[] = [];
   readonly ends: DeviceEnd[] = [];
   readonly refused: OpenError[] = [];
+  trace: SessionTrace | undefined;
   /** The link takes nothing. */
   isStuck = false;
   readonly #waiting: (() => void)[] = [];
@@ -84,7 +86,10 @@ export class HostedWire {
     this.#taken.add(device);
     return {
       device,
-      attached: (handle) => this.handles.push(handle),
+      attached: (handle) => {
+        this.handles.push(handle);
+        return this.trace;
+      },
       refused: (error) => {
         this.#taken.delete(device);
         this.refused.push(error);

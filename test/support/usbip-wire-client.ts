@@ -1,4 +1,5 @@
 import type { TransferCounters } from "../../src/usb/transfer-counters.ts";
+import type { SessionTrace } from "../../src/usb/urb-trace.ts";
 import type { ExportedDevice, Exports } from "../../src/usbip/exports.ts";
 import {
   CmdSubmit,
@@ -11,7 +12,6 @@ import {
 } from "../../src/usbip/pdu.ts";
 import { type EndCause, UsbipServer } from "../../src/usbip/server.ts";
 import type { SessionLimits } from "../../src/usbip/session-limits.ts";
-import type { SessionTrace } from "../../src/usbip/urb-trace.ts";
 import { annotatedHex, toHex } from "./annotated-hex.ts";
 import { ManualLoop } from "./manual-loop.ts";
 

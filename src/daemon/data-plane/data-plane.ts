@@ -5,7 +5,7 @@ import { EventDescriptor } from "../../linux/event-descriptor.ts";
 import { StreamSockets } from "../../linux/stream-socket.ts";
 import { SystemError } from "../../linux/system-error.ts";
 import { TransferCounters } from "../../usb/transfer-counters.ts";
-import type { UrbTrace } from "../../usbip/urb-trace.ts";
+import type { UrbTrace } from "../../usb/urb-trace.ts";
 import { HOST_LIMITS, type HostLimits } from "../host-limits.ts";
 import type { Log } from "../log.ts";
 import { PATROL_MS } from "../session.ts";

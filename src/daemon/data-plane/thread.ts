@@ -2,7 +2,7 @@ import { GCProfiler, setFlagsFromString } from "node:v8";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { EventDescriptor } from "../../linux/event-descriptor.ts";
 import { SystemError } from "../../linux/system-error.ts";
-import { UrbTrace } from "../../usbip/urb-trace.ts";
+import { UrbTrace } from "../../usb/urb-trace.ts";
 import { CarriedSessions } from "./carried-sessions.ts";
 import type { ThreadMemory, ThreadStart, ToMain, ToThread } from "./plane-message.ts";
 import { PollLoop } from "./poll-loop.ts";

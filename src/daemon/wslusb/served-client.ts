@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { OpenError } from "../../usb/device.ts";
 import type { Loop } from "../../usb/loop.ts";
 import type { TransferCounters } from "../../usb/transfer-counters.ts";
+import type { SessionTrace } from "../../usb/urb-trace.ts";
 import type { ExportedDevice } from "../../usbip/exports.ts";
 import type { ImportRefusal, ImportRefusalCode } from "../../usbip/server.ts";
 import { WslusbHost } from "../../wslusb/host.ts";
@@ -16,6 +17,8 @@ import type { SessionEntry } from "../session-registry.ts";
 export interface ServedClientOwner {
   /** What this client may have, anew for each device, because an admission is for one. */
   admit(): SessionExports;
+  /** Where the URBs of a session are written, if somebody looks for lost time. */
+  traced(entry: SessionEntry): SessionTrace | undefined;
   /** The client has a device more, which counts as a session of its own; `end` takes it away. */
   attached(
     exported: ExportedDevice,
@@ -97,6 +100,7 @@ export class ServedClient implements Conversation {
           takenBack = end;
           handle.takeBack();
         });
+        return this.#owner.traced(entry);
       },
       refused: (error) => {
         giveBack();

@@ -1,4 +1,4 @@
-import type { Exchange } from "./exchange.ts";
+import type { Urb } from "./urb.ts";
 
 /** The last URBs that are kept; at 8 numbers each, 4 MiB. */
 const URBS = 1 << 16;
@@ -24,6 +24,15 @@ export interface TracedUrb {
   readonly leftMs: number;
 }
 
+/** A URB whose answer has left, as its session knows it. */
+export interface AnsweredUrb {
+  /** Names it within its session while it is in flight. */
+  readonly seqnum: number;
+  readonly arrivedMs: number;
+  readonly completedMs: number;
+  readonly urb: Pick<Urb, "endpoint" | "status" | "actualLength">;
+}
+
 /** Where a session writes the lives of its URBs. */
 export interface SessionTrace {
   readonly urbs: UrbTrace;
@@ -45,7 +54,7 @@ export class UrbTrace {
     this.#numbers = new Float64Array(block);
   }
 
-  add(session: number, { seqnum, arrivedMs, completedMs, urb }: Exchange, leftMs: number): void {
+  add(session: number, { seqnum, arrivedMs, completedMs, urb }: AnsweredUrb, leftMs: number): void {
     const numbers = this.#numbers;
     const at = 1 + (numbers[0]! % URBS) * FIELDS;
     numbers[at] = session;
