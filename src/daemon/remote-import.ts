@@ -3,13 +3,9 @@ import type { LinkError } from "../links/link-error.ts";
 import type { Loop } from "../usb/loop.ts";
 import { ImportedDevice } from "../usbip/imported-device.ts";
 import type { DeviceRecordValue } from "../usbip/pdu.ts";
-import { ProtocolError } from "../wire/protocol-error.ts";
+import type { ProtocolError } from "../wire/protocol-error.ts";
 import { endByProtocol, type SessionEnd } from "./session-end.ts";
-import { StallWatch } from "./stall-watch.ts";
-
-const PATROL_MS = 250;
-/** How long a host may take nothing of what it is sent. */
-const STALL_MS = 10_000;
+import { StallPatrol } from "./stall-watch.ts";
 
 /** A device that a host has given to us, for as long as the link to it lives. */
 export class RemoteImport {
@@ -18,28 +14,21 @@ export class RemoteImport {
   /** Why it is over, once it is. */
   readonly ended: Promise<SessionEnd>;
   readonly #link: Link;
-  readonly #loop: Loop;
-  readonly #stall: StallWatch;
+  readonly #patrol: StallPatrol;
   readonly #imported: ImportedDevice | ProtocolError;
   #end: SessionEnd | undefined;
-  #over = false;
-  #patrolling = false;
   #resolve!: (end: SessionEnd) => void;
 
   constructor(record: DeviceRecordValue, link: Link, loop: Loop) {
     this.record = record;
     this.peer = link.peer;
     this.#link = link;
-    this.#loop = loop;
-    this.#stall = new StallWatch(link, STALL_MS, loop.now());
+    this.#patrol = new StallPatrol(link, loop, (error) => this.#cut(error));
     this.ended = new Promise((resolve) => {
       this.#resolve = resolve;
     });
     this.#imported = ImportedDevice.of(record, loop, {
-      write: (chunks, written) => {
-        if (!this.#patrolling) this.#wake();
-        this.#stall.write(chunks, written);
-      },
+      write: (chunks, written) => this.#patrol.write(chunks, written),
       end: (error) => this.#cut(error),
     });
   }
@@ -55,7 +44,7 @@ export class RemoteImport {
 
   /** The link is over. */
   gone(cause: LinkError | undefined): void {
-    this.#over = true;
+    this.#patrol.end();
     if (this.#imported instanceof ImportedDevice) this.#imported.disconnected();
     const reason = cause?.message ?? "the host closed the connection";
     this.#resolve(this.#end ?? { code: cause === undefined ? "UNPLUGGED" : "LINK_LOST", reason });
@@ -69,23 +58,5 @@ export class RemoteImport {
 
   #cut(error: ProtocolError): void {
     this.close(endByProtocol(error));
-  }
-
-  #wake(): void {
-    this.#patrolling = true;
-    this.#stall.rested(this.#loop.now());
-    this.#patrol();
-  }
-
-  /** As long as the host has something to take. */
-  #patrol(): void {
-    this.#loop.after(PATROL_MS, () => {
-      if (this.#over) return;
-      if (this.#stall.isStalled(this.#loop.now())) {
-        this.#cut(new ProtocolError("PEER_NOT_READING", this.#stall.reason));
-      }
-      this.#patrolling = this.#link.unsent > 0;
-      if (this.#patrolling) this.#patrol();
-    });
   }
 }

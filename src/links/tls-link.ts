@@ -2,21 +2,17 @@ import { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { socketPair } from "../linux/socket-pair.ts";
 import { SystemError } from "../linux/system-error.ts";
-import { type LinkError, linkError } from "./link-error.ts";
-import { SocketLink } from "./socket-link.ts";
-
-const NOTHING = new Uint8Array(0);
+import { GiveableLink } from "./giveable-link.ts";
 
 /** How long a descriptor that was given away may stay open after the connection was lost. */
 const CLOSE_MS = 5_000;
 
-/** A link through TLS, to a paired machine. */
-export class TlsLink extends SocketLink {
+/**
+ * A link through TLS, to a paired machine. The descriptor that is given away is one end of a pair of sockets; what passes the
+ * other end is encrypted here.
+ */
+export class TlsLink extends GiveableLink<TLSSocket> {
   readonly peerName: string;
-  readonly #socket: TLSSocket;
-  #moved: ((fd: number) => void) | undefined;
-  #failed: ((cause: LinkError) => void) | undefined;
-  #gone = false;
 
   /** The socket is connected and trusted, and paused. */
   constructor(peer: string, peerName: string, socket: TLSSocket) {
@@ -27,7 +23,6 @@ export class TlsLink extends SocketLink {
       });
       return socket;
     });
-    this.#socket = socket;
     this.peerName = peerName;
   }
 
@@ -36,47 +31,13 @@ export class TlsLink extends SocketLink {
     return undefined;
   }
 
-  override start(receive: (bytes: Uint8Array) => void, ended: (cause?: LinkError) => void): void {
-    super.start(receive, (cause) => {
-      if (!this.#gone) ended(cause);
-      else if (cause !== undefined) this.#failed?.(cause);
-    });
-  }
-
-  /** The descriptor is one end of a pair of sockets; what passes the other end is encrypted here. */
-  move(moved: (fd: number) => void, lost: (cause: LinkError) => void = () => {}): void {
-    this.#socket.pause();
-    this.#moved = moved;
-    this.#failed = lost;
-    this.#socket.write(NOTHING, () => this.#give());
-  }
-
-  override end(): void {
-    super.end();
-    if (this.#moved === undefined) return;
-    this.#moved = undefined;
-    this.#socket.resume();
-  }
-
-  override destroy(): void {
-    this.#moved = undefined;
-    super.destroy();
-  }
-
-  #give(): void {
-    const moved = this.#moved;
-    const socket = this.#socket;
-    if (moved === undefined || socket.destroyed) return;
+  protected override give(socket: TLSSocket): number | SystemError {
     const pair = socketPair();
-    if (pair instanceof SystemError) {
-      socket.destroy(linkError("carry", this.peer, pair));
-      return;
-    }
+    if (pair instanceof SystemError) return pair;
     const [ours, theirs] = pair;
-    this.#gone = true;
     socket.removeAllListeners("data");
     carry(socket, new Socket({ fd: ours, readable: true, writable: true }));
-    moved(theirs);
+    return theirs;
   }
 }
 

@@ -99,8 +99,8 @@ export class Channel {
   }
 
   /** A message with memory of its own, which belongs to no device. */
-  say(type: number, sequence: number, payload: Uint8Array): void {
-    this.outbox.add(looseMessage(type, sequence, payload));
+  say(type: number, sequence: number, ...payload: readonly Uint8Array[]): void {
+    this.outbox.add(looseMessage(type, sequence, ...payload));
   }
 
   #begin(type: number, sequence: number): IncomingMessage | ProtocolError {

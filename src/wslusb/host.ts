@@ -1,45 +1,27 @@
-import type { OpenError, UsbHost } from "../usb/device.ts";
-import { EndpointMap } from "../usb/endpoint-map.ts";
 import type { Loop } from "../usb/loop.ts";
-import type { Urb } from "../usb/urb.ts";
-import { equalBytes } from "../wire/equal-bytes.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
+import { AttachedDevices } from "./attached-devices.ts";
 import { Channel, type HelloValue } from "./channel.ts";
 import type { Exchange } from "./exchange.ts";
-import { HostDevice, type HostDeviceOutput } from "./host-device.ts";
+import type { HostDevice } from "./host-device.ts";
 import { IncomingRequest } from "./incoming-request.ts";
-import {
-  CREDIT_MAX,
-  MAX_DESCRIPTORS,
-  MAX_LISTED,
-  MAX_PACKETS,
-  MAX_TRANSFER_LENGTH,
-  WSLUSB_LIMITS,
-  type WslusbLimits,
-} from "./limits.ts";
+import { CREDIT_MAX, MAX_PACKETS, MAX_TRANSFER_LENGTH, WSLUSB_LIMITS, type WslusbLimits } from "./limits.ts";
 import { type IncomingMessage, WholeMessage } from "./message-reader.ts";
 import {
-  AttachedDevice,
   AttachRequest,
-  AttachResponse,
   CancelRequest,
   CancelResponse,
   Credit,
-  DetachNotice,
   DetachRequest,
-  EnumerationFlag,
   EnumerationRequest,
-  EnumerationResponse,
-  EventHead,
-  EventKind,
   Hello,
   MAGIC,
   MessageType,
   ResetRequest,
-  ResetResponse,
   WSLUSB_VERSION,
 } from "./messages.ts";
-import { asciiOf, type Claim, type DeviceEnd, encodeInfo, type Offers } from "./offered-device.ts";
+import { OfferNews } from "./offer-news.ts";
+import type { Offers } from "./offered-device.ts";
 import { SharedMemory } from "./shared-memory.ts";
 import { Status } from "./status.ts";
 
@@ -51,59 +33,37 @@ export interface HostOutput {
   end(error: ProtocolError): void;
 }
 
-interface Attached {
-  readonly device: HostDevice;
-  readonly claim: Claim;
-}
-
 /**
  * Host side of one WSL-USB connection: a sink that takes many devices. Fed bytes, it asks for bytes to be written; it
  * does no I/O.
  */
 export class WslusbHost {
-  readonly #offers: Offers;
   readonly #loop: Loop;
-  readonly #output: HostOutput;
   readonly #limits: WslusbLimits;
   readonly #channel: Channel;
-  readonly #forDevices: HostDeviceOutput;
-  /** By handle; a handle is never given twice. */
-  readonly #attached = new Map<number, Attached>();
+  readonly #devices: AttachedDevices;
+  readonly #news: OfferNews;
   readonly #inFlight = new Map<number, Exchange>();
   readonly #touched = new Set<HostDevice>();
   /** Each was used for a request that has come; as many as were begun at a time. */
   readonly #spare: IncomingRequest[] = [];
-  #lastHandle = 0;
   #arrivedMs = 0;
-  /** Bytes of frames for each device that the client has room for. */
-  #credit = 0;
-  /** What a client that asked to be told of changes was told last, by bus id. */
-  #told: Map<string, Uint8Array> | undefined;
-  #isTellingDue = false;
   #isReading = false;
   #sendIsDue = false;
-  /** Devices that were asked to open or to close, and have not answered. */
-  #busy = 0;
-  #whenIdle: (() => void) | undefined;
 
   constructor(offers: Offers, loop: Loop, output: HostOutput, limits: WslusbLimits = WSLUSB_LIMITS) {
-    this.#offers = offers;
     this.#loop = loop;
-    this.#output = output;
     this.#limits = limits;
     this.#channel = new Channel(loop, limits, (chunks, written) => output.write(chunks, written), {
       greeted: (hello) => this.#greeted(hello),
       begin: (type, sequence) => this.#begin(type, sequence),
-      granted: (device, bytes) => this.#granted(device, bytes),
-      failed: (error) => this.#failed(error),
-    });
-    const memory = new SharedMemory(limits, () => {
-      for (const { device } of this.#attached.values()) device.forgetMemory();
+      granted: (device, bytes) => this.#devices.granted(device, bytes),
+      failed: (error) => output.end(error),
     });
     const arrived = (): number => this.#arrivedMs;
-    this.#forDevices = {
+    this.#devices = new AttachedDevices(offers, this.#channel, {
       outbox: this.#channel.outbox,
-      memory,
+      memory: new SharedMemory(limits, () => this.#devices.forgetMemory()),
       loop,
       limits,
       inFlight: this.#inFlight,
@@ -113,8 +73,9 @@ export class WslusbHost {
       },
       grant: (device, bytes) => this.#channel.say(MessageType.Credit, 0, Credit.encode({ device, bytes })),
       sendSoon: () => this.#sendSoon(),
-      unplugged: (device) => this.#takeBack(device, Status.DISCONNECTED, "unplugged"),
-    };
+      unplugged: (device) => this.#devices.takeBack(device, Status.DISCONNECTED, "unplugged"),
+    });
+    this.#news = new OfferNews(offers, this.#channel, loop);
   }
 
   /** What the client owes: `greeting` a Hello, `open` nothing, `over` nothing ever. */
@@ -124,7 +85,7 @@ export class WslusbHost {
 
   /** The client keeps devices, or waits for some. */
   get isUsed(): boolean {
-    return this.#told !== undefined || this.#attached.size > 0 || this.#busy > 0;
+    return this.#news.isFollowed || !this.#devices.isEmpty;
   }
 
   /** Bytes of the client, cut anywhere. They are not kept after the call. */
@@ -140,20 +101,13 @@ export class WslusbHost {
 
   /** What is offered may have changed: a client that asked to be told is told of the difference. */
   offersChanged(): void {
-    if (this.#told === undefined || this.#isTellingDue) return;
-    this.#isTellingDue = true;
-    this.#loop.soon(() => {
-      this.#isTellingDue = false;
-      this.#tellDifference();
-    });
+    this.#news.changed();
   }
 
   /** The connection is gone: every device is given back, then `closed` runs. */
   disconnected(closed: () => void): void {
     this.#channel.stop();
-    for (const attached of this.#attached.values()) this.#close(attached, "disconnected");
-    this.#whenIdle = closed;
-    this.#checkIdle();
+    this.#devices.closeAll(closed);
   }
 
   #greeted({ version, lowest_version, credit }: HelloValue): ProtocolError | undefined {
@@ -163,7 +117,7 @@ export class WslusbHost {
         `the client speaks versions ${lowest_version} to ${version}, this host ${WSLUSB_VERSION}`,
       );
     }
-    this.#credit = credit;
+    this.#devices.credit = credit;
     const { devices, urbs, bytes } = this.#limits;
     const hello = Hello.encode({
       magic: MAGIC,
@@ -193,19 +147,19 @@ export class WslusbHost {
         );
       case MessageType.DeviceEnumeration:
         return exactly("DeviceEnumeration", EnumerationRequest, (payload) =>
-          this.#list(sequence, EnumerationRequest.flags(payload, 0)),
+          this.#news.list(sequence, EnumerationRequest.flags(payload, 0)),
         );
       case MessageType.DeviceAttach:
         return exactly("DeviceAttach", AttachRequest, (payload) =>
-          this.#attach(sequence, AttachRequest.instance_id(payload, 0)),
+          this.#devices.attach(sequence, AttachRequest.instance_id(payload, 0)),
         );
       case MessageType.DeviceDetach:
         return exactly("DeviceDetach", DetachRequest, (payload) =>
-          this.#detach(sequence, DetachRequest.device(payload, 0)),
+          this.#devices.detach(sequence, DetachRequest.device(payload, 0)),
         );
       case MessageType.DeviceReset:
         return exactly("DeviceReset", ResetRequest, (payload) =>
-          this.#reset(sequence, ResetRequest.device(payload, 0)),
+          this.#devices.reset(sequence, ResetRequest.device(payload, 0)),
         );
       default:
         return new ProtocolError("BAD_COMMAND", `a client sends no message of type ${type}`);
@@ -213,228 +167,14 @@ export class WslusbHost {
   }
 
   readonly #requests = {
-    device: (handle: number): HostDevice | undefined | ProtocolError => {
-      const attached = this.#find(handle);
-      return attached instanceof ProtocolError ? attached : attached?.device;
-    },
+    device: (handle: number): HostDevice | undefined | ProtocolError => this.#devices.find(handle),
     over: (request: IncomingRequest): void => void this.#spare.push(request),
   };
-
-  /** Nothing for a device that the client had once: it may not have heard of the end yet. */
-  #find(handle: number): Attached | undefined | ProtocolError {
-    if (handle === 0 || handle > this.#lastHandle) {
-      return new ProtocolError("BAD_DEVICE", `device ${handle} was never attached`);
-    }
-    return this.#attached.get(handle);
-  }
-
-  #granted(handle: number, bytes: number): ProtocolError | undefined {
-    const attached = this.#find(handle);
-    if (attached instanceof ProtocolError || attached === undefined) return attached;
-    const { lanes } = attached.device;
-    if (lanes.credit.bytes + bytes > this.#credit) {
-      return new ProtocolError("BAD_FIELD", `${bytes} bytes of credit are more than were used up`);
-    }
-    this.#channel.outbox.grant(lanes, bytes);
-    return undefined;
-  }
-
-  #list(sequence: number, flags: number): undefined {
-    const infos = this.#infos();
-    if ((flags & EnumerationFlag.SUBSCRIBE) !== 0) this.#told = infos;
-    const head = EnumerationResponse.encode({ count: infos.size });
-    this.#channel.say(MessageType.DeviceEnumeration, sequence, joined([head, ...infos.values()]));
-  }
-
-  #infos(): Map<string, Uint8Array> {
-    const infos = new Map<string, Uint8Array>();
-    for (const offered of this.#offers.devices()) {
-      const info = infos.size < MAX_LISTED ? encodeInfo(offered) : undefined;
-      if (info !== undefined) infos.set(offered.busid, info);
-    }
-    return infos;
-  }
-
-  #tellDifference(): void {
-    const before = this.#told;
-    if (before === undefined || this.#channel.phase !== "open") return;
-    const now = this.#infos();
-    this.#told = now;
-    for (const [busid, info] of before) if (!now.has(busid)) this.#tell(EventKind.REMOVED, info);
-    for (const [busid, info] of now) {
-      const known = before.get(busid);
-      if (known === undefined) this.#tell(EventKind.ADDED, info);
-      else if (!isSame(known, info)) this.#tell(EventKind.CHANGED, info);
-    }
-    if (!this.#isReading) this.#channel.settle();
-  }
-
-  #tell(kind: number, info: Uint8Array): void {
-    this.#channel.say(MessageType.DeviceEvent, 0, joined([EventHead.encode({ kind }), info]));
-  }
-
-  #attach(sequence: number, busid: string): undefined {
-    if (this.#attached.size + this.#busy >= this.#limits.devices) {
-      this.#refuse(
-        sequence,
-        Status.TOO_MANY,
-        `${this.#limits.devices} devices are attached over this connection`,
-      );
-      return;
-    }
-    const claim = this.#offers.claim(busid);
-    if ("reason" in claim) {
-      this.#refuseOpen(sequence, claim);
-      return;
-    }
-    let device: HostDevice | undefined;
-    const host: UsbHost = {
-      complete: (urb: Urb) => device!.complete(urb),
-      // Without it the device is already on its way back.
-      unplugged: () => device?.unplugged(),
-    };
-    this.#busy++;
-    claim.device.open(host, this.#loop, (refused) => {
-      this.#busy--;
-      if (refused === undefined) device = this.#opened(sequence, claim);
-      else this.#notOpened(sequence, claim, refused);
-      this.#checkIdle();
-      this.#sendSoon();
-    });
-  }
-
-  #opened(sequence: number, claim: Claim): HostDevice | undefined {
-    const { descriptors, speed, configuration } = claim.device;
-    const map = EndpointMap.of(descriptors, speed, configuration);
-    if (this.#channel.phase === "over") {
-      this.#giveBack(claim, { reason: "gone", message: "the connection was lost while it was opened" });
-      return undefined;
-    }
-    if (map instanceof ProtocolError || descriptors.length > MAX_DESCRIPTORS) {
-      const error: OpenError = { reason: "failed", message: "unusable descriptors" };
-      // The refusal waits for the end of `close`: the client may ask for the device again at once.
-      this.#giveBack(claim, error, () => this.#refuseOpen(sequence, error));
-      return undefined;
-    }
-    const handle = ++this.#lastHandle;
-    const device = new HostDevice(handle, claim.device, map, this.#credit, this.#forDevices);
-    this.#attached.set(handle, { device, claim });
-    device.trace = claim.attached({
-      counters: device.counters,
-      takeBack: () => this.#takeBack(device, Status.DENIED, "taken back"),
-    });
-    this.#channel.say(
-      MessageType.DeviceAttach,
-      sequence,
-      joined([
-        AttachResponse.encode({ status: Status.OK, message: "" }),
-        AttachedDevice.encode({
-          device: handle,
-          speed,
-          current_configuration: configuration,
-          reserved: 0,
-          descriptors_length: descriptors.length,
-        }),
-        descriptors,
-      ]),
-    );
-    return device;
-  }
-
-  #notOpened(sequence: number, claim: Claim, refused: OpenError): void {
-    claim.refused(refused);
-    this.#refuseOpen(sequence, refused);
-  }
-
-  /** Closes a device that nobody gets. */
-  #giveBack(claim: Claim, error: OpenError, then: () => void = () => {}): void {
-    this.#busy++;
-    claim.device.close(() => {
-      this.#busy--;
-      claim.refused(error);
-      then();
-      this.#checkIdle();
-      this.#sendSoon();
-    });
-  }
-
-  #refuseOpen(sequence: number, { reason, message }: OpenError): void {
-    this.#refuse(sequence, REFUSALS[reason], message);
-  }
-
-  #refuse(sequence: number, status: number, message: string): void {
-    this.#channel.say(
-      MessageType.DeviceAttach,
-      sequence,
-      AttachResponse.encode({ status, message: asciiOf(message) }),
-    );
-  }
-
-  #detach(sequence: number, handle: number): ProtocolError | undefined {
-    const attached = this.#find(handle);
-    if (attached instanceof ProtocolError) return attached;
-    const answer = (status: number): void =>
-      this.#channel.say(MessageType.DeviceDetach, sequence, DetachNotice.encode({ device: handle, status }));
-    if (attached === undefined) {
-      answer(Status.DISCONNECTED);
-    } else {
-      this.#close(attached, "detached", () => {
-        answer(Status.OK);
-        this.#sendSoon();
-      });
-    }
-    return undefined;
-  }
-
-  #reset(sequence: number, handle: number): ProtocolError | undefined {
-    const attached = this.#find(handle);
-    if (attached instanceof ProtocolError) return attached;
-    const answer = (status: number): void =>
-      this.#channel.say(MessageType.DeviceReset, sequence, ResetResponse.encode({ device: handle, status }));
-    if (attached === undefined) {
-      answer(Status.DISCONNECTED);
-      return undefined;
-    }
-    attached.device.reset((status) => {
-      answer(status);
-      this.#sendSoon();
-    });
-    return undefined;
-  }
 
   #cancel(sequence: number, urb: number): undefined {
     const exchange = this.#inFlight.get(urb);
     const status = exchange?.owner.cancel(exchange) === true ? Status.OK : Status.NOT_FOUND;
     this.#channel.say(MessageType.UrbCancel, sequence, CancelResponse.encode({ urb, status }));
-  }
-
-  #takeBack(device: HostDevice, status: number, end: DeviceEnd): void {
-    const attached = this.#attached.get(device.handle);
-    if (attached === undefined) return;
-    this.#close(attached, end);
-    this.#channel.say(MessageType.DeviceDetach, 0, DetachNotice.encode({ device: device.handle, status }));
-    this.#sendSoon();
-  }
-
-  /** Nothing of the device is sent from here on. */
-  #close({ device, claim }: Attached, end: DeviceEnd, then: () => void = () => {}): void {
-    this.#attached.delete(device.handle);
-    this.#touched.delete(device);
-    device.stop();
-    this.#busy++;
-    device.device.close(() => {
-      this.#busy--;
-      claim.closed(end);
-      then();
-      this.#checkIdle();
-    });
-  }
-
-  #checkIdle(): void {
-    if (this.#busy > 0 || this.#whenIdle === undefined) return;
-    const closed = this.#whenIdle;
-    this.#whenIdle = undefined;
-    closed();
   }
 
   #sendSoon(): void {
@@ -446,18 +186,7 @@ export class WslusbHost {
       this.#channel.settle();
     });
   }
-
-  #failed(error: ProtocolError): void {
-    this.#output.end(error);
-  }
 }
-
-const REFUSALS: Readonly<Record<OpenError["reason"], number>> = {
-  busy: Status.BUSY,
-  gone: Status.NOT_FOUND,
-  denied: Status.DENIED,
-  failed: Status.FAILED,
-};
 
 function exactly(
   name: string,
@@ -465,18 +194,4 @@ function exactly(
   use: (payload: Uint8Array) => ProtocolError | undefined,
 ): WholeMessage {
   return new WholeMessage(name, size, size, use);
-}
-
-function isSame(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && equalBytes(one, 0, other, 0, one.length);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }

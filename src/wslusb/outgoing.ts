@@ -44,11 +44,16 @@ export class Outgoing {
 }
 
 /** A message with memory of its own. */
-export function looseMessage(type: number, sequence: number, payload: Uint8Array): Outgoing {
-  const bytes = new Uint8Array(HEAD + payload.length);
-  bytes.set(payload, HEAD);
+export function looseMessage(type: number, sequence: number, ...payload: readonly Uint8Array[]): Outgoing {
+  const size = payload.reduce((sum, { length }) => sum + length, 0);
+  const bytes = new Uint8Array(HEAD + size);
+  let at: number = HEAD;
+  for (const part of payload) {
+    bytes.set(part, at);
+    at += part.length;
+  }
   const message = new Outgoing();
-  message.renew(type, sequence, bytes, payload.length);
+  message.renew(type, sequence, bytes, size);
   message.looseBytes = bytes.length;
   return message;
 }

@@ -130,6 +130,9 @@ function resized(message: Uint8Array, length: number, random: Random): Uint8Arra
   return random.oneIn(20) || length > 4096 ? message : rebuilt(message, packets);
 }
 
+/** About the limit of packets. */
+const EDGES_OF_PACKETS = [1024, 1025, 1026] as const;
+
 /** Other packets: some that fit and some that do not, on any endpoint. */
 function repacked(message: Uint8Array, random: Random): Uint8Array {
   const length = word(message, AT.length);
@@ -141,7 +144,8 @@ function repacked(message: Uint8Array, random: Random): Uint8Array {
     offset += packetLength + (random.oneIn(8) ? random.below(10) - 2 : 0);
   }
   if (random.oneIn(2)) putWord(message, AT.ep, 3);
-  const count = random.oneIn(30) ? oddNumber(random) : packets.length;
+  const odd = random.oneIn(2) ? random.pick(EDGES_OF_PACKETS) : oddNumber(random);
+  const count = random.oneIn(30) ? odd : packets.length;
   const bytes = rebuilt(message, packets);
   putWord(bytes, AT.numberOfPackets, count);
   return bytes;

@@ -32,15 +32,6 @@ export class AddressHop implements Check {
         }),
       ];
     }
-    if (address.protocol === "wslusb") {
-      return [
-        problem("ADDRESS_NOT_BUILT", {
-          what: `"${text}" speaks WSL-USB, and the way to a host is looked at over USB/IP.`,
-          why: "A usbferry host answers to both at the same address.",
-          next: [`Look at the same address: usbferry doctor ${text.replace(/^wslusb\+/, "")}`],
-        }),
-      ];
-    }
     if (!isLinkAddress(address)) {
       return [
         problem("ADDRESS_NOT_BUILT", {

@@ -1,19 +1,19 @@
 import { existsSync } from "node:fs";
-import { printAddress, printHostPort, type VsockAddress } from "../../links/address.ts";
+import { printAddress, type TcpAddress, type TlsAddress, type VsockAddress } from "../../links/address.ts";
 import { dial } from "../../links/dial.ts";
 import { LINK_LIMITS } from "../../links/link.ts";
 import { LinkError } from "../../links/link-error.ts";
-import type { LinkAddress } from "../../links/listen.ts";
+import type { Place } from "../place.ts";
 import { IDENTITY } from "../state/identity.ts";
 import { StateFolder } from "../state/state-folder.ts";
 import { Trust } from "../trust.ts";
-import { closes } from "./answer-hop.ts";
 import type { Check } from "./check.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 import type { Journey } from "./journey.ts";
 import { listenersOn } from "./listeners.ts";
 import { describePath } from "./network-path.ts";
 import { forbidden } from "./socket-file-hop.ts";
+import { closes } from "./stranger.ts";
 import type { Surroundings } from "./surroundings.ts";
 import type { SystemRoot } from "./system-root.ts";
 
@@ -21,7 +21,7 @@ import type { SystemRoot } from "./system-root.ts";
 const DIAL_MS = 4_000;
 
 interface Failure {
-  readonly place: LinkAddress;
+  readonly place: Place;
   readonly code: string;
   readonly message: string;
 }
@@ -87,7 +87,7 @@ export class ConnectionHop implements Check {
       case "ECONNRESET":
         return closes(subject, code);
       case "ECONNREFUSED":
-        return this.#refused(place.host, place.port, subject);
+        return this.#refused(place, subject);
       case "ETIMEDOUT":
         return this.#timedOut(place.port, subject);
       case "EHOSTUNREACH":
@@ -106,7 +106,7 @@ export class ConnectionHop implements Check {
     }
   }
 
-  #refused(host: string, port: number, subject: string): Finding {
+  #refused({ host, port, protocol }: Place & (TcpAddress | TlsAddress), subject: string): Finding {
     const elsewhere = listenersOn(this.#root, port);
     const isHere = host === "::1" || host.startsWith("127.") || this.#journey.path?.source === host;
     const found =
@@ -127,7 +127,11 @@ export class ConnectionHop implements Check {
           ]
         : [
             `On the host, let others in and listen to them: usbferry policy add allow client=NETWORK, then usbferry serve --listen tcp:0.0.0.0:${port} ...`,
-            "With the stock tools: sudo modprobe usbip-host; sudo usbipd -D. On Windows: is the service usbipd running?",
+            ...(protocol === "wslusb"
+              ? []
+              : [
+                  "With the stock tools: sudo modprobe usbip-host; sudo usbipd -D. On Windows: is the service usbipd running?",
+                ]),
             `See there who listens: ss -ltn 'sport = :${port}'`,
             ...this.#onWsl(port),
           ],
@@ -203,15 +207,13 @@ function notTrusted(what: string, why: string): Finding {
   return problem("NOT_TRUSTED", { what, why, next: PAIR });
 }
 
-function noTls(
-  { host, port }: { readonly host: string; readonly port: number },
-  subject: string,
-  why: string,
-): Finding {
+function noTls(place: Place & (TcpAddress | TlsAddress), subject: string, why: string): Finding {
   return problem("NO_TLS", {
     what: `${subject} takes the connection and does not speak TLS 1.3.`,
     why,
-    next: [`A plain USB/IP host is reached by: usbferry doctor tcp:${printHostPort(host, port)}`],
+    next: [
+      `A host without encryption is reached by: usbferry doctor ${printAddress({ ...place, kind: "tcp" })}`,
+    ],
   });
 }
 

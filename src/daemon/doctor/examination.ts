@@ -26,6 +26,7 @@ import { UsbipDebug } from "./usbip-debug.ts";
 import { VhciModule } from "./vhci-module.ts";
 import { VhciPermission } from "./vhci-permission.ts";
 import { VhciPorts } from "./vhci-ports.ts";
+import { WslusbAnswerHop } from "./wslusb-answer-hop.ts";
 
 export type { CheckResult } from "./check.ts";
 export type { Finding, Severity } from "./finding.ts";
@@ -123,6 +124,7 @@ function way(text: string, root: SystemRoot, kernel: Kernel, daemons: Daemons): 
       new SocketFileHop(journey),
       new ConnectionHop(journey, root, kernel.surroundings),
       new AnswerHop(journey, daemons),
+      new WslusbAnswerHop(journey, daemons),
     ],
   };
 }

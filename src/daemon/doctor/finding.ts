@@ -86,6 +86,7 @@ export type FindingCode =
   | "TLS_SERVER"
   | "OTHER_PROTOCOL"
   | "WRONG_VERSION"
+  | "USBIP_HOST"
   | "SHARES_NOTHING"
   | "DENIED_BY_RULES"
   // the examination itself

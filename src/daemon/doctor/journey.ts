@@ -1,6 +1,6 @@
 import type { Address } from "../../links/address.ts";
 import type { Link } from "../../links/link.ts";
-import type { LinkAddress } from "../../links/listen.ts";
+import type { Place } from "../place.ts";
 import type { NetworkPath } from "./network-path.ts";
 
 /** What the hops on the way to a host have found out; each fills in what the next one needs. */
@@ -11,9 +11,9 @@ export interface Journey {
   /** Numeric addresses of the host, where it is one of the network. */
   hosts: readonly string[];
   /** Where to dial: one place, or one for each address of a name. */
-  places: readonly LinkAddress[];
+  places: readonly Place[];
   path?: NetworkPath;
   /** The place that answered, and the connection. */
-  reached?: LinkAddress;
+  reached?: Place;
   link?: Link;
 }

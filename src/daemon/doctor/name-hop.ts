@@ -24,7 +24,7 @@ export class NameHop implements Check {
   async run(): Promise<readonly Finding[]> {
     const { address, hosts } = this.#journey;
     if (address === undefined || !isOfNetwork(address) || hosts.length > 0) return [];
-    const { host, port } = address;
+    const { host } = address;
     const waiting = new AbortController();
     try {
       const found = await Promise.race([
@@ -35,7 +35,7 @@ export class NameHop implements Check {
       const numeric = Array.from(new Set(found.map((one) => one.address)));
       this.#journey.hosts = numeric.slice(0, ADDRESSES);
       if (address.kind === "tcp") {
-        this.#journey.places = this.#journey.hosts.map((one) => ({ kind: "tcp", host: one, port }));
+        this.#journey.places = this.#journey.hosts.map((one) => ({ ...address, host: one }));
       }
       return [ok("NAME_KNOWN", `${host} is ${numeric.join(", ")}.`)];
     } catch (error) {

@@ -11,15 +11,12 @@ import { Failed } from "../failure.ts";
 import { Refused } from "../host-conversation.ts";
 import type { ReadyImport, RemoteDevice } from "../remote-host.ts";
 import { endByProtocol, type SessionEnd } from "../session-end.ts";
-import { StallWatch } from "../stall-watch.ts";
+import { StallPatrol } from "../stall-watch.ts";
 import { asPushed, recordOf } from "./listed.ts";
 
 const ANSWER_MS = 10_000;
-const PATROL_MS = 250;
 /** How long a host may keep its side open after we have closed ours. */
 const LINGER_MS = 250;
-/** How long a host may take nothing of what it is sent. */
-const STALL_MS = 10_000;
 
 /** Who is told of the devices of a host. */
 export interface HostFollower {
@@ -43,7 +40,7 @@ export class HostConnection {
   readonly peer: string;
   readonly #link: Link;
   readonly #loop: Loop;
-  readonly #stall: StallWatch;
+  readonly #patrol: StallPatrol;
   readonly #client: WslusbClient;
   readonly #imports = new Map<WslusbDevice, Import>();
   readonly #followers = new Set<HostFollower>();
@@ -51,7 +48,6 @@ export class HostConnection {
   /** Why it is over. */
   #end: SessionEnd | undefined;
   #over = false;
-  #patrolling = false;
   /** Questions without an answer, and whoever else wants to know of the end. */
   readonly #asked = new Set<() => void>();
 
@@ -59,9 +55,9 @@ export class HostConnection {
     this.peer = link.peer;
     this.#link = link;
     this.#loop = loop;
-    this.#stall = new StallWatch(link, STALL_MS, loop.now());
+    this.#patrol = new StallPatrol(link, loop, (error) => this.destroy(endByProtocol(error)));
     this.#client = new WslusbClient(loop, {
-      write: (chunks, written) => this.#write(chunks, written),
+      write: (chunks, written) => this.#patrol.write(chunks, written),
       end: (error) => {
         this.#end ??= endByProtocol(error);
         this.#link.end();
@@ -204,6 +200,7 @@ export class HostConnection {
 
   #gone(cause: LinkError | undefined): void {
     this.#over = true;
+    this.#patrol.end();
     this.#end ??= {
       code: cause === undefined ? "UNPLUGGED" : "LINK_LOST",
       reason: cause?.message ?? "the host closed the connection",
@@ -252,26 +249,6 @@ export class HostConnection {
 
   #failed(failure: string, reason: string): Failed {
     return new Failed(`${this.peer} ${failure}: ${reason}. Check that a usbferry host listens there.`);
-  }
-
-  #write(chunks: readonly Uint8Array[], written: () => void): void {
-    this.#stall.write(chunks, written);
-    if (this.#patrolling) return;
-    this.#patrolling = true;
-    this.#stall.rested(this.#loop.now());
-    this.#patrol();
-  }
-
-  /** As long as the host has something to take. */
-  #patrol(): void {
-    this.#loop.after(PATROL_MS, () => {
-      if (this.#over) return;
-      if (this.#stall.isStalled(this.#loop.now())) {
-        this.destroy(endByProtocol(new ProtocolError("PEER_NOT_READING", this.#stall.reason)));
-      }
-      this.#patrolling = this.#link.unsent > 0;
-      if (this.#patrolling) this.#patrol();
-    });
   }
 }
 
