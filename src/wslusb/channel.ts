@@ -56,7 +56,7 @@ export class Channel {
       (type, sequence) => this.#begin(type, sequence),
       () => this.#phase === "over",
     );
-    this.#reader = new FrameReader(this.#messages);
+    this.#reader = new FrameReader(this.#messages, greeting);
   }
 
   get phase(): "greeting" | "open" | "over" {
@@ -118,10 +118,7 @@ export class Channel {
           : new ProtocolError("BAD_COMMAND", "a second Hello came");
     }
     if (this.#phase === "greeting") {
-      return new ProtocolError(
-        "BAD_VERSION",
-        `the first frame has type ${type}, as in version 1; version 2 is spoken here, which begins with Hello (type 7)`,
-      );
+      return new ProtocolError("BAD_COMMAND", `a frame of type ${type} came before Hello was whole`);
     }
     switch (type) {
       case MessageType.KeepAlive:
@@ -178,9 +175,11 @@ export class Channel {
 
   /** Asks a silent peer whether it is there, and gives it up in the end. */
   #listen(): void {
-    const everyMs = this.#limits.silenceMs / 3;
-    const dueMs = this.#loop.now() + everyMs;
-    this.#timer = this.#loop.after(everyMs, () => {
+    const everyMs = Math.ceil(this.#limits.silenceMs / 3);
+    const leftMs = this.#heardMs + this.#limits.silenceMs - this.#loop.now();
+    const waitMs = Math.min(everyMs, Math.max(leftMs, 1));
+    const dueMs = this.#loop.now() + waitMs;
+    this.#timer = this.#loop.after(waitMs, () => {
       const nowMs = this.#loop.now();
       if (nowMs - dueMs > HELD_UP_MS) this.#heardMs = nowMs;
       const silentMs = nowMs - this.#heardMs;
@@ -193,4 +192,17 @@ export class Channel {
       this.outbox.send();
     });
   }
+}
+
+/** Types that version 1 has, with other payloads. */
+const VERSION_1_TYPES: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, 6]);
+
+/** Whatever is no frame of this protocol at all is refused for its type, not for what its other bytes happen to say. */
+function greeting(type: number): ProtocolError | undefined {
+  if (type === MessageType.Hello || type === MessageType.Error) return undefined;
+  const first = VERSION_1_TYPES.has(type) ? `${type}, as in version 1` : `${type}`;
+  return new ProtocolError(
+    "BAD_VERSION",
+    `the first frame has type ${first}; version 2 is spoken here, which begins with Hello (type 7)`,
+  );
 }

@@ -32,6 +32,7 @@ import {
   EventHead,
   EventKind,
   Hello,
+  isEnded,
   MAGIC,
   MessageType,
   ResetRequest,
@@ -93,6 +94,7 @@ export class WslusbClient {
   readonly #forDevices: ClientDeviceOutput;
   readonly #cancels: Cancels;
   readonly #devices = new Map<number, WslusbDevice>();
+  readonly #touched = new Set<WslusbDevice>();
   readonly #submissions = new Map<number, Submission>();
   /** Each was used for a response that has come; as many as were begun at a time. */
   readonly #spare: IncomingResponse[] = [];
@@ -122,6 +124,7 @@ export class WslusbClient {
       outbox: this.#channel.outbox,
       loop,
       limits,
+      touched: this.#touched,
       nextSequence: () => this.#nextSequence(),
       remember: (submission) => void this.#submissions.set(submission.sequence, submission),
       forget: (submission) => this.#forget(submission),
@@ -195,6 +198,8 @@ export class WslusbClient {
   /** Bytes of the host, cut anywhere. They are not kept after the call. */
   receive(bytes: Uint8Array): void {
     const error = this.#channel.read(bytes) ?? this.#tooMuchOwed();
+    for (const device of this.#touched) device.giveCredit();
+    this.#touched.clear();
     this.#channel.settle(error);
   }
 
@@ -271,6 +276,9 @@ export class WslusbClient {
   }
 
   #readAttached(busid: string, payload: Uint8Array): WslusbDevice | AttachRefusal | ProtocolError {
+    if (!isEnded(payload, AttachResponse.size)) {
+      return new ProtocolError("BAD_FIELD", "the message of a DeviceAttach does not end with NUL");
+    }
     const status = AttachResponse.status(payload, 0);
     if (status !== Status.OK) {
       return payload.length === AttachResponse.size
