@@ -7,7 +7,7 @@ from message import head_length, longest_length
 from violation import BadField, BadLength, Flood
 
 MAX_BEGUN = 1_024
-"""Messages that are begun and not ended, at which a receiver gives up (section 3)."""
+"""Messages that may be begun and not ended (section 3)."""
 
 
 class Assembly:
@@ -40,7 +40,7 @@ class Assembly:
         return bytes(payload)
 
     def _begin(self, frame: Frame) -> None:
-        head = head_length(frame.kind, self._sender, frame.payload)
+        head = head_length(frame.kind, frame.payload)
         if len(frame.payload) < head:
             raise BadLength(
                 f"the first frame of {frame.kind.name} has {len(frame.payload)} bytes, {head} must stand in it"

@@ -1,9 +1,9 @@
 """Check: a host that serves the gadgets zero, keyboard, disk (size=8M) and serial is held to the document.
 
-Usage: check.py ADDRESS [--doubts]
+Usage: check.py ADDRESS
 
-ADDRESS is [wslusb+]tcp:[HOST:]PORT or [wslusb+]unix:PATH. With --doubts, what is unclear or known to differ is checked
-instead. Each check prints one line. The exit status is 1 if one of them fails.
+ADDRESS is [wslusb+]tcp:[HOST:]PORT or [wslusb+]unix:PATH; the host must expect WSL-USB there (section 2). Each check prints
+one line. The exit status is 1 if one of them fails.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-import doubt
 import flow
 import greeting
 import life
@@ -26,10 +25,8 @@ def main() -> int:
     """Return the exit status."""
     parser = argparse.ArgumentParser(description="holds a host to the document of WSL-USB, version 2")
     parser.add_argument("address", metavar="ADDRESS", help="[wslusb+]tcp:[HOST:]PORT or [wslusb+]unix:PATH")
-    parser.add_argument("--doubts", action="store_true", help="check what is unclear or known to differ instead")
-    arguments = parser.parse_args()
-    suites = (doubt.suite,) if arguments.doubts else SUITES
-    return 0 if asyncio.run(Suite.joined(suites).run(arguments.address)) else 1
+    address = parser.parse_args().address
+    return 0 if asyncio.run(Suite.joined(SUITES).run(address)) else 1
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from message import Message, decode_message
 from session import VERSION, Credit, Error, Hello, KeepAlive
 from status import Status
 from urb import CancelAnswer, CancelRequest, UrbRequest, UrbResponse, costs_nothing
-from violation import BadCommand, BadDevice, BadVersion, Flood, PeerError, UnknownSeqnum
+from violation import BadCommand, BadDevice, BadField, BadVersion, Flood, PeerError, UnknownSeqnum
 
 ANSWER_PATIENCE = 5.0
 """Seconds that this client waits for an answer."""
@@ -61,8 +61,9 @@ class Client:
         self._devices: dict[int, Device] = {}
         self._assembly = Assembly(Side.HOST)
         self._numbers = itertools.count(1)
-        self._asked: dict[int, tuple[MessageType, asyncio.Future[Any]]] = {}
+        self._asked: dict[int, tuple[MessageType, Message, asyncio.Future[Any]]] = {}
         self._urbs: dict[int, Urb] = {}
+        self._charged: set[Device] = set()
         self._last_handle = 0
         self._told: set[str] = set()
         self._ended: Exception | None = None
@@ -167,10 +168,16 @@ class Client:
         message = decode_message(frame.kind, Side.HOST, payload, urb.request if urb else None)
         self._handlers[frame.kind](self, frame.sequence, message)
 
+    def rest(self) -> None:
+        """Give credit back for what has been read, and not before all of it was (section 9)."""
+        for device in self._charged:
+            self.give_back(device)
+        self._charged.clear()
+
     def end(self, reason: Exception) -> None:
         """Fail whatever waits for the host, and whatever will be asked."""
         self._ended = reason
-        for future in (*(answer for _, answer in self._asked.values()), self._greeted):
+        for future in (*(answer for _, _, answer in self._asked.values()), self._greeted):
             if not future.done():
                 future.set_exception(reason)
                 future.exception()
@@ -182,7 +189,7 @@ class Client:
             raise self._ended
         sequence = next(self._numbers)
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._asked[sequence] = (kind, answer)
+        self._asked[sequence] = (kind, message, answer)
         self._link.post(kind, sequence, message)
         return await asyncio.wait_for(answer, ANSWER_PATIENCE)
 
@@ -190,7 +197,7 @@ class Client:
         kind, sequence = frame.kind, frame.sequence
         if not self._greeted.done():
             if kind not in (MessageType.HELLO, MessageType.ERROR):
-                raise BadVersion(f"the first frame is {kind.name}")
+                raise BadCommand(f"{kind.name} between the frames of a Hello")
         elif kind is MessageType.HELLO:
             raise BadCommand("a second Hello")
         elif kind is MessageType.URB_RESPONSE:
@@ -199,8 +206,7 @@ class Client:
                 raise UnknownSeqnum(f"UrbResponse {sequence} answers nothing")
             urb.free_response = not frame.payload or costs_nothing(frame.payload.ljust(24, b"\0"))
         elif kind in ANSWERS and (kind, sequence) != (MessageType.DEVICE_DETACH, UNASKED):
-            asked, _ = self._asked.get(sequence, (None, None))
-            if asked is not kind:
+            if sequence not in self._asked or self._asked[sequence][0] is not kind:
                 raise UnknownSeqnum(f"{kind.name} {sequence} answers nothing")
 
     def _charge(self, frame: Frame) -> None:
@@ -209,7 +215,7 @@ class Client:
             raise UnknownSeqnum(f"UrbResponse {frame.sequence} goes on without its request")
         if urb.request.costs and not urb.free_response and urb.device.gone is None:
             urb.device.ledger.read(len(frame.payload))
-            self.give_back(urb.device)
+            self._charged.add(urb.device)
 
     def _on_hello(self, _: int, hello: Hello) -> None:
         if hello.version != VERSION:
@@ -217,9 +223,23 @@ class Client:
         self._greeted.set_result(hello)
 
     def _on_answer(self, sequence: int, message: Message) -> None:
-        _, answer = self._asked.pop(sequence)
+        _, _, answer = self._asked.pop(sequence)
         if not answer.done():
             answer.set_result(message)
+
+    def _check_repeated(self, sequence: int, name: str, came: int) -> None:
+        """Refuse an answer for another device or URB than it was asked for (section 5)."""
+        asked = getattr(self._asked[sequence][1], name)
+        if came != asked:
+            raise BadField(f"{name} {came} answers {name} {asked}")
+
+    def _on_cancel(self, sequence: int, answer: CancelAnswer) -> None:
+        self._check_repeated(sequence, "urb", answer.urb)
+        self._on_answer(sequence, answer)
+
+    def _on_reset(self, sequence: int, answer: ResetAnswer) -> None:
+        self._check_repeated(sequence, "device", answer.device)
+        self._on_answer(sequence, answer)
 
     def _on_attach(self, sequence: int, answer: AttachGrant | AttachRefusal) -> None:
         if isinstance(answer, AttachGrant):
@@ -230,6 +250,8 @@ class Client:
         self._on_answer(sequence, answer)
 
     def _on_detach(self, sequence: int, answer: DetachAnswer) -> None:
+        if sequence != UNASKED:
+            self._check_repeated(sequence, "device", answer.device)
         device = self._known_device(answer.device)
         if device is not None:
             self._lose(device, answer.status)
@@ -288,8 +310,8 @@ class Client:
         MessageType.DEVICE_ENUMERATION: _on_enumeration,
         MessageType.DEVICE_ATTACH: _on_attach,
         MessageType.DEVICE_DETACH: _on_detach,
-        MessageType.DEVICE_RESET: _on_answer,
-        MessageType.URB_CANCEL: _on_answer,
+        MessageType.DEVICE_RESET: _on_reset,
+        MessageType.URB_CANCEL: _on_cancel,
         MessageType.URB_RESPONSE: _on_response,
         MessageType.DEVICE_EVENT: _on_event,
         MessageType.KEEP_ALIVE: _on_keep_alive,

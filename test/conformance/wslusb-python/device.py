@@ -10,7 +10,7 @@ from account import Ledger, Purse
 from attachment import AttachGrant, AttachRefusal
 from frame import MessageType
 from outbox import Parcel, Priority
-from status import Status
+from status import Status, device_status
 from urb import (
     IN,
     PacketRange,
@@ -44,7 +44,7 @@ class AttachError(Exception):
 
     def __init__(self, refusal: AttachRefusal) -> None:
         super().__init__(refusal.message)
-        self.status = refusal.status
+        self.status = device_status(refusal.status)
 
 
 class Urb:

@@ -12,7 +12,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs/protocols/wslusb.md"
 TABLE = re.compile(r"^```(\w+)\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
 SENDERS = {"C": Side.CLIENT, "H": Side.HOST}
 REPEATED = re.compile(r"([0-9a-f]{2})\*(\d+)")
-NAMED_NUMBER = re.compile(r"(\w+) (\d+)")
+NAMED_NUMBER = re.compile(r"(\w+(?:\[\d+\])?) (\d+)")
 NAMED_TEXT = re.compile(r'(\w+) "(.*)"')
 
 

@@ -7,7 +7,7 @@ import asyncio
 from bench import KEYBOARD, SERIAL, ZERO, attachment, expect_ok, strange_configured
 from frame import MAX_PAYLOAD, Flags, Frame, MessageType
 from life import wait_for_key
-from session import MIN_CREDIT, Error, Hello, KeepAlive
+from session import MAX_TRANSFER_LENGTH, MIN_CREDIT, Error, Hello, KeepAlive
 from status import Status, status_name
 from suite import Failure, Suite, expect, expect_that
 from transfer import Pattern, bulk_endpoints
@@ -130,6 +130,21 @@ async def check_order(address: str) -> None:
 
         await asyncio.gather(*(follow(number) for number in range(16)))
         expect("8", "order", list(range(16)), ended)
+
+
+@suite.check("URBs may have together as many bytes as the Hello promises, and not one more")
+async def check_bytes_limit(address: str) -> None:
+    """Section 5.1: a URB counts with its transfer_buffer_length."""
+    async with attachment(address, SERIAL) as (device, configuration):
+        endpoint = configuration.find(BULK, True)[1].address
+        sizes = (MAX_TRANSFER_LENGTH, 65_536, 65_535, 4_097, 1)
+        left = device.client.host_hello.flight_bytes - sum(sizes)
+        full, rest = divmod(left, MAX_TRANSFER_LENGTH)
+        lengths = [*sizes, *[MAX_TRANSFER_LENGTH] * full, rest]
+        urbs = [device.submit(endpoint, BULK, length) for length in lengths]
+        beyond = await device.submit(endpoint, BULK, 1).wait()
+        expect("5.1", "status", Status.NO_MEMORY, beyond.status)
+        expect("5.1", "URBs in flight", len(urbs), sum(not urb.done for urb in urbs))
 
 
 @suite.check("one URB more than the Hello promises gets NO_MEMORY")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, IntEnum, IntFlag
 
-from violation import BadCommand, BadField, BadLength, UnknownSeqnum
+from violation import BadCommand, BadField, BadLength, BadVersion, UnknownSeqnum
 
 HEADER = struct.Struct("<4I")
 """`type`, `payload_size`, `sequence_number` and the flags in `reserved` (section 3)."""
@@ -121,11 +121,22 @@ def known_type(number: int, sender: Side) -> MessageType:
     return kind
 
 
-class FrameReader:
-    """Cuts the bytes of one direction into frames, however they are divided on their way."""
+def check_first_type(header: bytes) -> None:
+    """Refuse a first frame that is neither a Hello nor an Error, whatever else stands in it (section 5.1)."""
+    number: int = HEADER.unpack(header)[0]
+    if number not in (MessageType.HELLO, MessageType.ERROR):
+        raise BadVersion(f"the first frame has type {number}")
 
-    def __init__(self, sender: Side) -> None:
+
+class FrameReader:
+    """Cuts the bytes of one direction into frames, however they are divided on their way.
+
+    With `from_beginning` the first of them is the first of the connection.
+    """
+
+    def __init__(self, sender: Side, from_beginning: bool = False) -> None:
         self._sender = sender
+        self._greeting = from_beginning
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Frame]:
@@ -135,7 +146,11 @@ class FrameReader:
         """
         self._buffer += data
         while len(self._buffer) >= HEADER.size:
-            header = Header.decode(bytes(self._buffer[: HEADER.size]), self._sender)
+            head = bytes(self._buffer[: HEADER.size])
+            if self._greeting:
+                check_first_type(head)
+                self._greeting = False
+            header = Header.decode(head, self._sender)
             end = HEADER.size + header.payload_size
             if len(self._buffer) < end:
                 return

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from frame import HEADER, MAX_PAYLOAD, Flags, Frame, MessageType
-from session import MAX_CREDIT, MAX_HELLO_TAIL, MIN_CREDIT, VERSION, Hello
+from session import MAX_CREDIT, MAX_HELLO_TAIL, MIN_CREDIT, VERSION, Error, Hello
 from status import Status, status_name
 from stranger import Stranger
 from suite import Suite, expect, expect_that
@@ -21,6 +21,14 @@ VERSION_1_MESSAGE = (
 
 HANDSHAKE_LIMIT = 10.0
 """Seconds that usbferry waits for a Hello, and leaves an idle connection open (section 7)."""
+
+NO_FRAMES: tuple[tuple[str, bytes], ...] = (
+    *((f"type {number}", HEADER.pack(number, 4, 0, 0) + bytes(4)) for number in (0, 12, 200, 256)),
+    ("a web browser", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
+    ("zeros", bytes(64)),
+    ("ones", b"\xff" * 64),
+)
+"""First bytes that are no frame of any version; the address must expect WSL-USB (section 2)."""
 
 suite = Suite()
 
@@ -68,6 +76,37 @@ for name, section, data, status in REFUSED:
             stranger.send_bytes(data)
             error = await stranger.last_error()
             expect(section, "status", status.name, status_name(error.status))
+
+
+for name, data in NO_FRAMES:
+
+    @suite.check(f"first bytes of {name} are a BAD_VERSION")
+    async def check_no_frame(address: str, data: bytes = data) -> None:
+        """Section 5.1: the type is looked at before anything else."""
+        async with dialled(address) as stranger:
+            stranger.send_bytes(data)
+            error = await stranger.last_error()
+            expect("5.1", "status", "BAD_VERSION", status_name(error.status))
+
+
+@suite.check("a request right behind the Hello is answered")
+async def check_hasty_client(address: str) -> None:
+    """Section 5.1."""
+    async with dialled(address) as stranger:
+        hasty = Frame(MessageType.DEVICE_ENUMERATION, 1, bytes(4)).encode()
+        stranger.send_bytes(hello_frame(Hello().encode()) + hasty)
+        kinds = [frame.kind if (frame := await stranger.read()) else None for _ in range(2)]
+        expect("5.1", "answers", [MessageType.HELLO, MessageType.DEVICE_ENUMERATION], kinds)
+
+
+@suite.check("a message between the frames of a Hello is a BAD_COMMAND")
+async def check_interrupted_hello(address: str) -> None:
+    """Section 5.1."""
+    async with dialled(address) as stranger:
+        stranger.send(MessageType.HELLO, 0, Hello().encode()[:20], Flags.MORE)
+        stranger.send(MessageType.KEEP_ALIVE, 1, bytes(4))
+        error = await stranger.last_error()
+        expect("5.1", "status", "BAD_COMMAND", status_name(error.status))
 
 
 @suite.check("first frame of a peer of version 1 gets the Error of the example")
@@ -124,20 +163,23 @@ async def check_error_unanswered(address: str) -> None:
         expect("5.12", "behind an Error", None, await stranger.read())
 
 
-@suite.check("a peer without Hello does not stay", in_background=True)
-async def check_handshake_timeout(address: str) -> None:
-    """Section 7: after 10 s."""
-    async with dialled(address) as stranger:
-        stranger.send_bytes(hello_frame(Hello().encode())[:20])
-        await stranger.read_all(HANDSHAKE_LIMIT + 2)
-        expect("7", "the end of the stream,", None, await stranger.read(0.1))
+for name, sent in (("nothing", 0), ("four bytes", 4), ("half a Hello", 20), ("a Hello without its last byte", 51)):
+
+    @suite.check(f"a peer that sends {name} is told HANDSHAKE_TIMEOUT", in_background=True)
+    async def check_handshake_timeout(address: str, sent: int = sent) -> None:
+        """Section 7: after 10 s."""
+        async with dialled(address) as stranger:
+            stranger.send_bytes(hello_frame(Hello().encode())[:sent])
+            error = await stranger.last_error(HANDSHAKE_LIMIT + 2)
+            expect("7", "status", "HANDSHAKE_TIMEOUT", status_name(error.status))
 
 
-@suite.check("a connection without device and subscription is closed without a word", in_background=True)
+@suite.check("a connection without device and subscription is told ENDED", in_background=True)
 async def check_idle(address: str) -> None:
     """Section 7: after 10 s; until then the host may ask whether the client lives."""
     async with dialled(address) as stranger:
         stranger.send_bytes(hello_frame(Hello().encode()))
         await stranger.expect(MessageType.HELLO)
-        kinds = [frame.kind async for frame in stranger.answering(HANDSHAKE_LIMIT + 3)]
-        expect("7", "an Error", False, MessageType.ERROR in kinds)
+        frames = [frame async for frame in stranger.answering(HANDSHAKE_LIMIT + 3)]
+        expect("2", "last frame", MessageType.ERROR, frames[-1].kind)
+        expect("7", "status", "ENDED", status_name(Error.decode(frames[-1].payload).status))

@@ -9,6 +9,7 @@ from bench import (
     DISK,
     KEYBOARD,
     SERIAL,
+    SET_CONFIGURATION,
     ZERO,
     attachment,
     configure,
@@ -16,6 +17,7 @@ from bench import (
     find_gadget,
     is_gadget,
     strange_attachment,
+    strange_configured,
     take,
 )
 from client import Client
@@ -40,6 +42,7 @@ SILENCE = 10.0
 EVENT_PATIENCE = 3.0
 """Seconds that a check waits for an event."""
 
+URB_RESPONSE = MessageType.URB_RESPONSE
 GET_DEVICE_DESCRIPTOR = pack_setup(0x80, 6, 1 << 8, 0, 18)
 suite = Suite()
 
@@ -132,7 +135,41 @@ async def check_cancel(address: str) -> None:
         response = await urb.wait()
         expect("5.8", "status of the URB", Status.CANCELLED, response.status)
         expect("5.7", "transferred_length", 0, response.transferred_length)
-        expect("5.8", "status of a second UrbCancel", Status.NOT_FOUND, await device.client.cancel(urb))
+        expect("5.8", "status of a UrbCancel behind it", Status.NOT_FOUND, await device.client.cancel(urb))
+
+
+@suite.check("a reset is answered although a UrbRequest came behind it, which ends as CANCELLED")
+async def check_reset_race(address: str) -> None:
+    """Section 5.9."""
+    async with strange_configured(address, KEYBOARD) as (stranger, handle):
+        waiting = UrbRequest(handle, IN | 1, TransferType.INTERRUPT, REPORT_SIZE, interval=10).encode()
+        stranger.send_bytes(
+            Frame(MessageType.URB_REQUEST, 10, waiting).encode()
+            + Frame(MessageType.DEVICE_RESET, 11, DeviceRequest(handle).encode()).encode()
+            + Frame(MessageType.URB_REQUEST, 12, waiting).encode()
+        )
+        frames = [await stranger.read() for _ in range(3)]
+        ends = {frame.sequence: frame.payload[:4] for frame in frames if frame and frame.kind is URB_RESPONSE}
+        cancelled = int(Status.CANCELLED).to_bytes(4, "little")
+        expect("5.9", "URBs", {10: cancelled, 12: cancelled}, ends)
+        expect("5.9", "an answer", True, any(frame and frame.sequence == 11 for frame in frames))
+
+
+@suite.check("URBs of different endpoints are answered in any order, also behind a SET_CONFIGURATION")
+async def check_pipelined_configuration(address: str) -> None:
+    """Section 5.6: the interrupt IN may find the endpoints of before, and nobody is sent away."""
+    async with strange_attachment(address, KEYBOARD) as (stranger, grant):
+        setup = pack_setup(0, SET_CONFIGURATION, 1, 0, 0)
+        configure = UrbRequest(grant.device, 0, TransferType.CONTROL, 0, setup=setup)
+        waiting = UrbRequest(grant.device, IN | 1, TransferType.INTERRUPT, REPORT_SIZE, interval=10)
+        stranger.send_bytes(
+            Frame(MessageType.URB_REQUEST, 10, configure.encode()).encode()
+            + Frame(MessageType.URB_REQUEST, 11, waiting.encode()).encode()
+        )
+        answered = [(await stranger.expect(URB_RESPONSE)).sequence]
+        if answered == [11]:
+            answered.append((await stranger.expect(URB_RESPONSE)).sequence)
+        expect("5.6", "the last answer", 10, answered[-1])
 
 
 @suite.check("reset ends URBs as CANCELLED, and leaves the device unconfigured")
@@ -182,14 +219,20 @@ async def check_events(address: str) -> None:
     async with connection(address) as subscriber, connection(address) as other:
         await subscriber.enumerate(subscribe=True)
         await other.enumerate()
-        async with attachment(address, SERIAL) as (device, _):
+        async with attachment(address, SERIAL) as (device, configuration):
             name = await find_gadget(device.client, SERIAL)
-            for is_attached in (1, 0):
-                event = await next_event(subscriber, name)
-                came = (event.kind, event.info.is_attached)
-                expect("5.3", "event", (EventKind.CHANGED, is_attached), came)
-                if is_attached:
-                    await device.detach()
+            expected = [(1, 0), (1, configuration.value), (0, 0)]
+            seen = [await next_event(subscriber, name)]
+            while seen[-1].info.current_configuration != configuration.value:
+                seen.append(await next_event(subscriber, name))
+            infos = {info.instance_id: info for info in await device.client.enumerate()}
+            expect("5.2", "current_configuration", configuration.value, infos[name].current_configuration)
+            await device.detach()
+            while seen[-1].info.is_attached:
+                seen.append(await next_event(subscriber, name))
+            expect("5.3", "kinds of events", {EventKind.CHANGED}, {event.kind for event in seen})
+            states = [(event.info.is_attached, event.info.current_configuration) for event in seen]
+            expect_that("5.3", f"{expected}, or some of them as one", set(states) <= set(expected), states)
         await other.keep_alive()
         expect("5.3", "events of who has not asked", 0, other.events.qsize())
 
@@ -203,7 +246,7 @@ async def check_end(address: str) -> None:
         await take(client, DISK)
 
 
-@suite.check("keep-alive is answered with its number, also in two frames and among others")
+@suite.check("keep-alive is answered with its number, also in two frames, among others, and with an empty last frame")
 async def check_keep_alive(address: str) -> None:
     """Section 5.10; what an answer answers is not checked."""
     stranger = await Stranger.greeted(address)
@@ -211,10 +254,12 @@ async def check_keep_alive(address: str) -> None:
     stranger.send(MessageType.KEEP_ALIVE, 42, KeepAlive(1).encode())
     stranger.send(MessageType.KEEP_ALIVE, 43, KeepAlive(0).encode())
     stranger.send(MessageType.KEEP_ALIVE, 41, bytes(1))
-    answers = [await stranger.read(), await stranger.read()]
+    stranger.send(MessageType.KEEP_ALIVE, 44, KeepAlive(0).encode(), Flags.MORE)
+    stranger.send(MessageType.KEEP_ALIVE, 44)
+    answers = [await stranger.read() for _ in range(3)]
     stranger.close()
     came = [(answer.sequence, KeepAlive.decode(answer.payload).answer) for answer in answers if answer]
-    expect("5.10", "answers", [(43, 1), (41, 1)], came)
+    expect("5.10", "answers", [(43, 1), (41, 1), (44, 1)], came)
 
 
 @suite.check("the host asks a silent client, and ends with PEER_SILENT", in_background=True)

@@ -30,6 +30,9 @@ class Receiver(Protocol):
     def take(self, frame: Frame) -> None:
         """Take a frame; raise a Violation to end the connection."""
 
+    def rest(self) -> None:
+        """All that has come is read."""
+
     def end(self, reason: Exception) -> None:
         """The connection is over."""
 
@@ -41,7 +44,7 @@ class Link:
         self._reader, self._writer = streams
         self._writer.transport.set_write_buffer_limits(high=LINK_BYTES)
         self._receiver = receiver
-        self._frames = FrameReader(Side.HOST)
+        self._frames = FrameReader(Side.HOST, from_beginning=True)
         self._outbox = Outbox()
         self._wake = asyncio.Event()
         self._questions = itertools.count(1)
@@ -102,6 +105,7 @@ class Link:
                 self._last_read = asyncio.get_running_loop().time()
                 for frame in self._frames.feed(data):
                     self._receiver.take(frame)
+                self._receiver.rest()
             self._end(ConnectionEnded("the host closed the stream"))
         except Violation as violation:
             self._refuse(violation)

@@ -79,45 +79,38 @@ DECODERS: dict[MessageType, dict[Side, Decoder]] = {
 LONGEST_INFO = INFO_LENGTH + 255 * INTERFACE_LENGTH
 """Bytes of a DeviceInfo with as many interfaces as it can have."""
 
-LENGTHS: dict[MessageType, dict[Side, tuple[int, int]]] = {
-    MessageType.DEVICE_ENUMERATION: {
-        Side.CLIENT: (4, 4),
-        Side.HOST: (4, 4 + MAX_DEVICES * LONGEST_INFO),
-    },
+LONGEST: dict[MessageType, dict[Side, int]] = {
+    MessageType.DEVICE_ENUMERATION: {Side.CLIENT: 4, Side.HOST: 4 + MAX_DEVICES * LONGEST_INFO},
     MessageType.DEVICE_ATTACH: {
-        Side.CLIENT: (256, 256),
-        Side.HOST: (REFUSAL_LENGTH, REFUSAL_LENGTH + GRANT.size + MAX_DESCRIPTORS),
+        Side.CLIENT: 256,
+        Side.HOST: REFUSAL_LENGTH + GRANT.size + MAX_DESCRIPTORS,
     },
-    MessageType.DEVICE_DETACH: {Side.CLIENT: (4, 4), Side.HOST: (8, 8)},
-    MessageType.URB_REQUEST: {
-        Side.CLIENT: (REQUEST.size, REQUEST.size + PACKET.size * MAX_PACKETS + MAX_TRANSFER_LENGTH)
-    },
-    MessageType.URB_RESPONSE: {
-        Side.HOST: (RESPONSE.size, RESPONSE.size + PACKET.size * MAX_PACKETS + MAX_TRANSFER_LENGTH)
-    },
-    MessageType.DEVICE_EVENT: {Side.HOST: (4, 4 + LONGEST_INFO)},
-    MessageType.HELLO: dict.fromkeys(Side, (HELLO.size, HELLO.size + MAX_HELLO_TAIL)),
-    MessageType.URB_CANCEL: {Side.CLIENT: (4, 4), Side.HOST: (8, 8)},
-    MessageType.KEEP_ALIVE: dict.fromkeys(Side, (4, 4)),
-    MessageType.CREDIT: dict.fromkeys(Side, (8, 8)),
-    MessageType.DEVICE_RESET: {Side.CLIENT: (4, 4), Side.HOST: (8, 8)},
-    MessageType.ERROR: dict.fromkeys(Side, (ERROR_LENGTH, ERROR_LENGTH)),
+    MessageType.DEVICE_DETACH: {Side.CLIENT: 4, Side.HOST: 8},
+    MessageType.URB_REQUEST: {Side.CLIENT: REQUEST.size + PACKET.size * MAX_PACKETS + MAX_TRANSFER_LENGTH},
+    MessageType.URB_RESPONSE: {Side.HOST: RESPONSE.size + PACKET.size * MAX_PACKETS + MAX_TRANSFER_LENGTH},
+    MessageType.DEVICE_EVENT: {Side.HOST: 4 + LONGEST_INFO},
+    MessageType.HELLO: dict.fromkeys(Side, HELLO.size + MAX_HELLO_TAIL),
+    MessageType.URB_CANCEL: {Side.CLIENT: 4, Side.HOST: 8},
+    MessageType.KEEP_ALIVE: dict.fromkeys(Side, 4),
+    MessageType.CREDIT: dict.fromkeys(Side, 8),
+    MessageType.DEVICE_RESET: {Side.CLIENT: 4, Side.HOST: 8},
+    MessageType.ERROR: dict.fromkeys(Side, ERROR_LENGTH),
 }
-"""Bytes of the fixed part of each message, and of the longest one (section 5)."""
+"""Bytes of the longest message of each type and side (section 5)."""
 
 
-def head_length(kind: MessageType, sender: Side, start: bytes) -> int:
+def head_length(kind: MessageType, start: bytes) -> int:
     """Return how many bytes must stand in the first frame, of which `start` is the payload (section 3)."""
     if kind is MessageType.URB_REQUEST:
         return request_table_end(start)
     if kind is MessageType.URB_RESPONSE:
         return response_table_end(start)
-    return LENGTHS[kind][sender][0]
+    return 0
 
 
 def longest_length(kind: MessageType, sender: Side) -> int:
     """Return how many bytes the longest message of a type and side has."""
-    return LENGTHS[kind][sender][1]
+    return LONGEST[kind][sender]
 
 
 def decode_message(kind: MessageType, sender: Side, payload: bytes, request: UrbRequest | None = None) -> Message:

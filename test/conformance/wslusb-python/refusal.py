@@ -82,6 +82,9 @@ SESSION_REFUSALS: tuple[tuple[str, str, bytes, Status], ...] = (
     ("Credit of 4 bytes", "5", frame(10, bytes(4)), Status.BAD_LENGTH),
     ("DeviceReset of 0 bytes", "5", frame(11), Status.BAD_LENGTH),
     ("Error of 4 bytes", "5", frame(255, bytes(4)), Status.BAD_LENGTH),
+    ("DeviceEnumeration 0", "4", frame(1, bytes(4), sequence=0), Status.BAD_FIELD),
+    ("DeviceReset 0", "4", frame(11, numbers(NEVER_GIVEN), sequence=0), Status.BAD_FIELD),
+    ("instance_id without NUL", "1", frame(2, b"z" * 256), Status.BAD_FIELD),
     ("UrbRequest for no device", "5.4", frame(URB, control(NEVER_GIVEN)), Status.BAD_DEVICE),
     ("DeviceDetach of no device", "5.4", frame(3, numbers(NEVER_GIVEN)), Status.BAD_DEVICE),
     ("DeviceReset of no device", "5.4", frame(11, numbers(NEVER_GIVEN)), Status.BAD_DEVICE),
@@ -96,6 +99,7 @@ SESSION_REFUSALS: tuple[tuple[str, str, bytes, Status], ...] = (
 """Frames that are refused without any device: name, section, bytes and the status of the Error."""
 
 DEVICE_REFUSALS: tuple[tuple[str, str, Build, Status], ...] = (
+    ("UrbRequest 0", "4", lambda h: frame(URB, control(h), sequence=0), Status.BAD_FIELD),
     ("endpoint 0x90", "5.6", lambda h: frame(URB, request(h, 0x90, BULK, 1)), Status.BAD_FIELD),
     ("transfer_type 4", "5.6", lambda h: frame(URB, with_transfer_type(control(h), 4)), Status.BAD_FIELD),
     (

@@ -6,7 +6,6 @@ import struct
 from dataclasses import dataclass
 
 from field import expect_at_least, expect_length, pack_text, unpack_text, unpack_u32
-from status import FIRST_CONNECTION_STATUS
 from violation import BadField, BadLength
 
 VERSION = 2
@@ -118,9 +117,7 @@ class Error:
 
     @classmethod
     def decode(cls, payload: bytes) -> Error:
-        """Read an Error, whose status is 64 or above."""
+        """Read an Error; nothing but its length is checked, for it is not answered."""
         expect_length("Error", payload, ERROR_LENGTH)
         (status,) = unpack_u32(payload[:4])
-        if status < FIRST_CONNECTION_STATUS:
-            raise BadField(f"status {status} of an Error is below {FIRST_CONNECTION_STATUS}")
-        return cls(status, unpack_text(payload[4:]))
+        return cls(status, unpack_text(payload[4:-1] + b"\0"))

@@ -7,9 +7,6 @@ from enum import IntEnum
 FIRST_DEVICE_STATUS = 32
 """Numbers below it say how a transfer ended (section 6)."""
 
-FIRST_CONNECTION_STATUS = 64
-"""Numbers from it on say why a connection ends (section 6)."""
-
 
 class Status(IntEnum):
     """Every status that version 2 names (section 6)."""
@@ -35,6 +32,7 @@ class Status(IntEnum):
     FAILED = 35
     TOO_MANY = 36
 
+    ENDED = 64
     BAD_VERSION = 65
     BAD_COMMAND = 66
     BAD_FIELD = 67
@@ -57,6 +55,14 @@ def transfer_status(number: int) -> Status:
         return Status(number)
     except ValueError:
         return Status.PROTOCOL
+
+
+def device_status(number: int) -> Status:
+    """Return the status of a device; an unknown one is FAILED (sections 5.4 and 6)."""
+    try:
+        return Status(number)
+    except ValueError:
+        return Status.FAILED
 
 
 def status_name(number: int) -> str:

@@ -6,9 +6,7 @@ import unittest
 from collections.abc import Iterator
 
 from assembly import MAX_BEGUN, Assembly
-from attachment import (
-    AttachGrant,
-)
+from attachment import AttachGrant, AttachRefusal, DetachAnswer
 from example import Example, read_examples
 from frame import HEADER, MAX_PAYLOAD, Flags, Frame, FrameReader, MessageType, Side
 from inventory import (
@@ -16,10 +14,11 @@ from inventory import (
     Speed,
 )
 from message import Message, decode_message
-from sample import BULK_OUT, GRANT, ISOCHRONOUS_IN, MESSAGES
-from session import Error, KeepAlive
+from sample import BULK_OUT, ISOCHRONOUS_IN, MESSAGES
+from session import Credit, Error, KeepAlive
 from status import Status
 from urb import (
+    PacketResult,
     UrbRequest,
     UrbResponse,
 )
@@ -27,6 +26,7 @@ from violation import (
     BadCommand,
     BadField,
     BadLength,
+    BadVersion,
     Flood,
     UnknownSeqnum,
 )
@@ -106,6 +106,17 @@ class ExampleTest(unittest.TestCase):
         expected = [KeepAlive(0), BULK_OUT, KeepAlive(1), UrbResponse(Status.OK, 5)]
         self.assertEqual(messages, expected)
 
+    def test_rest(self) -> None:
+        kinds = [frame.kind for _, frame, _ in self.assembled("rest")]
+        self.assertEqual(kinds.count(MessageType.URB_REQUEST), 2, "one in three frames, and one that is cancelled")
+        messages = [message for _, _, message in self.assembled("rest")]
+        self.assertIn(Credit(1, 131_112), messages)
+        self.assertIn(DetachAnswer(1, Status.DENIED), messages)
+        self.assertIn(AttachRefusal(Status.NOT_FOUND, "no device has this bus id"), messages)
+        failed = (PacketResult(0, Status.NOT_DONE),) * 2
+        self.assertIn(UrbResponse(Status.CANCELLED, 0, b"", 0, 2, failed), messages)
+        self.assertEqual(messages[-1], Error(Status.ENDED, "ENDED: this host stopped"))
+
     def test_version_1(self) -> None:
         request, answer = self.tables["version1"]
         (frame,) = decode_frames(request.data, Side.CLIENT)
@@ -171,11 +182,25 @@ class FrameTest(unittest.TestCase):
         for kind, sender, payload in (
             (MessageType.URB_REQUEST, Side.CLIENT, BULK_OUT.encode()[:39]),
             (MessageType.URB_REQUEST, Side.CLIENT, ISOCHRONOUS_IN.encode()[: table_end - 1]),
-            (MessageType.DEVICE_ATTACH, Side.HOST, GRANT.encode()[:259]),
-            (MessageType.KEEP_ALIVE, Side.CLIENT, bytes(3)),
         ):
             with self.subTest(kind.name), self.assertRaises(BadLength):
                 Assembly(sender).add(Frame(kind, 1, payload, Flags.MORE))
+
+    def test_others_may_be_cut_anywhere(self) -> None:
+        for kind, sender, message, _ in MESSAGES:
+            if kind in (MessageType.URB_REQUEST, MessageType.URB_RESPONSE):
+                continue
+            assembly = Assembly(sender)
+            payload = message.encode()
+            with self.subTest(kind.name):
+                self.assertIsNone(assembly.add(Frame(kind, 1, payload[:1], Flags.MORE)))
+                self.assertIsNone(assembly.add(Frame(kind, 1, payload[1:], Flags.MORE)))
+                self.assertEqual(assembly.add(Frame(kind, 1)), payload)
+
+    def test_first_type_comes_before_all(self) -> None:
+        for header in ((12, 4, 0, 0), (MessageType.KEEP_ALIVE, MAX_PAYLOAD + 1, 0, 1 << 31), (0, 0, 0, 0)):
+            with self.subTest(header), self.assertRaises(BadVersion):
+                list(FrameReader(Side.HOST, from_beginning=True).feed(HEADER.pack(*header)))
 
     def test_too_long(self) -> None:
         assembly = Assembly(Side.CLIENT)

@@ -59,7 +59,6 @@ class MessageTest(unittest.TestCase):
         self.refuse(BadField, Hello.decode, b"X" + Hello().encode()[1:])
         self.refuse(BadField, Hello.decode, Hello(credit=65_535).encode())
         self.refuse(BadField, Hello.decode, Hello(credit=16_777_217).encode())
-        self.refuse(BadField, Error.decode, Error(Status.BUSY, "").encode())
         self.refuse(BadLength, EnumerationAnswer.decode, struct.pack("<I", 1_025))
         for grant, refusal in (
             (replace(GRANT, speed=0), BadField),
@@ -100,6 +99,9 @@ class MessageTest(unittest.TestCase):
     def test_unknown_transfer_status(self) -> None:
         response = UrbResponse.decode(UrbResponse(31, 0).encode(), BULK_IN)
         self.assertEqual(response.outcome, Status.PROTOCOL)
+
+    def test_error_is_believed(self) -> None:
+        self.assertEqual(Error.decode(b"\x21" + bytes(3) + b"x" * 256), Error(Status.BUSY, "x" * 255))
 
     def test_text(self) -> None:
         self.assertEqual(unpack_text(pack_text("1-1", 8)), "1-1")

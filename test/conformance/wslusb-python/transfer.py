@@ -10,7 +10,7 @@ from device import Device
 from disk import Disk
 from status import Status
 from suite import Suite, expect, expect_that
-from urb import IN, TransferType, UrbFlags, pack_setup
+from urb import IN, PacketRange, TransferType, UrbFlags, pack_setup
 
 BULK_SIZES = (1, 512, 65_536, 1_048_576)
 """Bytes of the transfers to and from zero."""
@@ -117,6 +117,22 @@ async def check_isochronous(address: str) -> None:
         response = await device.isochronous_out(sink.address, packets, interval)
         expect("5.7", "status", Status.OK, response.status)
         expect("5.7", "packets", ISOCHRONOUS_PACKETS, len(response.packets))
+
+
+@suite.check("every packet of an isochronous URB that fails as a whole counts in error_count")
+async def check_error_count(address: str) -> None:
+    """Section 5.7; what is decoded is measured against it."""
+    async with attachment(address, ZERO) as (device, configuration):
+        interface, source = configuration.find(TransferType.ISOCHRONOUS, True)
+        await set_alternate(device, interface.number, interface.alternate)
+        packets = (PacketRange(0, 4), PacketRange(2, 4))
+        for endpoint, status in ((source.address, Status.INVALID), (IN | 15, Status.STALL)):
+            urb = device.submit(endpoint, TransferType.ISOCHRONOUS, 8, interval=1, packets=packets)
+            response = await urb.wait()
+            expect("5.6", "status", status, response.status)
+            expect("5.7", "error_count", len(packets), response.error_count)
+            ends = {(packet.actual_length, packet.status) for packet in response.packets}
+            expect("5.7", "packets", {(0, Status.NOT_DONE)}, ends)
 
 
 @suite.check("requests that make no sense are answered, not punished")
