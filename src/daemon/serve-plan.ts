@@ -10,7 +10,7 @@ import { HOST_LIMITS } from "./host-limits.ts";
 import type { LogLevels } from "./log-levels.ts";
 import { dialPlace, listenPlace } from "./place.ts";
 import type { LinkKind } from "./rules/facts.ts";
-import type { Rule } from "./rules/rule.ts";
+import { printRule, type Rule } from "./rules/rule.ts";
 
 /** What a host is to share, and where: the texts of the command line, which win over the configuration. */
 export interface ServeRequest {
@@ -52,6 +52,17 @@ export interface PlannedGadget {
   readonly text: string;
   readonly specification: GadgetSpecification;
 }
+
+/** Of a host that has not begun. */
+export const NO_PLAN: ServePlan = {
+  listen: new Map(),
+  connect: new Map(),
+  gadgets: [],
+  devices: [],
+  rules: [],
+  log: {},
+  drainMs: HOST_LIMITS.drainMs,
+};
 
 const DEFAULT_LISTEN = "tcp:127.0.0.1:3240";
 
@@ -110,4 +121,20 @@ function withPlace(error: unknown, place: (reason: string) => string): unknown {
   if (kind === "defect") return error;
   const message = place((error as Error).message);
   return kind === "access denied" ? new AccessDenied(message) : new Failed(message);
+}
+
+const DIFFERENCES: readonly (readonly [words: string, of: (plan: ServePlan) => unknown])[] = [
+  ["listens elsewhere", ({ listen }) => Array.from(listen.keys())],
+  ["dials others", ({ connect }) => Array.from(connect.keys())],
+  ["shares other devices", ({ devices }) => devices.map(({ text }) => text)],
+  ["has other rules", ({ rules }) => rules.map(printRule)],
+  ["logs at other levels", ({ log }) => log],
+  ["drains for another time", ({ drainMs }) => drainMs],
+];
+
+/** What is different but gadgets, in words. */
+export function differences(before: ServePlan, after: ServePlan): readonly string[] {
+  return DIFFERENCES.filter(([, of]) => JSON.stringify(of(before)) !== JSON.stringify(of(after))).map(
+    ([words]) => words,
+  );
 }

@@ -1,12 +1,13 @@
 import { UsbfsDevice } from "../hardware/usbfs/usbfs-device.ts";
+import type { LinkAddress } from "../links/listen.ts";
 import { SystemError } from "../linux/system-error.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { UrbTrace } from "../usb/urb-trace.ts";
 import { readControlPlace, serveControl } from "./api/control-place.ts";
 import { ControlServer } from "./api/control-server.ts";
-import type { PluggedGadget } from "./backing/plugged-gadget.ts";
 import { ConfigurationFile } from "./configuration/configuration.ts";
 import { DataPlane } from "./data-plane/data-plane.ts";
+import { DialledGuests } from "./dialled-guests.ts";
 import { Dialler } from "./dialler.ts";
 import { EventLog } from "./event-log.ts";
 import { ExportTable } from "./export-table.ts";
@@ -20,9 +21,9 @@ import { HOST_LIMITS } from "./host-limits.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
 import type { Log, RoomLogs } from "./log.ts";
 import { Gate } from "./rules/gate.ts";
-import { printRule } from "./rules/rule.ts";
 import { RuleBook } from "./rules/rule-book.ts";
-import { type PlannedGadget, planServe, type ServePlan, type ServeRequest } from "./serve-plan.ts";
+import { differences, NO_PLAN, planServe, type ServePlan, type ServeRequest } from "./serve-plan.ts";
+import { ServedGadgets } from "./served-gadgets.ts";
 import { SessionRegistry } from "./session-registry.ts";
 import { BindList } from "./state/binds.ts";
 import { deviceNamed } from "./state/device-name.ts";
@@ -31,10 +32,6 @@ import { closeStates, type HostStates, openStates } from "./state/host-states.ts
 import { StateFolder } from "./state/state-folder.ts";
 import { TraceFile } from "./trace-file.ts";
 import { Trust } from "./trust.ts";
-
-interface ServedGadget extends PlannedGadget {
-  readonly busid: string;
-}
 
 /** A host that runs. */
 export class Serving implements HostControl {
@@ -56,10 +53,9 @@ export class Serving implements HostControl {
   readonly #trust: Trust;
   /** What it was started with; some of it holds until its end. */
   readonly #file: ConfigurationFile | undefined;
-  #plan: ServePlan;
-  /** Those that were asked for at the start or in the configuration. */
-  #served: readonly ServedGadget[] = [];
-  readonly #diallers = new Map<string, Dialler>();
+  #plan: ServePlan = NO_PLAN;
+  readonly #served: ServedGadgets;
+  readonly #guests: DialledGuests;
   #reloading: Promise<unknown> = Promise.resolve();
   #isStopping = false;
   #control: ControlServer | undefined;
@@ -80,7 +76,6 @@ export class Serving implements HostControl {
     this.#logs = logs;
     this.#kept = kept;
     this.rules = new RuleBook(kept.rules.store, () => this.reconsider());
-    this.#plan = EMPTY;
     this.#trace = trace;
     const rulesLog = logs.room("rules");
     const gate = new Gate(this.rules, logs.room("audit"), (describe) => {
@@ -99,6 +94,8 @@ export class Serving implements HostControl {
     this.gadgets = new GadgetRack(this.exports, this.#loop, logs.room("gadgets"), () =>
       openPlane(request, logs.room("usbip"), this.#trace?.plane),
     );
+    this.#served = new ServedGadgets(this.gadgets);
+    this.#guests = new DialledGuests((address) => this.#dialler(address));
     const { exports, sessions, events, rules } = this;
     const log = logs.room("hardware");
     const claims = kept.claims && new DriverClaims(kept.claims.store, log);
@@ -182,7 +179,7 @@ export class Serving implements HostControl {
 
   /** Whom it dials. */
   get guests(): readonly string[] {
-    return Array.from(this.#diallers.keys());
+    return this.#guests.places;
   }
 
   /**
@@ -203,7 +200,7 @@ export class Serving implements HostControl {
   async stop(): Promise<void> {
     this.#isStopping = true;
     await this.#reloading;
-    for (const dialler of this.#diallers.values()) dialler.stop();
+    this.#guests.stop();
     this.#control?.refuseNew();
     await this.host.stop(this.#plan.drainMs);
     await this.hardware.close();
@@ -244,42 +241,22 @@ export class Serving implements HostControl {
     const before = this.#plan;
     const named = await this.#nicknames(file);
     const plan = planServe(this.#request, file, named, (link, rules) => this.rules.mayAdmit(link, rules));
-    // One that was unplugged meanwhile is plugged again if the configuration still has it.
-    const served = this.#served.filter(({ busid }) => this.gadgets.has(busid));
-    const { kept, gone, added } = sortGadgets(served, plan.gadgets);
-    const plugged: (readonly [PlannedGadget, PluggedGadget])[] = [];
+    const gadgets = await this.#served.open(plan.gadgets);
     let places: OpenedPlaces;
     try {
-      for (const gadget of added) {
-        // One after the other: their order is that of the bus ids, and the first failure is the one to tell.
-        // oxlint-disable-next-line no-await-in-loop
-        const opened = await this.gadgets.open(gadget.specification);
-        plugged.push([gadget, opened]);
-      }
       places = await this.host.open(missing(plan.listen, before.listen));
     } catch (error) {
-      await Promise.allSettled(plugged.map(([, gadget]) => gadget.close()));
+      await gadgets.abandon();
       throw error;
     }
 
-    const changed: string[] = [];
     this.#plan = plan;
     this.#logs.level(plan.log);
     this.rules.configure(plan.rules);
-    for (const gadget of gone) {
-      this.gadgets.withdraw(gadget.busid);
-      changed.push(`withdrew ${gadget.busid}`);
-    }
-    const shared = plugged.map(([planned, gadget]): ServedGadget => {
-      const { busid } = this.gadgets.offer(planned.specification, gadget);
-      changed.push(`shares ${busid}`);
-      const { text, specification } = planned;
-      return { text, specification, busid };
-    });
-    this.#served = [...kept, ...shared];
+    const changed = gadgets.adopt();
     for (const address of missing(before.listen, plan.listen)) this.host.close(address);
     places.adopt();
-    this.#dial(plan);
+    this.#guests.follow(plan.connect);
     await this.hardware.name(plan.devices);
     return [...changed, ...differences(before, plan)];
   }
@@ -303,39 +280,11 @@ export class Serving implements HostControl {
     });
   }
 
-  #dial({ connect }: ServePlan): void {
-    for (const [place, dialler] of this.#diallers) {
-      if (connect.has(place)) continue;
-      dialler.stop();
-      this.#diallers.delete(place);
-    }
-    for (const [place, address] of connect) {
-      if (this.#diallers.has(place)) continue;
-      const log = this.#logs.room("links");
-      const dialler = new Dialler(
-        address,
-        this.host,
-        this.exports,
-        this.#loop,
-        log,
-        Math.random,
-        this.#trust,
-      );
-      this.#diallers.set(place, dialler);
-      dialler.start();
-    }
+  #dialler(address: LinkAddress): Dialler {
+    const log = this.#logs.room("links");
+    return new Dialler(address, this.host, this.exports, this.#loop, log, Math.random, this.#trust);
   }
 }
-
-const EMPTY: ServePlan = {
-  listen: new Map(),
-  connect: new Map(),
-  gadgets: [],
-  devices: [],
-  rules: [],
-  log: {},
-  drainMs: HOST_LIMITS.drainMs,
-};
 
 /** Throws a SystemError. */
 function openPlane(
@@ -356,39 +305,4 @@ function missing<T>(these: ReadonlyMap<string, T>, others: ReadonlyMap<string, T
   return Array.from(these)
     .filter(([key]) => !others.has(key))
     .map(([, value]) => value);
-}
-
-/** A text that stands there twice is two gadgets. */
-function sortGadgets(
-  served: readonly ServedGadget[],
-  planned: readonly PlannedGadget[],
-): { kept: readonly ServedGadget[]; gone: readonly ServedGadget[]; added: readonly PlannedGadget[] } {
-  const added = [...planned];
-  const kept: ServedGadget[] = [];
-  const gone: ServedGadget[] = [];
-  for (const gadget of served) {
-    const at = added.findIndex(({ text }) => text === gadget.text);
-    if (at < 0) gone.push(gadget);
-    else {
-      added.splice(at, 1);
-      kept.push(gadget);
-    }
-  }
-  return { kept, gone, added };
-}
-
-/** Of everything but gadgets, in words. */
-const DIFFERENCES: readonly (readonly [words: string, of: (plan: ServePlan) => unknown])[] = [
-  ["listens elsewhere", ({ listen }) => Array.from(listen.keys())],
-  ["dials others", ({ connect }) => Array.from(connect.keys())],
-  ["shares other devices", ({ devices }) => devices.map(({ text }) => text)],
-  ["has other rules", ({ rules }) => rules.map(printRule)],
-  ["logs at other levels", ({ log }) => log],
-  ["drains for another time", ({ drainMs }) => drainMs],
-];
-
-function differences(before: ServePlan, after: ServePlan): readonly string[] {
-  return DIFFERENCES.filter(([, of]) => JSON.stringify(of(before)) !== JSON.stringify(of(after))).map(
-    ([words]) => words,
-  );
 }

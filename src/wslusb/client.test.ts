@@ -4,7 +4,7 @@ import { attachedAnswer, ClientWire } from "../../test/support/client-wire.ts";
 import { HeldDevice } from "../../test/support/held-device.ts";
 import { frame, HOST_HELLO, response, words } from "../../test/support/wslusb-wire.ts";
 import { TransferStatus } from "../usb/urb.ts";
-import { AttachRefusal } from "./client.ts";
+import { AttachRefusal } from "./attach-answer.ts";
 import type { WslusbDevice } from "./client-device.ts";
 import { WSLUSB_LIMITS } from "./limits.ts";
 import type { ListedDevice } from "./listed-device.ts";
@@ -368,6 +368,30 @@ test("a reset is a request of its own, and a silent host ends it", () => {
   device.reset((status) => results.push(status));
   wire.loop.advance(5_001);
   assert.deepEqual(results, [TransferStatus.ok, TransferStatus.timeout]);
+});
+
+test("an answer for another device than was asked about ends the connection", () => {
+  const asking: readonly ((device: WslusbDevice) => void)[] = [
+    (device) => device.reset(() => {}),
+    (device) => device.detach(() => {}),
+  ];
+  for (const ask of asking) {
+    const { wire, device } = attached();
+    ask(device);
+    const [asked] = wire.seen();
+    wire.reply(frame(asked!.type, asked!.sequence, words(2, Status.OK)));
+    assert.equal(wire.ended?.code, "BAD_FIELD");
+  }
+});
+
+test("a host that answers beyond the credit in one breath is found out", () => {
+  const { wire, device } = attached({ ...WSLUSB_LIMITS, credit: 64 << 10 });
+  const answers = [1, 2].map(() => {
+    const { sequence } = wire.submit(device, 0x81, 40_000);
+    return frame(RESPONSE, sequence, response({ data: new Uint8Array(40_000) }));
+  });
+  wire.reply(...answers);
+  assert.equal(wire.ended?.code, "FLOOD");
 });
 
 test("bulk data that was read gives the host new credit", () => {

@@ -1,21 +1,15 @@
-import { EndpointMap } from "../usb/endpoint-map.ts";
 import type { Loop } from "../usb/loop.ts";
-import type { Speed } from "../usb/speed.ts";
 import { TransferStatus } from "../usb/urb.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
+import { type AttachRefusal, readAttachAnswer } from "./attach-answer.ts";
 import { Cancels } from "./cancels.ts";
 import { Channel, type HelloValue } from "./channel.ts";
-import { type AttachedFacts, type ClientDeviceOutput, WslusbDevice } from "./client-device.ts";
+import type { ClientDeviceOutput, WslusbDevice } from "./client-device.ts";
+import { GivenDevices } from "./given-devices.ts";
+import { HeardDevices } from "./heard-devices.ts";
 import { IncomingResponse } from "./incoming-response.ts";
-import { MAX_DESCRIPTORS, MAX_LISTED, WSLUSB_LIMITS, type WslusbLimits } from "./limits.ts";
-import {
-  LIST_MAX,
-  LISTED_MAX,
-  type ListedDevice,
-  listedSize,
-  readList,
-  readListed,
-} from "./listed-device.ts";
+import { MAX_DESCRIPTORS, WSLUSB_LIMITS, type WslusbLimits } from "./limits.ts";
+import { LIST_MAX, type ListedDevice } from "./listed-device.ts";
 import { type IncomingMessage, WholeMessage } from "./message-reader.ts";
 import {
   AttachedDevice,
@@ -29,18 +23,16 @@ import {
   EnumerationFlag,
   EnumerationRequest,
   EnumerationResponse,
-  EventHead,
-  EventKind,
+  type EventKind,
   Hello,
-  isEnded,
   MAGIC,
   MessageType,
   ResetRequest,
   ResetResponse,
   WSLUSB_VERSION,
 } from "./messages.ts";
-import { asciiOf } from "./offered-device.ts";
-import { Status, transferStatusOf } from "./status.ts";
+import { OwedAnswers, type Question } from "./owed-answers.ts";
+import { transferStatusOf } from "./status.ts";
 import type { Submission } from "./submission.ts";
 
 /** What the engine asks of its connection and tells its owner. */
@@ -55,30 +47,6 @@ export interface ClientOutput {
   changed(kind: EventKind, device: ListedDevice): void;
 }
 
-/** The host answered rightly, and does not give the device. */
-export class AttachRefusal {
-  /** `Status`, or a number that has no name. */
-  readonly status: number;
-  /** The host's words, in printable ASCII. */
-  readonly message: string;
-
-  constructor(status: number, message: string) {
-    this.status = status;
-    this.message = message;
-  }
-}
-
-/** A request of ours that has no answer yet. */
-interface Asked {
-  readonly type: number;
-  readonly least: number;
-  readonly most: number;
-  /** The answer has come. */
-  answer(payload: Uint8Array): ProtocolError | undefined;
-  /** None will come. */
-  lost(): void;
-}
-
 /** How long a host may take to reset a device. */
 const RESET_MS = 5_000;
 
@@ -88,45 +56,37 @@ const RESET_MS = 5_000;
  */
 export class WslusbClient {
   readonly #loop: Loop;
-  readonly #output: ClientOutput;
   readonly #limits: WslusbLimits;
   readonly #channel: Channel;
-  readonly #forDevices: ClientDeviceOutput;
   readonly #cancels: Cancels;
-  readonly #devices = new Map<number, WslusbDevice>();
+  readonly #devices: GivenDevices;
+  readonly #owed: OwedAnswers;
+  readonly #heard: HeardDevices;
   readonly #touched = new Set<WslusbDevice>();
-  readonly #submissions = new Map<number, Submission>();
   /** Each was used for a response that has come; as many as were begun at a time. */
   readonly #spare: IncomingResponse[] = [];
   readonly #over = (response: IncomingResponse): void => void this.#spare.push(response);
-  /** Submissions that were given back, and whose responses are owed. */
-  #owed = 0;
-  readonly #asked = new Map<number, Asked>();
-  #lastSequence = 0;
-  #lastHandle = 0;
-  #credit = 0;
-  /** Names of devices that the host has told of. */
-  #told = new Set<string>();
   #greeted: (() => void) | undefined;
 
   constructor(loop: Loop, output: ClientOutput, limits: WslusbLimits = WSLUSB_LIMITS) {
     this.#loop = loop;
-    this.#output = output;
     this.#limits = limits;
+    this.#owed = new OwedAnswers(4 * limits.urbs);
+    this.#heard = new HeardDevices((kind, device) => output.changed(kind, device));
     this.#channel = new Channel(loop, limits, (chunks, written) => output.write(chunks, written), {
       greeted: (hello) => this.#helloCame(hello),
       begin: (type, sequence) => this.#begin(type, sequence),
-      granted: (device, bytes) => this.#granted(device, bytes),
+      granted: (device, bytes) => this.#devices.granted(device, bytes),
       failed: (error) => output.end(error),
     });
     this.#cancels = new Cancels(loop, (submission) => this.#abandon(submission));
-    this.#forDevices = {
+    const forDevices: ClientDeviceOutput = {
       outbox: this.#channel.outbox,
       loop,
       limits,
       touched: this.#touched,
-      nextSequence: () => this.#nextSequence(),
-      remember: (submission) => void this.#submissions.set(submission.sequence, submission),
+      nextSequence: () => this.#owed.nextSequence(),
+      remember: (submission) => this.#owed.remember(submission),
       forget: (submission) => this.#forget(submission),
       cancel: (submission) => this.#cancel(submission),
       reset: (handle, done) => this.#reset(handle, done),
@@ -135,6 +95,7 @@ export class WslusbClient {
       grant: (device, bytes) => this.#channel.say(MessageType.Credit, 0, Credit.encode({ device, bytes })),
       settle: () => this.#channel.settle(),
     };
+    this.#devices = new GivenDevices(forDevices, (device, status) => output.takenBack(device, status));
   }
 
   get phase(): "greeting" | "open" | "over" {
@@ -170,9 +131,8 @@ export class WslusbClient {
     const payload = EnumerationRequest.encode({ flags: subscribe ? EnumerationFlag.SUBSCRIBE : 0 });
     this.#ask(MessageType.DeviceEnumeration, payload, EnumerationResponse.size, LIST_MAX, {
       answer: (answer) => {
-        const devices = readList(answer);
+        const devices = this.#heard.readList(answer);
         if (devices instanceof ProtocolError) return devices;
-        this.#told = new Set(devices.map(({ instance_id }) => instance_id));
         done(devices);
         return undefined;
       },
@@ -186,7 +146,8 @@ export class WslusbClient {
     const most = AttachResponse.size + AttachedDevice.size + MAX_DESCRIPTORS;
     this.#ask(MessageType.DeviceAttach, payload, AttachResponse.size, most, {
       answer: (answer) => {
-        const result = this.#readAttached(busid, answer);
+        const read = readAttachAnswer(busid, answer);
+        const result = "facts" in read ? this.#devices.add(read) : read;
         if (result instanceof ProtocolError) return result;
         done(result);
         return undefined;
@@ -197,7 +158,7 @@ export class WslusbClient {
 
   /** Bytes of the host, cut anywhere. They are not kept after the call. */
   receive(bytes: Uint8Array): void {
-    const error = this.#channel.read(bytes) ?? this.#tooMuchOwed();
+    const error = this.#channel.read(bytes) ?? this.#owed.tooMany();
     for (const device of this.#touched) device.giveCredit();
     this.#touched.clear();
     this.#channel.settle(error);
@@ -207,19 +168,15 @@ export class WslusbClient {
   disconnected(): void {
     this.#channel.stop();
     this.#cancels.clear();
-    for (const device of Array.from(this.#devices.values())) device.gone();
-    this.#devices.clear();
-    this.#submissions.clear();
-    const asked = Array.from(this.#asked.values());
-    this.#asked.clear();
-    for (const ask of asked) ask.lost();
+    this.#devices.end();
+    this.#owed.lose();
   }
 
   #helloCame({ version, credit }: HelloValue): ProtocolError | undefined {
     if (version !== WSLUSB_VERSION) {
       return new ProtocolError("BAD_VERSION", `the host chooses version ${version}, not ${WSLUSB_VERSION}`);
     }
-    this.#credit = credit;
+    this.#devices.credit = credit;
     // The channel is open when this returns.
     this.#loop.soon(() => {
       if (this.#channel.phase === "open") this.#greeted?.();
@@ -230,32 +187,20 @@ export class WslusbClient {
   #begin(type: number, sequence: number): IncomingMessage | ProtocolError {
     switch (type) {
       case MessageType.UrbResponse: {
-        const submission = this.#submissions.get(sequence);
+        const submission = this.#owed.submission(sequence);
         return submission?.request.isWhole === true
           ? (this.#spare.pop() ?? new IncomingResponse(this.#over)).renew(submission)
           : new ProtocolError("UNKNOWN_SEQNUM", `UrbResponse ${sequence} belongs to no request`);
       }
       case MessageType.DeviceEvent:
-        return new WholeMessage("DeviceEvent", EventHead.size, EventHead.size + LISTED_MAX, (payload) =>
-          this.#event(payload),
-        );
+        return this.#heard.event();
       case MessageType.DeviceDetach:
         if (sequence === 0) {
           const { size } = DetachNotice;
-          return new WholeMessage("DeviceDetach", size, size, (payload) => this.#takenBack(payload));
+          return new WholeMessage("DeviceDetach", size, size, (payload) => this.#devices.takenBack(payload));
         }
     }
-    const asked = this.#asked.get(sequence);
-    if (asked === undefined || asked.type !== type) {
-      return new ProtocolError(
-        "UNKNOWN_SEQNUM",
-        `a message of type ${type} answers ${sequence}, which asked nothing`,
-      );
-    }
-    return new WholeMessage(`an answer of type ${type}`, asked.least, asked.most, (payload) => {
-      this.#asked.delete(sequence);
-      return asked.answer(payload);
-    });
+    return this.#owed.read(type, sequence);
   }
 
   #ask(
@@ -263,95 +208,14 @@ export class WslusbClient {
     payload: Uint8Array,
     least: number,
     most: number,
-    { answer, lost }: Pick<Asked, "answer" | "lost">,
+    { answer, lost }: Pick<Question, "answer" | "lost">,
   ): void {
     if (this.#channel.phase !== "open") {
       this.#loop.soon(lost);
       return;
     }
-    const sequence = this.#nextSequence();
-    this.#asked.set(sequence, { type, least, most, answer, lost });
-    this.#channel.say(type, sequence, payload);
+    this.#channel.say(type, this.#owed.ask({ type, least, most, answer, lost }), payload);
     this.#channel.settle();
-  }
-
-  #readAttached(busid: string, payload: Uint8Array): WslusbDevice | AttachRefusal | ProtocolError {
-    if (!isEnded(payload, AttachResponse.size)) {
-      return new ProtocolError("BAD_FIELD", "the message of a DeviceAttach does not end with NUL");
-    }
-    const status = AttachResponse.status(payload, 0);
-    if (status !== Status.OK) {
-      return payload.length === AttachResponse.size
-        ? new AttachRefusal(status, asciiOf(AttachResponse.message(payload, 0)))
-        : new ProtocolError("BAD_LENGTH", `a refused attach has ${payload.length} bytes`);
-    }
-    const facts = AttachedDevice.decode(payload, AttachResponse.size);
-    if (facts instanceof ProtocolError) return facts;
-    const descriptors = payload.slice(AttachResponse.size + AttachedDevice.size);
-    if (facts.descriptors_length !== descriptors.length) {
-      return new ProtocolError(
-        "BAD_LENGTH",
-        `descriptors_length is ${facts.descriptors_length}, but ${descriptors.length} bytes are there`,
-      );
-    }
-    const { device: handle, speed, current_configuration } = facts;
-    if (handle <= this.#lastHandle) return new ProtocolError("BAD_DEVICE", `device ${handle} is given again`);
-    if (speed < 1 || speed > 5) {
-      return new ProtocolError("BAD_FIELD", `the host gives speed ${speed}, which no kernel takes`);
-    }
-    const attached: AttachedFacts = { handle, busid, speed: speed as Speed, descriptors };
-    const map = EndpointMap.of(descriptors, attached.speed, current_configuration);
-    if (map instanceof ProtocolError) return map;
-    this.#lastHandle = handle;
-    const device = new WslusbDevice(attached, map, this.#credit, this.#forDevices);
-    this.#devices.set(handle, device);
-    return device;
-  }
-
-  #event(payload: Uint8Array): ProtocolError | undefined {
-    const kind = EventHead.kind(payload, 0);
-    const device = readListed(payload, EventHead.size);
-    if (device instanceof ProtocolError) return device;
-    if (EventHead.size + listedSize(device) !== payload.length) {
-      return new ProtocolError("BAD_LENGTH", `a DeviceEvent has ${payload.length} bytes`);
-    }
-    if (kind === EventKind.REMOVED) this.#told.delete(device.instance_id);
-    else this.#told.add(device.instance_id);
-    if (this.#told.size > MAX_LISTED) {
-      return new ProtocolError("FLOOD", `the host tells of more than ${MAX_LISTED} devices`);
-    }
-    // A later version may tell of more.
-    if (kind === EventKind.ADDED || kind === EventKind.REMOVED || kind === EventKind.CHANGED) {
-      this.#output.changed(kind, device);
-    }
-    return undefined;
-  }
-
-  #takenBack(payload: Uint8Array): ProtocolError | undefined {
-    const handle = DetachNotice.device(payload, 0);
-    if (handle === 0 || handle > this.#lastHandle) {
-      return new ProtocolError("BAD_DEVICE", `device ${handle} was never attached`);
-    }
-    const device = this.#devices.get(handle);
-    if (device === undefined) return undefined;
-    this.#devices.delete(handle);
-    this.#output.takenBack(device, DetachNotice.status(payload, 0));
-    device.gone();
-    return undefined;
-  }
-
-  #granted(handle: number, bytes: number): ProtocolError | undefined {
-    if (handle === 0 || handle > this.#lastHandle) {
-      return new ProtocolError("BAD_DEVICE", `device ${handle} was never attached`);
-    }
-    const device = this.#devices.get(handle);
-    if (device === undefined) return undefined;
-    const { lanes } = device;
-    if (lanes.credit.bytes + bytes > this.#credit) {
-      return new ProtocolError("BAD_FIELD", `${bytes} bytes of credit are more than were used up`);
-    }
-    this.#channel.outbox.grant(lanes, bytes);
-    return undefined;
   }
 
   #cancel(submission: Submission): void {
@@ -359,10 +223,7 @@ export class WslusbClient {
     const urb = submission.sequence;
     const { size } = CancelResponse;
     this.#ask(MessageType.UrbCancel, CancelRequest.encode({ urb }), size, size, {
-      answer: (payload) =>
-        CancelResponse.urb(payload, 0) === urb
-          ? undefined
-          : new ProtocolError("BAD_FIELD", `the cancel of ${urb} is answered for another urb`),
+      answer: (payload) => otherThan("urb", urb, CancelResponse.urb(payload, 0)),
       lost: () => {},
     });
   }
@@ -379,8 +240,9 @@ export class WslusbClient {
     const { size } = ResetResponse;
     this.#ask(MessageType.DeviceReset, ResetRequest.encode({ device: handle }), size, size, {
       answer: (payload) => {
-        finish(transferStatusOf(ResetResponse.status(payload, 0)));
-        return undefined;
+        const error = otherThan("device", handle, ResetResponse.device(payload, 0));
+        if (error === undefined) finish(transferStatusOf(ResetResponse.status(payload, 0)));
+        return error;
       },
       lost: () => finish(TransferStatus.disconnected),
     });
@@ -388,13 +250,13 @@ export class WslusbClient {
 
   #detach(device: WslusbDevice, done: () => void): void {
     const { handle } = device;
-    this.#devices.delete(handle);
+    this.#devices.remove(device);
     const { size } = DetachNotice;
     this.#ask(MessageType.DeviceDetach, DetachRequest.encode({ device: handle }), size, size, {
-      answer: () => {
-        for (const submission of Array.from(this.#submissions.values())) {
-          if (submission.owner === device) this.#forget(submission);
-        }
+      answer: (payload) => {
+        const error = otherThan("device", handle, DetachNotice.device(payload, 0));
+        if (error !== undefined) return error;
+        for (const submission of this.#owed.submissionsOf(device)) this.#forget(submission);
         done();
         return undefined;
       },
@@ -405,36 +267,23 @@ export class WslusbClient {
   #abandon(submission: Submission): void {
     this.#owe(submission);
     submission.owner.giveBack(submission, TransferStatus.cancelled);
-    const error = this.#tooMuchOwed();
+    const error = this.#owed.tooMany();
     if (error !== undefined) this.#channel.fail(error);
   }
 
   #owe(submission: Submission): void {
-    if (submission.urb !== undefined) this.#owed++;
+    this.#owed.owe(submission);
     this.#cancels.remove(submission);
   }
 
   #forget(submission: Submission): void {
-    if (submission.urb === undefined) this.#owed--;
+    this.#owed.forget(submission);
     this.#cancels.remove(submission);
-    this.#submissions.delete(submission.sequence);
   }
+}
 
-  /** What a host that answers is remembered for. */
-  #tooMuchOwed(): ProtocolError | undefined {
-    const owed = this.#asked.size + this.#owed;
-    if (owed <= 4 * this.#limits.urbs) return undefined;
-    return new ProtocolError("PEER_SILENT", `${owed} requests and cancels have no answer`);
-  }
-
-  /** Counts through all 32 bits, without 0; a number whose answer is still owed is passed over. */
-  #nextSequence(): number {
-    do this.#lastSequence = (this.#lastSequence + 1) >>> 0;
-    while (
-      this.#lastSequence === 0 ||
-      this.#submissions.has(this.#lastSequence) ||
-      this.#asked.has(this.#lastSequence)
-    );
-    return this.#lastSequence;
-  }
+/** What an answer must repeat. */
+function otherThan(name: string, asked: number, came: number): ProtocolError | undefined {
+  if (came === asked) return undefined;
+  return new ProtocolError("BAD_FIELD", `the answer for ${name} ${asked} is for ${name} ${came}`);
 }

@@ -1,4 +1,5 @@
-export { AttachRefusal, type ClientOutput, WslusbClient } from "./client.ts";
+export { AttachRefusal } from "./attach-answer.ts";
+export { type ClientOutput, WslusbClient } from "./client.ts";
 export { WslusbDevice } from "./client-device.ts";
 export { type HostOutput, WslusbHost } from "./host.ts";
 export { WSLUSB_LIMITS, type WslusbLimits } from "./limits.ts";

@@ -12,7 +12,8 @@ import {
   UrbFlag,
 } from "../../src/usb/urb.ts";
 import { ProtocolError } from "../../src/wire/protocol-error.ts";
-import { AttachRefusal, WslusbClient } from "../../src/wslusb/client.ts";
+import { AttachRefusal } from "../../src/wslusb/attach-answer.ts";
+import { WslusbClient } from "../../src/wslusb/client.ts";
 import type { WslusbDevice } from "../../src/wslusb/client-device.ts";
 import {
   AttachedDevice,

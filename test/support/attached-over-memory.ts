@@ -1,6 +1,7 @@
 import type { OpenError, UsbDevice } from "../../src/usb/device.ts";
 import type { ProtocolError } from "../../src/wire/protocol-error.ts";
-import { AttachRefusal, WslusbClient } from "../../src/wslusb/client.ts";
+import { AttachRefusal } from "../../src/wslusb/attach-answer.ts";
+import { WslusbClient } from "../../src/wslusb/client.ts";
 import type { WslusbDevice } from "../../src/wslusb/client-device.ts";
 import { WslusbHost } from "../../src/wslusb/host.ts";
 import { WSLUSB_LIMITS, type WslusbLimits } from "../../src/wslusb/limits.ts";

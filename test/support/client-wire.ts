@@ -1,7 +1,8 @@
 import type { UsbHost } from "../../src/usb/device.ts";
 import { createUrb, PACKET_WORDS, TransferStatus, TransferType, type Urb } from "../../src/usb/urb.ts";
 import type { ProtocolError } from "../../src/wire/protocol-error.ts";
-import { AttachRefusal, WslusbClient } from "../../src/wslusb/client.ts";
+import { AttachRefusal } from "../../src/wslusb/attach-answer.ts";
+import { WslusbClient } from "../../src/wslusb/client.ts";
 import type { WslusbDevice } from "../../src/wslusb/client-device.ts";
 import { WSLUSB_LIMITS, type WslusbLimits } from "../../src/wslusb/limits.ts";
 import type { ListedDevice } from "../../src/wslusb/listed-device.ts";
