@@ -10,6 +10,8 @@ export interface Conversation {
   readonly phase: "request" | "another" | "unused" | "events" | "urbs" | "devices" | "over";
   /** Bytes of the client, cut anywhere. They are not kept after the call. */
   receive(bytes: Uint8Array): void;
+  /** Where the protocol can say it: tells the client why it is over, and takes all devices back. `end` follows. */
+  leave?(end: SessionEnd): void;
   /** The connection is gone: all devices are given back, then `closed` runs. */
   disconnected(closed: () => void, end: SessionEnd): void;
 }

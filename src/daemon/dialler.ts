@@ -122,7 +122,7 @@ export class Dialler {
       return;
     }
     let importedMs: number | undefined;
-    const accepted = this.#host.accept(link, {
+    const watcher = {
       imported: () => {
         importedMs ??= this.#loop.now();
         this.#told = false;
@@ -138,8 +138,8 @@ export class Dialler {
         if (importedMs !== undefined && this.#loop.now() - importedMs >= KEPT_MS) this.#waits.reset();
         this.#backOff();
       },
-    });
-    if (accepted) return;
+    };
+    if (this.#host.accept(link, watcher, this.#place.protocol)) return;
     this.#dialling = false;
     this.#backOff();
   }

@@ -90,6 +90,11 @@ export class ExportTable implements Exports {
     this.#watchers.tell();
   }
 
+  /** Something else than that is different about one of them. */
+  changed(): void {
+    this.#watchers.tell();
+  }
+
   watch(changed: () => void): () => void {
     return this.#watchers.add(changed);
   }

@@ -3,23 +3,28 @@ import { test } from "node:test";
 import { annotatedHex } from "../../test/support/annotated-hex.ts";
 import { protocolOf } from "./first-bytes.ts";
 
-const CASES: readonly (readonly [string, ReturnType<typeof protocolOf>])[] = [
-  ["", undefined],
-  ["07", undefined],
-  ["07 00 00", undefined],
-  ["07 00 00 00  Hello", "wslusb"],
-  ["04 00 00 00  a request of version 1", "wslusb"],
-  ["ff 00 00 00  an Error", "wslusb"],
-  ["01", undefined],
-  ["01 11", "usbip"],
-  ["01 11 80 05", "usbip"],
-  ["01 00 80 05  USB/IP of an older version", "usbip"],
-  ["47 45 54 20  GET", "usbip"],
-  ["16 03 01 00  TLS", "usbip"],
-  ["00", "usbip"],
+/** Hex, and what it is on a listener of USB/IP and on one of WSL-USB. */
+const CASES: readonly (readonly [string, ...ReturnType<typeof protocolOf>[]])[] = [
+  ["", undefined, undefined],
+  ["07", undefined, undefined],
+  ["07 00 00", undefined, undefined],
+  ["07 00 00 00  Hello", "wslusb", "wslusb"],
+  ["04 00 00 00  a request of version 1", "wslusb", "wslusb"],
+  ["ff 00 00 00  an Error", "wslusb", "wslusb"],
+  ["0c 00 00 00  a type that does not exist", "wslusb", "wslusb"],
+  ["00 01 00 00  one that is two bytes long", "wslusb", "wslusb"],
+  ["01", undefined, undefined],
+  ["01 11", "usbip", "usbip"],
+  ["01 11 80 05", "usbip", "usbip"],
+  ["01 00 80 05  USB/IP of an older version", "usbip", "wslusb"],
+  ["47 45 54", undefined, undefined],
+  ["47 45 54 20  GET", "usbip", "wslusb"],
+  ["16 03 01 00  TLS", "usbip", "wslusb"],
 ];
 
-for (const [hex, protocol] of CASES) {
-  test(`a client that begins with "${hex}" speaks ${protocol ?? "what is not known yet"}`, () =>
-    assert.equal(protocolOf(annotatedHex(hex)), protocol));
+for (const [hex, ...protocols] of CASES) {
+  for (const [i, expected] of (["usbip", "wslusb"] as const).entries()) {
+    test(`a client that begins with "${hex}" where ${expected} is expected speaks ${protocols[i] ?? "nobody knows what"}`, () =>
+      assert.equal(protocolOf(annotatedHex(hex), expected), protocols[i]));
+  }
 }

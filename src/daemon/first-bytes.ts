@@ -1,17 +1,16 @@
-import { MessageType } from "../wslusb/messages.ts";
+import type { Protocol } from "../links/address.ts";
 
+/** Both protocols tell what they are in so many bytes. */
 const LEAST = 4;
 
-const TYPES: ReadonlySet<number> = new Set(Object.values(MessageType));
-
 /**
- * What a client speaks, by its first bytes; nothing while they do not tell. A frame of WSL-USB begins with its type in
- * 32 bits, little-endian, so that three zeros follow the first byte; a request of USB/IP begins with 01 11 and an
- * operation, which is not zero. Whatever is neither is for USB/IP to refuse.
+ * What a client speaks, by its first bytes; nothing while they do not tell. A request of USB/IP begins with its version,
+ * 01 11, and an operation, which is not 0. A frame of WSL-USB begins with its type in 32 bits, little-endian, and every type
+ * is below 65,536: two zeros stand where the operation would. What is neither is for the protocol to refuse that is
+ * `expected` there.
  */
-export function protocolOf(bytes: Uint8Array): "usbip" | "wslusb" | undefined {
-  if (bytes.length === 0) return undefined;
-  if (!TYPES.has(bytes[0]!)) return "usbip";
-  for (let i = 1; i < LEAST && i < bytes.length; i++) if (bytes[i] !== 0) return "usbip";
-  return bytes.length < LEAST ? undefined : "wslusb";
+export function protocolOf(bytes: Uint8Array, expected: Protocol): Protocol | undefined {
+  if (bytes[0] === 0x01 && bytes[1] === 0x11) return "usbip";
+  if (bytes.length < LEAST) return undefined;
+  return bytes[2] === 0 && bytes[3] === 0 ? "wslusb" : expected;
 }

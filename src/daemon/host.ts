@@ -1,6 +1,6 @@
-import { printAddress } from "../links/address.ts";
+import { type Protocol, printAddress } from "../links/address.ts";
 import type { Link } from "../links/link.ts";
-import { type LinkAddress, type ListenOptions, listen } from "../links/listen.ts";
+import { type ListenOptions, listen } from "../links/listen.ts";
 import type { Listener } from "../links/listener.ts";
 import type { TlsTrust } from "../links/trust.ts";
 import type { Loop } from "../usb/loop.ts";
@@ -13,6 +13,7 @@ import { EventLog } from "./event-log.ts";
 import type { ExportTable } from "./export-table.ts";
 import { HOST_LIMITS, type HostLimits } from "./host-limits.ts";
 import type { Log } from "./log.ts";
+import type { Place } from "./place.ts";
 import { Refusals } from "./refusals.ts";
 import { type Admission, Gate, NO_RULES } from "./rules/gate.ts";
 import { PATROL_MS, Session, type SessionOwner } from "./session.ts";
@@ -90,22 +91,25 @@ export class Host implements SessionOwner {
   }
 
   /** Listens on all of them, or rejects with a LinkError and listens on none. */
-  async listen(addresses: readonly LinkAddress[]): Promise<void> {
+  async listen(addresses: readonly Place[]): Promise<void> {
     const places = await this.open(addresses);
     places.adopt();
   }
 
   /** Opens all of them, or rejects with a LinkError and opens none. Who comes before they are adopted is sent away. */
-  async open(addresses: readonly LinkAddress[]): Promise<OpenedPlaces> {
+  async open(addresses: readonly Place[]): Promise<OpenedPlaces> {
     let isAdopted = false;
-    const accept = (link: Link): void => {
-      if (isAdopted) this.accept(link);
+    const accept = (link: Link, { protocol }: Place): void => {
+      if (isAdopted) this.accept(link, undefined, protocol);
       else link.destroy();
     };
     const opened = new Map<string, Listener>();
     const results = await Promise.allSettled(
       addresses.map(async (address) =>
-        opened.set(printAddress(address), await listen(address, accept, this.#listening)),
+        opened.set(
+          printAddress(address),
+          await listen(address, (link) => accept(link, address), this.#listening),
+        ),
       ),
     );
     const abandon = (): void => {
@@ -126,14 +130,17 @@ export class Host implements SessionOwner {
   }
 
   /** Listens there no more; sessions that came from there go on. */
-  close(address: LinkAddress): void {
+  close(address: Place): void {
     const place = printAddress(address);
     this.#listeners.get(place)?.close();
     this.#listeners.delete(place);
   }
 
-  /** Serves the peer, whoever dialled; false if there is no room for it. */
-  accept(link: Link, watcher?: SessionWatcher): boolean {
+  /**
+   * Serves the peer, whoever dialled; false if there is no room for it. `expected`: what answers a peer that speaks
+   * neither protocol.
+   */
+  accept(link: Link, watcher?: SessionWatcher, expected?: Protocol): boolean {
     const full = this.#full();
     if (full !== undefined) {
       link.destroy();
@@ -164,6 +171,7 @@ export class Host implements SessionOwner {
           this.#loop,
           output,
         ),
+      expected,
     );
     this.#sessions.set(session, entry);
     this.#withoutDevice.add(session);

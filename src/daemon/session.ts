@@ -1,3 +1,4 @@
+import type { Protocol } from "../links/address.ts";
 import type { Link } from "../links/link.ts";
 import type { LinkError } from "../links/link-error.ts";
 import type { Loop } from "../usb/loop.ts";
@@ -36,10 +37,17 @@ export interface SessionExports extends Exports {
   returned(end: SessionEnd, durationMs: number): void;
   /** It is free again; always after `take`. */
   giveBack(): void;
+  /** What the list says of it is not the same any more. */
+  changed?(): void;
 }
 
 /** Makes the conversation with a client that speaks WSL-USB. */
 export type ServeWslusb = (output: ConversationOutput) => Conversation;
+
+const UNUSED: SessionEnd = {
+  code: "OK",
+  reason: "the peer had no device and no subscription for too long",
+};
 
 /** How often `patrol` is to be called for a session that is restless. */
 export const PATROL_MS = 250;
@@ -57,6 +65,8 @@ export class Session {
   readonly #owner: SessionOwner;
   readonly #trace: SessionTrace | undefined;
   readonly #serveWslusb: ServeWslusb | undefined;
+  /** Of a client whose first bytes do not tell what it speaks. */
+  readonly #expected: Protocol;
   #server: Conversation;
   /** The first bytes of the peer, while they do not tell what it speaks. */
   #undecided: Uint8Array | undefined = new Uint8Array(0);
@@ -85,8 +95,10 @@ export class Session {
     acceptedMs: number = loop.now(),
     trace?: SessionTrace,
     serveWslusb?: ServeWslusb,
+    expected: Protocol = "usbip",
   ) {
     this.#link = link;
+    this.#expected = expected;
     this.#serveWslusb = serveWslusb;
     this.#exports = exports;
     this.#loop = loop;
@@ -163,12 +175,8 @@ export class Session {
 
   /** Says goodbye to the peer; `destroy` follows if it does not answer. */
   stop(): void {
-    if (this.#carried !== undefined) {
-      this.#carried.stop();
-      return;
-    }
-    this.#end ??= STOPPED;
-    this.#close();
+    if (this.#carried === undefined) this.#leave(STOPPED, () => this.#close());
+    else this.#carried.stop();
   }
 
   /** Cuts the peer off. */
@@ -177,8 +185,7 @@ export class Session {
       this.#carried.kick(end);
       return;
     }
-    this.#end ??= end;
-    this.#link.destroy();
+    this.#leave(end, () => this.#link.destroy());
   }
 
   destroy(): void {
@@ -192,7 +199,9 @@ export class Session {
       case "request":
         if (isOld) {
           const seconds = this.#limits.handshakeMs / 1_000;
-          this.#cut(new ProtocolError("HANDSHAKE_TIMEOUT", `no whole request arrived within ${seconds} s`));
+          const late = new ProtocolError("HANDSHAKE_TIMEOUT", `no whole request arrived within ${seconds} s`);
+          if (this.#undecided !== undefined && this.#expected === "wslusb") this.#speakWslusb();
+          this.#leave(endByProtocol(late), () => this.#link.destroy());
         }
         break;
       case "another":
@@ -201,7 +210,7 @@ export class Session {
         break;
       case "unused":
         this.#answeredMs ??= nowMs;
-        if (nowMs - this.#answeredMs >= this.#limits.handshakeMs) this.#close();
+        if (nowMs - this.#answeredMs >= this.#limits.handshakeMs) this.#leave(UNUSED, () => this.#close());
         break;
       case "events":
       case "devices":
@@ -225,17 +234,20 @@ export class Session {
     const seen = new Uint8Array(first.length + bytes.length);
     seen.set(first);
     seen.set(bytes, first.length);
-    const protocol = protocolOf(seen);
+    const protocol = protocolOf(seen, this.#expected);
     this.#undecided = protocol === undefined ? seen : undefined;
     if (protocol === undefined) return;
-    if (protocol === "wslusb" && this.#serveWslusb !== undefined) {
-      this.#server = this.#serveWslusb({
-        write: (chunks, written) => this.#write(chunks, written),
-        end: (error) => this.#ended(error),
-        restless: () => this.#wake(),
-      });
-    }
+    if (protocol === "wslusb") this.#speakWslusb();
     this.#server.receive(seen);
+  }
+
+  #speakWslusb(): void {
+    if (this.#serveWslusb === undefined) return;
+    this.#server = this.#serveWslusb({
+      write: (chunks, written) => this.#write(chunks, written),
+      end: (error) => this.#ended(error),
+      restless: () => this.#wake(),
+    });
   }
 
   #imported(exported: ExportedDevice, counters: TransferCounters): void {
@@ -298,6 +310,13 @@ export class Session {
   #cut(error: ProtocolError): void {
     this.#end ??= endByProtocol(error);
     this.#link.destroy();
+  }
+
+  /** Tells the peer if it can be told; `otherwise` runs where not. */
+  #leave(end: SessionEnd, otherwise: () => void): void {
+    this.#end ??= end;
+    if (this.#server.leave === undefined) otherwise();
+    else if (this.#lingerMs === undefined) this.#server.leave(end);
   }
 
   #close(): void {

@@ -23,7 +23,9 @@ export type ProtocolErrorCode =
   /** The peer owes answers, more than can be remembered. */
   | "PEER_SILENT"
   /** Nothing, or half a request, arrived within the time of the handshake. */
-  | "HANDSHAKE_TIMEOUT";
+  | "HANDSHAKE_TIMEOUT"
+  /** Nothing is wrong: the peer ends, and says so. */
+  | "ENDED";
 
 /**
  * A peer broke the protocol. A value, never thrown: it ends the session it belongs to and nothing else,

@@ -2,7 +2,7 @@ import { EndpointMap } from "../usb/endpoint-map.ts";
 import type { Speed } from "../usb/speed.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import type { AttachedFacts } from "./client-device.ts";
-import { AttachedDevice, AttachResponse } from "./messages.ts";
+import { AttachedDevice, AttachResponse, isEnded } from "./messages.ts";
 import { asciiOf } from "./offered-device.ts";
 import { Status } from "./status.ts";
 
@@ -30,6 +30,9 @@ export function readAttachAnswer(
   busid: string,
   payload: Uint8Array,
 ): GivenDevice | AttachRefusal | ProtocolError {
+  if (!isEnded(payload, AttachResponse.size)) {
+    return new ProtocolError("BAD_FIELD", "the message of a DeviceAttach does not end with NUL");
+  }
   const status = AttachResponse.status(payload, 0);
   if (status !== Status.OK) {
     return payload.length === AttachResponse.size

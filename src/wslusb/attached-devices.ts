@@ -126,10 +126,19 @@ export class AttachedDevices {
     this.#output.sendSoon();
   }
 
-  /** The connection is gone: gives all back, and calls `closed` when they are free. */
-  closeAll(closed: () => void): void {
+  /** The client has set another configuration, or reset the device. */
+  configured({ handle }: HostDevice): void {
+    this.#attached.get(handle)?.claim.configured();
+  }
+
+  /** The connection is over: gives all back. */
+  closeAll(): void {
     for (const attached of this.#attached.values()) this.#close(attached, "disconnected");
-    this.#whenIdle = closed;
+  }
+
+  /** Calls back when all are free. */
+  whenIdle(idle: () => void): void {
+    this.#whenIdle = idle;
     this.#checkIdle();
   }
 

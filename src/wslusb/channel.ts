@@ -56,7 +56,7 @@ export class Channel {
       (type, sequence) => this.#begin(type, sequence),
       () => this.#phase === "over",
     );
-    this.#reader = new FrameReader(this.#messages);
+    this.#reader = new FrameReader(this.#messages, greeting);
   }
 
   get phase(): "greeting" | "open" | "over" {
@@ -118,10 +118,7 @@ export class Channel {
           : new ProtocolError("BAD_COMMAND", "a second Hello came");
     }
     if (this.#phase === "greeting") {
-      return new ProtocolError(
-        "BAD_VERSION",
-        `the first frame has type ${type}, as in version 1; version 2 is spoken here, which begins with Hello (type 7)`,
-      );
+      return new ProtocolError("BAD_COMMAND", `a frame of type ${type} came before Hello was whole`);
     }
     switch (type) {
       case MessageType.KeepAlive:
@@ -195,4 +192,17 @@ export class Channel {
       this.outbox.send();
     });
   }
+}
+
+/** Types that version 1 has, with other payloads. */
+const VERSION_1_TYPES: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, 6]);
+
+/** Whatever is no frame of this protocol at all is refused for its type, not for what its other bytes happen to say. */
+function greeting(type: number): ProtocolError | undefined {
+  if (type === MessageType.Hello || type === MessageType.Error) return undefined;
+  const first = VERSION_1_TYPES.has(type) ? `${type}, as in version 1` : `${type}`;
+  return new ProtocolError(
+    "BAD_VERSION",
+    `the first frame has type ${first}; version 2 is spoken here, which begins with Hello (type 7)`,
+  );
 }

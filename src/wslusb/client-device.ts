@@ -29,6 +29,8 @@ export interface ClientDeviceOutput {
   reset(handle: number, done: (status: TransferStatus) => void): void;
   detach(device: WslusbDevice, done: () => void): void;
   grant(handle: number, bytes: number): void;
+  /** Devices of whose responses something has been read, until all that came has. */
+  readonly touched: Set<WslusbDevice>;
   /** Sends what is due. */
   settle(): void;
 }
@@ -211,6 +213,11 @@ export class WslusbDevice implements UsbDevice, SubmissionOwner {
   }
 
   refund(): void {
+    if (!this.#isGone) this.#output.touched.add(this);
+  }
+
+  /** All that came has been read: gives credit back, which the host cannot have had for what it sent before. */
+  giveCredit(): void {
     const bytes = this.room.refund();
     if (bytes > 0 && !this.#isGone) this.#output.grant(this.handle, bytes);
   }

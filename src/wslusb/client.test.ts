@@ -8,7 +8,7 @@ import { AttachRefusal } from "./attach-answer.ts";
 import type { WslusbDevice } from "./client-device.ts";
 import { WSLUSB_LIMITS } from "./limits.ts";
 import type { ListedDevice } from "./listed-device.ts";
-import { AttachResponse, ErrorMessage, FrameFlag, Hello, MessageType } from "./messages.ts";
+import { AttachResponse, DeviceInfo, ErrorMessage, FrameFlag, Hello, MessageType } from "./messages.ts";
 import { encodeInfo } from "./offered-device.ts";
 import { Status } from "./status.ts";
 
@@ -157,6 +157,32 @@ test("packets are put at their places, each with its own end", () => {
   );
 });
 
+/** A DeviceEvent whose `instance_id` has no end. */
+const UNENDED = new Uint8Array(4 + DeviceInfo.size);
+UNENDED[0] = 1;
+UNENDED.fill(0x7a, 4, 4 + 256);
+
+test("packets are counted again: a host that counts others is not believed", () => {
+  const packets = [
+    [0, Status.OK],
+    [0, Status.CRC],
+  ] as const;
+  for (const [errorCount, code] of [
+    [0, "BAD_FIELD"],
+    [1, undefined],
+    [2, "BAD_FIELD"],
+  ] as const) {
+    const { wire, device } = attached();
+    const asked = [
+      [0, 100],
+      [100, 100],
+    ] as const;
+    const { sequence } = wire.submit(device, 0x83, 200, asked);
+    wire.reply(frame(RESPONSE, sequence, response({ packets, errorCount })));
+    assert.equal(wire.ended?.code, code, `${errorCount}`);
+  }
+});
+
 const WRONG: readonly (readonly [string, string, (sequence: number) => Uint8Array])[] = [
   [
     "more than was asked for",
@@ -174,6 +200,7 @@ const WRONG: readonly (readonly [string, string, (sequence: number) => Uint8Arra
     "BAD_LENGTH",
     (s) => frame(RESPONSE, s, response({ numberOfPackets: 1 })),
   ],
+  ["a name in a list that does not end", "BAD_FIELD", () => frame(MessageType.DeviceEvent, 0, UNENDED)],
   ["errors without packets", "BAD_FIELD", (s) => frame(RESPONSE, s, response({ errorCount: 1 }))],
   ["a status of no transfer", "BAD_FIELD", (s) => frame(RESPONSE, s, response({ status: Status.BUSY }))],
   ["an answer to nothing", "UNKNOWN_SEQNUM", (s) => frame(RESPONSE, s + 1, response())],
@@ -341,6 +368,30 @@ test("a reset is a request of its own, and a silent host ends it", () => {
   device.reset((status) => results.push(status));
   wire.loop.advance(5_001);
   assert.deepEqual(results, [TransferStatus.ok, TransferStatus.timeout]);
+});
+
+test("an answer for another device than was asked about ends the connection", () => {
+  const asking: readonly ((device: WslusbDevice) => void)[] = [
+    (device) => device.reset(() => {}),
+    (device) => device.detach(() => {}),
+  ];
+  for (const ask of asking) {
+    const { wire, device } = attached();
+    ask(device);
+    const [asked] = wire.seen();
+    wire.reply(frame(asked!.type, asked!.sequence, words(2, Status.OK)));
+    assert.equal(wire.ended?.code, "BAD_FIELD");
+  }
+});
+
+test("a host that answers beyond the credit in one breath is found out", () => {
+  const { wire, device } = attached({ ...WSLUSB_LIMITS, credit: 64 << 10 });
+  const answers = [1, 2].map(() => {
+    const { sequence } = wire.submit(device, 0x81, 40_000);
+    return frame(RESPONSE, sequence, response({ data: new Uint8Array(40_000) }));
+  });
+  wire.reply(...answers);
+  assert.equal(wire.ended?.code, "FLOOD");
 });
 
 test("bulk data that was read gives the host new credit", () => {

@@ -62,6 +62,7 @@ export class WslusbClient {
   readonly #devices: GivenDevices;
   readonly #owed: OwedAnswers;
   readonly #heard: HeardDevices;
+  readonly #touched = new Set<WslusbDevice>();
   /** Each was used for a response that has come; as many as were begun at a time. */
   readonly #spare: IncomingResponse[] = [];
   readonly #over = (response: IncomingResponse): void => void this.#spare.push(response);
@@ -83,6 +84,7 @@ export class WslusbClient {
       outbox: this.#channel.outbox,
       loop,
       limits,
+      touched: this.#touched,
       nextSequence: () => this.#owed.nextSequence(),
       remember: (submission) => this.#owed.remember(submission),
       forget: (submission) => this.#forget(submission),
@@ -157,6 +159,8 @@ export class WslusbClient {
   /** Bytes of the host, cut anywhere. They are not kept after the call. */
   receive(bytes: Uint8Array): void {
     const error = this.#channel.read(bytes) ?? this.#owed.tooMany();
+    for (const device of this.#touched) device.giveCredit();
+    this.#touched.clear();
     this.#channel.settle(error);
   }
 
@@ -219,10 +223,7 @@ export class WslusbClient {
     const urb = submission.sequence;
     const { size } = CancelResponse;
     this.#ask(MessageType.UrbCancel, CancelRequest.encode({ urb }), size, size, {
-      answer: (payload) =>
-        CancelResponse.urb(payload, 0) === urb
-          ? undefined
-          : new ProtocolError("BAD_FIELD", `the cancel of ${urb} is answered for another urb`),
+      answer: (payload) => otherThan("urb", urb, CancelResponse.urb(payload, 0)),
       lost: () => {},
     });
   }
@@ -239,8 +240,9 @@ export class WslusbClient {
     const { size } = ResetResponse;
     this.#ask(MessageType.DeviceReset, ResetRequest.encode({ device: handle }), size, size, {
       answer: (payload) => {
-        finish(transferStatusOf(ResetResponse.status(payload, 0)));
-        return undefined;
+        const error = otherThan("device", handle, ResetResponse.device(payload, 0));
+        if (error === undefined) finish(transferStatusOf(ResetResponse.status(payload, 0)));
+        return error;
       },
       lost: () => finish(TransferStatus.disconnected),
     });
@@ -251,7 +253,9 @@ export class WslusbClient {
     this.#devices.remove(device);
     const { size } = DetachNotice;
     this.#ask(MessageType.DeviceDetach, DetachRequest.encode({ device: handle }), size, size, {
-      answer: () => {
+      answer: (payload) => {
+        const error = otherThan("device", handle, DetachNotice.device(payload, 0));
+        if (error !== undefined) return error;
         for (const submission of this.#owed.submissionsOf(device)) this.#forget(submission);
         done();
         return undefined;
@@ -276,4 +280,10 @@ export class WslusbClient {
     this.#owed.forget(submission);
     this.#cancels.remove(submission);
   }
+}
+
+/** What an answer must repeat. */
+function otherThan(name: string, asked: number, came: number): ProtocolError | undefined {
+  if (came === asked) return undefined;
+  return new ProtocolError("BAD_FIELD", `the answer for ${name} ${asked} is for ${name} ${came}`);
 }

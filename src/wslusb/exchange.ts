@@ -1,7 +1,9 @@
 import { settlePackets } from "../usb/settle-packets.ts";
 import { createUrb, isIn, PACKET_WORDS, PacketWord, type Urb } from "../usb/urb.ts";
+import { PACKET_COST } from "./limits.ts";
 import { IsoResult, MessageType, UrbResponse } from "./messages.ts";
 import { HEAD, Outgoing } from "./outgoing.ts";
+import { Status } from "./status.ts";
 
 const NO_MEMORY = new Uint8Array(0);
 const NO_PACKETS = new Int32Array(0);
@@ -29,6 +31,8 @@ export class Exchange {
   arrivedMs = 0;
   completedMs = 0;
   memory: Uint8Array = NO_MEMORY;
+  /** What `memory` counts. */
+  cost = 0;
 
   constructor(tag: number, owner: ExchangeOwner) {
     this.urb = createUrb(tag);
@@ -36,15 +40,21 @@ export class Exchange {
     this.response = new Outgoing(() => owner.release(this));
   }
 
-  /** Bytes of memory that a transfer and its response need, the packet table of the URB included. */
+  /** Bytes of memory that a transfer and its response need. */
   static bytesFor(length: number, packetCount: number): number {
-    return HEAD + UrbResponse.size + length + packetCount * (IsoResult.size + PACKET_WORDS * 4);
+    return HEAD + UrbResponse.size + length + packetCount * IsoResult.size;
+  }
+
+  /** What they count of the `bytes` that a Hello promises. */
+  static costOf(length: number, packetCount: number): number {
+    return length + packetCount * PACKET_COST;
   }
 
   /** Takes memory and room for a packet table; the fields of the URB that say so are set. */
   prepare(memory: Uint8Array): void {
     const { urb } = this;
     this.memory = memory;
+    this.cost = Exchange.costOf(urb.length, urb.packetCount);
     urb.buffer = memory;
     urb.offset = HEAD + UrbResponse.size + urb.packetCount * IsoResult.size;
     const words = urb.packetCount * PACKET_WORDS;
@@ -71,13 +81,17 @@ export class Exchange {
     UrbResponse.put.status(memory, HEAD, urb.status);
     UrbResponse.put.transferred_length(memory, HEAD, transferred);
     UrbResponse.put.start_frame(memory, HEAD, urb.startFrame);
-    UrbResponse.put.error_count(memory, HEAD, Math.min(Math.max(urb.errorCount, 0), urb.packetCount));
     UrbResponse.put.number_of_packets(memory, HEAD, urb.packetCount);
     UrbResponse.put.reserved(memory, HEAD, 0);
+    // Not the count of the device: it has none for a transfer that failed as a whole.
+    let errors = 0;
     for (let i = 0, at = HEAD + UrbResponse.size; i < urb.packetCount; i++, at += IsoResult.size) {
+      const status = urb.packets[i * PACKET_WORDS + PacketWord.status]!;
+      if (status !== Status.OK) errors++;
       IsoResult.put.actual_length(memory, at, urb.packets[i * PACKET_WORDS + PacketWord.actualLength]!);
-      IsoResult.put.status(memory, at, urb.packets[i * PACKET_WORDS + PacketWord.status]!);
+      IsoResult.put.status(memory, at, status);
     }
+    UrbResponse.put.error_count(memory, HEAD, errors);
     const data = incoming ? transferred : 0;
     const size = UrbResponse.size + urb.packetCount * IsoResult.size + data;
     this.response.renew(MessageType.UrbResponse, this.sequence, memory, size);

@@ -26,13 +26,16 @@ type Part = "header" | "fixed" | "data";
 /** Cuts the byte stream of a connection into frames, however it arrives. */
 export class FrameReader {
   readonly #target: FrameTarget;
+  /** Looks at the type of the first frame, before anything else of it is. */
+  #first: ((type: number) => ProtocolError | undefined) | undefined;
   readonly #piece = new WholePiece(FIXED_MAX);
   #part: Part = "header";
   /** Bytes of the payload that have not been read. */
   #left = 0;
 
-  constructor(target: FrameTarget) {
+  constructor(target: FrameTarget, first: (type: number) => ProtocolError | undefined) {
     this.#target = target;
+    this.#first = first;
   }
 
   receive(bytes: Uint8Array): ProtocolError | undefined {
@@ -74,6 +77,10 @@ export class FrameReader {
   }
 
   #header(bytes: Uint8Array, at: number): ProtocolError | undefined {
+    const type = FrameHeader.type(bytes, at);
+    const refused = this.#first?.(type);
+    if (refused !== undefined) return refused;
+    this.#first = undefined;
     const size = FrameHeader.payload_size(bytes, at);
     if (size > MAX_PAYLOAD) {
       return new ProtocolError("BAD_LENGTH", `payload_size is ${size}, the limit is ${MAX_PAYLOAD}`);
@@ -88,11 +95,6 @@ export class FrameReader {
       );
     }
     this.#left = size;
-    return this.#target.frame(
-      FrameHeader.type(bytes, at),
-      size,
-      FrameHeader.sequence_number(bytes, at),
-      flags,
-    );
+    return this.#target.frame(type, size, FrameHeader.sequence_number(bytes, at), flags);
   }
 }

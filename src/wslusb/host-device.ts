@@ -40,6 +40,8 @@ export interface HostDeviceOutput {
   grant(handle: number, bytes: number): void;
   /** Something is to be sent, soon. */
   sendSoon(): void;
+  /** Another configuration of it is active. */
+  configured(device: HostDevice): void;
   unplugged(device: HostDevice): void;
 }
 
@@ -90,9 +92,19 @@ export class HostDevice implements UsbHost, ExchangeOwner {
     return this.#isStopped ? undefined : this.#room.spend(bytes);
   }
 
+  /** A frame that costs credit has been read. */
   refund(): void {
+    if (!this.#isStopped) this.#output.touched.add(this);
+  }
+
+  /**
+   * All that came has been read. Only here is credit given back: the client cannot have had it for what it sent in the same
+   * breath.
+   */
+  flush(): void {
     const bytes = this.#room.refund();
-    if (bytes > 0 && !this.#isStopped) this.#output.grant(this.handle, bytes);
+    if (bytes > 0) this.#output.grant(this.handle, bytes);
+    this.device.flush();
   }
 
   /** A UrbRequest begins. Nothing: it will be refused, and what belongs to it is dropped. */
@@ -106,7 +118,11 @@ export class HostDevice implements UsbHost, ExchangeOwner {
     const refused = this.#judge(type, endpoint, length, packetCount, head[at + SETUP_AT]!);
     const memory =
       refused === undefined && this.#exchanges.length - this.#free.length < this.#output.limits.urbs
-        ? this.#output.memory.take(this.#share, Exchange.bytesFor(length, packetCount))
+        ? this.#output.memory.take(
+            this.#share,
+            Exchange.bytesFor(length, packetCount),
+            Exchange.costOf(length, packetCount),
+          )
         : undefined;
     if (memory === undefined) {
       const status = refused ?? TransferStatus.noMemory;
@@ -153,6 +169,10 @@ export class HostDevice implements UsbHost, ExchangeOwner {
       this.#answerRefused(sequence);
     } else if (this.#isStopped) {
       this.release(exchange);
+    } else if (this.#isResetting) {
+      // The device ends what it has before it is reset, and would keep what comes behind.
+      exchange.urb.status = TransferStatus.cancelled;
+      this.#respond(exchange);
     } else if (packetsAreSound(exchange.urb)) {
       this.#output.inFlight.set(sequence, exchange);
       this.#output.touched.add(this);
@@ -175,7 +195,9 @@ export class HostDevice implements UsbHost, ExchangeOwner {
   complete(urb: Urb): void {
     const exchange = this.#exchanges[urb.tag]!;
     this.#forget(exchange);
-    if (urb.type === TransferType.control && urb.status === TransferStatus.ok) this.#map.completed(urb.setup);
+    if (urb.type === TransferType.control && urb.status === TransferStatus.ok) {
+      this.#configure(() => this.#map.completed(urb.setup));
+    }
     if (this.#isStopped) {
       this.#count(exchange, 0);
       this.release(exchange);
@@ -199,7 +221,7 @@ export class HostDevice implements UsbHost, ExchangeOwner {
     this.#output.touched.add(this);
     this.device.reset((status) => {
       this.#isResetting = false;
-      this.#map.configure(this.device.configuration);
+      this.#configure(() => this.#map.configure(this.device.configuration));
       if (!this.#isStopped) done(status);
     });
   }
@@ -213,7 +235,7 @@ export class HostDevice implements UsbHost, ExchangeOwner {
 
   release(exchange: Exchange): void {
     if (this.trace !== undefined) this.#traceLife(exchange, this.trace);
-    this.#output.memory.give(this.#share, exchange.memory);
+    this.#output.memory.give(this.#share, exchange.memory, exchange.cost);
     exchange.forgetLargeTable();
     this.#free.push(exchange);
   }
@@ -235,6 +257,12 @@ export class HostDevice implements UsbHost, ExchangeOwner {
     if (actual === undefined) return TransferStatus.stall;
     const isSound = type === actual && isSubmitSound(type, endpoint, length, packetCount, bmRequestType);
     return isSound ? undefined : TransferStatus.invalid;
+  }
+
+  #configure(change: () => void): void {
+    const before = this.#map.configuration;
+    change();
+    if (this.#map.configuration !== before && !this.#isStopped) this.#output.configured(this);
   }
 
   #another(): Exchange {
@@ -265,6 +293,7 @@ export class HostDevice implements UsbHost, ExchangeOwner {
     this.counters.ended(endpoint, status, 0, 0);
     const payload = new Uint8Array(UrbResponse.size + packetCount * IsoResult.size);
     UrbResponse.put.status(payload, 0, status);
+    UrbResponse.put.error_count(payload, 0, packetCount);
     UrbResponse.put.number_of_packets(payload, 0, packetCount);
     for (let at = UrbResponse.size; at < payload.length; at += IsoResult.size) {
       IsoResult.put.status(payload, at, Status.NOT_DONE);

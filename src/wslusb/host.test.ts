@@ -12,6 +12,7 @@ import {
 } from "../../test/support/wslusb-wire.ts";
 import { TransferStatus } from "../usb/urb.ts";
 import { UrbTrace } from "../usb/urb-trace.ts";
+import { ProtocolError } from "../wire/protocol-error.ts";
 import { WSLUSB_LIMITS } from "./limits.ts";
 import {
   DeviceInfo,
@@ -70,6 +71,24 @@ test("version 1 is answered with an Error frame that says what is spoken here", 
     assert.equal(wire.ended?.code, "BAD_VERSION");
   }
 });
+
+const NO_FRAMES: readonly (readonly [string, Uint8Array])[] = [
+  ["a type that does not exist", frame(12, 0, words(0))],
+  ["a type of this version", frame(MessageType.KeepAlive, 0, words(0))],
+  ["zeros", new Uint8Array(16)],
+  ["a web browser", Uint8Array.from(Buffer.from("GET / HTTP/1.1\r\n"))],
+  ["ones", new Uint8Array(100).fill(0xff)],
+];
+
+for (const [what, bytes] of NO_FRAMES) {
+  test(`${what} instead of a Hello is BAD_VERSION, whatever its other bytes say`, () => {
+    const wire = new HostedWire();
+    wire.receive(bytes);
+    const [error] = wire.seen();
+    assert.equal(ErrorMessage.status(error!.payload, 0), Status.BAD_VERSION);
+    assert.doesNotMatch(ErrorMessage.message(error!.payload, 0), /as in version 1/);
+  });
+}
 
 test("a client of other versions is told which one is spoken", () => {
   const wire = new HostedWire();
@@ -277,12 +296,35 @@ test("isochronous packets are moved together, each with its own end", () => {
   urb!.buffer.fill(8, urb!.offset + 100, urb!.offset + 103);
   urb!.packets.set([2, TransferStatus.ok], 2);
   urb!.packets.set([3, TransferStatus.crc], 6);
-  urb!.errorCount = 1;
   wire.devices[0]!.finish(urb!);
   wire.loop.settle();
   const [answer] = wire.seen();
   const right = [words(0, 5, 0, 1, 2, 0, 2, Status.OK, 3, Status.CRC), Uint8Array.of(7, 7, 8, 8, 8)];
   assert.deepEqual(answer!.payload, Uint8Array.from(Buffer.concat(right)));
+});
+
+test("every packet of a transfer that fails as a whole counts as failed", () => {
+  const wire = new HostedWire().attached();
+  const packets = [
+    [0, 100],
+    [100, 100],
+  ] as const;
+  const isochronous = { endpoint: 0x83, type: 1, length: 200, packets };
+  wire.receive(frame(URB, 5, request(isochronous)), frame(CANCEL, 6, words(5)));
+  wire.receive(frame(URB, 7, request({ ...isochronous, endpoint: 0x84 })));
+  wire.receive(frame(URB, 8, request({ ...isochronous, length: 150 })));
+  const failed = [0, Status.NOT_DONE, 0, Status.NOT_DONE];
+  assert.deepEqual(
+    wire
+      .seen()
+      .filter(({ type }) => type === RESPONSE)
+      .map(({ payload }) => payload),
+    [
+      words(Status.CANCELLED, 0, 0, 2, 2, 0, ...failed),
+      words(Status.STALL, 0, 0, 2, 2, 0, ...failed),
+      words(Status.INVALID, 0, 0, 2, 2, 0, ...failed),
+    ],
+  );
 });
 
 test("what cannot be carried out is answered, and what belongs to it is read", () => {
@@ -489,16 +531,70 @@ test("a URB is traced when its answer has left, with the times of its life", () 
 test("a client that sends beyond its credit is sent away", () => {
   const wire = new HostedWire({ ...WSLUSB_LIMITS, credit: 64 << 10 }).attached();
   const whole = request({ endpoint: 0x01, data: new Uint8Array(70_000) });
-  wire.host.receive(
-    Buffer.concat([
-      frame(URB, 1, whole.subarray(0, MAX_PAYLOAD), FrameFlag.MORE),
-      frame(URB, 1, whole.subarray(MAX_PAYLOAD)),
-    ]),
-  );
-  assert.equal(wire.ended, undefined, "what was given back meanwhile counts");
-  const flood = new HostedWire({ ...WSLUSB_LIMITS, credit: 32 << 10 }).attached();
-  flood.receive(frame(URB, 1, whole.subarray(0, MAX_PAYLOAD), FrameFlag.MORE));
-  assert.equal(flood.ended?.code, "FLOOD");
+  const frames = [
+    frame(URB, 1, whole.subarray(0, MAX_PAYLOAD), FrameFlag.MORE),
+    frame(URB, 1, whole.subarray(MAX_PAYLOAD)),
+  ];
+  for (const bytes of frames) wire.receive(bytes);
+  assert.equal(wire.ended, undefined, "it may have had credit between the two");
+  const flood = new HostedWire({ ...WSLUSB_LIMITS, credit: 64 << 10 }).attached();
+  flood.receive(...frames);
+  assert.equal(flood.ended?.code, "FLOOD", "but not in the middle of what came at once");
+});
+
+function read(sequence: number, length: number): Uint8Array {
+  return frame(URB, sequence, request({ length }));
+}
+
+test("the bytes that a Hello promises are there, to the last one", () => {
+  const wire = new HostedWire({ ...WSLUSB_LIMITS, bytes: 3 * 65_536 }).attached();
+  wire.receive(read(1, 65_536), read(2, 65_536), read(3, 65_535), read(4, 1), read(5, 1));
+  assert.deepEqual(results(wire.seen()), [[5, Status.NO_MEMORY, 0]]);
+  assert.equal(wire.devices[0]!.held.length, 4);
+});
+
+test("all devices together have their reserves and what the connection has, in pieces of any size", () => {
+  const limits = { ...WSLUSB_LIMITS, urbs: 64, totalBytes: 65_536, reserve: 4_096, devices: 2 };
+  for (const length of [1, 128, 129, 2_009, 4_057, 4_096, 65_497]) {
+    const wire = new HostedWire(limits, [new HeldDevice(), new HeldDevice()]);
+    wire.receive(CLIENT_HELLO, attach(1, "1-1"), attach(2, "1-2"));
+    const each = Math.min(Math.floor((limits.reserve + limits.totalBytes / 2) / length), limits.urbs);
+    for (const [i, device] of [1, 2].entries()) {
+      for (let n = 0; n < each; n++) wire.receive(frame(URB, 100 * i + n + 3, request({ device, length })));
+    }
+    assert.deepEqual(
+      wire.devices.map(({ held }) => held.length),
+      [each, each],
+      `${length} bytes each`,
+    );
+  }
+});
+
+function poll(sequence: number): Uint8Array {
+  return frame(URB, sequence, request({ endpoint: 0x82, type: 3, length: 8 }));
+}
+
+test("what comes behind a reset ends as cancelled, and the reset is answered", () => {
+  const wire = new HostedWire().attached();
+  const [device] = wire.devices;
+  wire.receive(poll(1));
+  wire.receive(frame(MessageType.DeviceReset, 2, words(1)), poll(3));
+  assert.deepEqual(results(wire.seen()), [[3, Status.CANCELLED, 0]]);
+  device!.resets[0]!(TransferStatus.ok);
+  wire.loop.settle();
+  assert.deepEqual(shapes(wire.seen()).at(-1), [MessageType.DeviceReset, 2, 8]);
+  wire.receive(poll(4));
+  assert.ok(!results(wire.seen()).some(([sequence]) => sequence === 4), "it works again");
+});
+
+test("a host that ends says so, and gives its devices back at once", () => {
+  const wire = new HostedWire().attached();
+  wire.host.leave(new ProtocolError("ENDED", "this host stopped"));
+  const [error, ...more] = wire.seen();
+  assert.deepEqual(more, []);
+  assert.equal(ErrorMessage.status(error!.payload, 0), Status.ENDED);
+  assert.equal(ErrorMessage.message(error!.payload, 0), "ENDED: this host stopped");
+  assert.deepEqual([wire.ends, wire.ended?.code], [["disconnected"], "ENDED"]);
 });
 
 const WRONG: readonly (readonly [string, string, readonly Uint8Array[]])[] = [
@@ -519,6 +615,9 @@ const WRONG: readonly (readonly [string, string, readonly Uint8Array[]])[] = [
   ["an empty frame that promises more", "BAD_FIELD", [frame(URB, 5, new Uint8Array(0), 1)]],
   ["an end of what was not begun", "BAD_FIELD", [frame(URB, 5, new Uint8Array(0), 2)]],
   ["a list request that is too long", "BAD_LENGTH", [frame(1, 5, words(0, 0))]],
+  ["a request without a number", "BAD_FIELD", [frame(1, 0, words(0))]],
+  ["a URB without a number", "BAD_FIELD", [frame(URB, 0, request())]],
+  ["a name without an end", "BAD_FIELD", [frame(2, 5, new Uint8Array(256).fill(0x7a))]],
 ];
 
 for (const [what, code, frames] of WRONG) {

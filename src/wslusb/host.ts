@@ -15,6 +15,7 @@ import {
   DetachRequest,
   EnumerationRequest,
   Hello,
+  isEnded,
   MAGIC,
   MessageType,
   ResetRequest,
@@ -32,6 +33,16 @@ export interface HostOutput {
   /** The conversation is over: send what was written, close, and call `disconnected`. */
   end(error: ProtocolError): void;
 }
+
+/** What a client numbers, because it is answered. */
+const REQUESTS: ReadonlySet<number> = new Set([
+  MessageType.DeviceEnumeration,
+  MessageType.DeviceAttach,
+  MessageType.DeviceDetach,
+  MessageType.UrbRequest,
+  MessageType.UrbCancel,
+  MessageType.DeviceReset,
+]);
 
 /**
  * Host side of one WSL-USB connection: a sink that takes many devices. Fed bytes, it asks for bytes to be written; it
@@ -73,6 +84,7 @@ export class WslusbHost {
       },
       grant: (device, bytes) => this.#channel.say(MessageType.Credit, 0, Credit.encode({ device, bytes })),
       sendSoon: () => this.#sendSoon(),
+      configured: (device) => this.#devices.configured(device),
       unplugged: (device) => this.#devices.takeBack(device, Status.DISCONNECTED, "unplugged"),
     });
     this.#news = new OfferNews(offers, this.#channel, loop);
@@ -93,7 +105,7 @@ export class WslusbHost {
     this.#arrivedMs = this.#loop.now();
     this.#isReading = true;
     const error = this.#channel.read(bytes);
-    for (const { device } of this.#touched) device.flush();
+    for (const device of this.#touched) device.flush();
     this.#touched.clear();
     this.#isReading = false;
     this.#channel.settle(error);
@@ -104,10 +116,17 @@ export class WslusbHost {
     this.#news.changed();
   }
 
+  /** Ends it from this side: the client is told why, and every device is given back. `end` follows. */
+  leave(error: ProtocolError): void {
+    this.#devices.closeAll();
+    this.#channel.fail(error);
+  }
+
   /** The connection is gone: every device is given back, then `closed` runs. */
   disconnected(closed: () => void): void {
     this.#channel.stop();
-    this.#devices.closeAll(closed);
+    this.#devices.closeAll();
+    this.#devices.whenIdle(closed);
   }
 
   #greeted({ version, lowest_version, credit }: HelloValue): ProtocolError | undefined {
@@ -136,6 +155,9 @@ export class WslusbHost {
   }
 
   #begin(type: number, sequence: number): IncomingMessage | ProtocolError {
+    if (sequence === 0 && REQUESTS.has(type)) {
+      return new ProtocolError("BAD_FIELD", `a request of type ${type} has the number 0`);
+    }
     switch (type) {
       case MessageType.UrbRequest:
         return this.#inFlight.has(sequence)
@@ -151,7 +173,9 @@ export class WslusbHost {
         );
       case MessageType.DeviceAttach:
         return exactly("DeviceAttach", AttachRequest, (payload) =>
-          this.#devices.attach(sequence, AttachRequest.instance_id(payload, 0)),
+          isEnded(payload, AttachRequest.size)
+            ? this.#devices.attach(sequence, AttachRequest.instance_id(payload, 0))
+            : new ProtocolError("BAD_FIELD", "the instance_id of a DeviceAttach does not end with NUL"),
         );
       case MessageType.DeviceDetach:
         return exactly("DeviceDetach", DetachRequest, (payload) =>

@@ -5,7 +5,7 @@ import type { IncomingMessage } from "./message-reader.ts";
 import { IsoResult, UrbResponse } from "./messages.ts";
 import { Priority } from "./outbox.ts";
 import { responsePriority } from "./priorities.ts";
-import { TRANSFER_STATUSES, transferStatusOf } from "./status.ts";
+import { Status, TRANSFER_STATUSES, transferStatusOf } from "./status.ts";
 import type { Submission } from "./submission.ts";
 
 /**
@@ -26,6 +26,7 @@ export class IncomingResponse implements IncomingMessage {
   #status: TransferStatus = TransferStatus.ok;
   #transferred = 0;
   #startFrame = 0;
+  /** Packets that failed, as the host counts them. */
   #errorCount = 0;
   /** Bytes of IN data that have been read. */
   #position = 0;
@@ -68,8 +69,8 @@ export class IncomingResponse implements IncomingMessage {
       return new ProtocolError("BAD_LENGTH", `number_of_packets is ${packets}, not ${packetCount}`);
     }
     const errorCount = UrbResponse.error_count(bytes, at);
-    if (errorCount > packetCount) {
-      return new ProtocolError("BAD_FIELD", `error_count is ${errorCount} of ${packetCount} packets`);
+    if (errorCount > 0 && packetCount === 0) {
+      return new ProtocolError("BAD_FIELD", `error_count is ${errorCount}, but there are no packets`);
     }
     this.#status = transferStatusOf(status);
     this.#transferred = transferred;
@@ -126,6 +127,7 @@ export class IncomingResponse implements IncomingMessage {
     const { packetCount, urb } = this.#submission;
     this.wanted = 0;
     let sum = 0;
+    let errors = 0;
     for (let i = 0; i < packetCount; i++) {
       const actual = IsoResult.actual_length(bytes, at + i * IsoResult.size);
       const status = IsoResult.status(bytes, at + i * IsoResult.size);
@@ -137,11 +139,18 @@ export class IncomingResponse implements IncomingMessage {
         return new ProtocolError("BAD_FIELD", `packet ${i} has status ${status}, which is not of a transfer`);
       }
       sum += actual;
+      if (status !== Status.OK) errors++;
     }
     if (sum !== this.#transferred) {
       return new ProtocolError(
         "BAD_LENGTH",
         `transferred_length is ${this.#transferred}, but its packets have ${sum} bytes`,
+      );
+    }
+    if (errors !== this.#errorCount) {
+      return new ProtocolError(
+        "BAD_FIELD",
+        `error_count is ${this.#errorCount}, but ${errors} packets failed`,
       );
     }
     if (urb === undefined) return undefined;

@@ -4,7 +4,7 @@ export interface WslusbLimits {
   readonly devices: number;
   /** URBs of a device in flight or on their way out. One more is answered with no memory. */
   readonly urbs: number;
-  /** Bytes of transfer memory of a device. A transfer beyond is answered with no memory. */
+  /** Bytes that the transfers of a device may count together. One beyond is answered with no memory. */
   readonly bytes: number;
   /** The same of all devices of a connection together, beyond `reserve` of each. */
   readonly totalBytes: number;
@@ -32,6 +32,9 @@ export const WSLUSB_LIMITS: WslusbLimits = {
   credit: 512 << 10,
   silenceMs: 10_000,
 };
+
+/** A transfer counts with its length, and with this for each of its packets. */
+export const PACKET_COST = 32;
 
 /** Of one transfer, fixed by the protocol. */
 export const MAX_TRANSFER_LENGTH = 16 << 20;

@@ -6,6 +6,7 @@ import {
   EnumerationResponse,
   InterfaceInfo,
   type InterfaceInfoValue,
+  isEnded,
 } from "./messages.ts";
 
 /** A device as a host lists it. */
@@ -19,10 +20,16 @@ export const LISTED_MAX = DeviceInfo.size + 255 * InterfaceInfo.size;
 /** The longest list. */
 export const LIST_MAX = EnumerationResponse.size + MAX_LISTED * LISTED_MAX;
 
+/** Of `instance_id`, `description` and `serial`. */
+const TEXT_ENDS = [256, 512, DeviceInfo.size] as const;
+
 /** A device that begins at `at`. */
 export function readListed(bytes: Uint8Array, at: number): ListedDevice | ProtocolError {
   const info = DeviceInfo.decode(bytes, at);
   if (info instanceof ProtocolError) return info;
+  if (!TEXT_ENDS.every((end) => isEnded(bytes, at + end))) {
+    return new ProtocolError("BAD_FIELD", "a text of a DeviceInfo does not end with NUL");
+  }
   const interfaces: InterfaceInfoValue[] = [];
   for (let i = 0; i < info.interface_count; i++) {
     const value = InterfaceInfo.decode(bytes, at + DeviceInfo.size + i * InterfaceInfo.size);

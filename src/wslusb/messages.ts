@@ -71,6 +71,11 @@ export const EnumerationResponse = littleEndian("DeviceEnumeration response", { 
 
 const ID_SIZE = 256;
 
+/** Whether a text ends within its field, whose last byte stands before `end`. */
+export function isEnded(bytes: Uint8Array, end: number): boolean {
+  return bytes[end - 1] === 0;
+}
+
 /** Names have one byte less than their field, which ends with NUL. */
 export const INSTANCE_ID_MAX = ID_SIZE - 1;
 

@@ -41,6 +41,8 @@ export interface Claim {
   /** Tells where the lives of its URBs are written, if somebody looks for lost time. */
   attached(handle: AttachedHandle): SessionTrace | undefined;
   refused(error: OpenError): void;
+  /** Another configuration is active, and the list of what is offered not the same any more. */
+  configured(): void;
   /** It is free again. Called once, after `attached`. */
   closed(end: DeviceEnd): void;
 }

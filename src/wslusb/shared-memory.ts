@@ -1,8 +1,8 @@
 import { HeapPool } from "../usb/heap-pool.ts";
 import type { WslusbLimits } from "./limits.ts";
 
-/** How much larger than what was asked for a piece can be. */
-const ROUNDED_UP = 64 << 10;
+/** The smallest piece of the pool, which rounds every other up to less than twice its size. */
+const SMALLEST = 128;
 
 /** Transfer memory of one connection, of which each of its devices has a share. */
 export class SharedMemory {
@@ -14,27 +14,30 @@ export class SharedMemory {
   /** `dropped`: see `HeapPool`. */
   constructor(limits: WslusbLimits, dropped: () => void) {
     this.#limits = limits;
-    const perDevice = limits.reserve + ROUNDED_UP;
-    this.#pool = new HeapPool(limits.totalBytes + limits.devices * perDevice, dropped);
+    const { devices, urbs, reserve, totalBytes } = limits;
+    // Whatever is within the limits is there, in pieces as the pool cuts them.
+    const most = 2 * (totalBytes + devices * reserve) + devices * urbs * SMALLEST;
+    this.#pool = new HeapPool(most, dropped);
   }
 
-  take(share: MemoryShare, length: number): Uint8Array | undefined {
+  /** `length` bytes, which count `cost`. */
+  take(share: MemoryShare, length: number, cost: number): Uint8Array | undefined {
     const { bytes, totalBytes } = this.#limits;
-    if (share.taken + length > bytes) return undefined;
+    if (share.taken + cost > bytes) return undefined;
     if (
-      this.#beyond + this.#beyondReserve(share.taken + length) - this.#beyondReserve(share.taken) >
+      this.#beyond + this.#beyondReserve(share.taken + cost) - this.#beyondReserve(share.taken) >
       totalBytes
     ) {
       return undefined;
     }
     const buffer = this.#pool.take(length);
-    if (buffer !== undefined) this.#count(share, buffer.length);
+    if (buffer !== undefined) this.#count(share, cost);
     return buffer;
   }
 
-  give(share: MemoryShare, buffer: Uint8Array): void {
+  give(share: MemoryShare, buffer: Uint8Array, cost: number): void {
     this.#pool.give(buffer);
-    this.#count(share, -buffer.length);
+    this.#count(share, -cost);
   }
 
   #count(share: MemoryShare, change: number): void {
@@ -48,7 +51,7 @@ export class SharedMemory {
   }
 }
 
-/** Bytes that one device has, rounded up to whole pieces. */
+/** What the memory of one device counts. */
 export interface MemoryShare {
   taken: number;
 }

@@ -22,6 +22,7 @@ export const Status = {
   DENIED: 34,
   FAILED: 35,
   TOO_MANY: 36,
+  ENDED: 64,
   BAD_VERSION: 65,
   BAD_COMMAND: 66,
   BAD_FIELD: 67,
@@ -71,6 +72,7 @@ export const FOREIGN: Readonly<Record<StatusName, ForeignStatus>> = {
   DENIED: { errno: -13 /* EACCES */, win32: 5, ntstatus: 0xc0000022, usbd: 0x80000500 },
   FAILED: { errno: -5 /* EIO */, win32: 31, ntstatus: 0xc0000001, usbd: 0x80000500 },
   TOO_MANY: { errno: -24 /* EMFILE */, win32: 4, ntstatus: 0xc000011f, usbd: 0xc0001000 },
+  ENDED: { errno: -108 /* ESHUTDOWN */, win32: 1226, ntstatus: 0xc0000237, usbd: 0xc0007000 },
   BAD_VERSION: { errno: -93 /* EPROTONOSUPPORT */, win32: 1306, ntstatus: 0xc0000059, usbd: 0x80000500 },
   ...protocolErrors([
     "BAD_COMMAND",
@@ -113,5 +115,5 @@ export function statusOfError(code: ProtocolErrorCode): number {
 /** The code of what an Error frame of the peer tells. */
 export function errorCodeOf(status: number): ProtocolErrorCode {
   const name = names.get(status);
-  return name !== undefined && status >= Status.BAD_VERSION ? (name as ProtocolErrorCode) : "BAD_FIELD";
+  return name !== undefined && status >= Status.ENDED ? (name as ProtocolErrorCode) : "BAD_FIELD";
 }

@@ -58,8 +58,8 @@ function answersOf(wire: HostedWire): { error: number | undefined; answers: stri
 
 function responseOf(sequence: number, payload: Uint8Array): string {
   const words = Buffer.from(payload);
-  const [status, moved, packets] = [0, 4, 16].map((at) => words.readUInt32LE(at));
-  return `5 ${sequence} ${status} ${moved} ${packets}`;
+  const [status, moved, packets, errors] = [0, 4, 16, 12].map((at) => words.readUInt32LE(at));
+  return `5 ${sequence} ${status} ${moved} ${packets} ${errors}`;
 }
 
 /** Whole conversations with the host engine, against a second reader of the document. */

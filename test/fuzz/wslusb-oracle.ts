@@ -68,6 +68,7 @@ class Model {
   readonly #attached = new Map<number, string>();
   readonly #inFlight = new Map<number, { device: number; answer: string }>();
   #handles = 0;
+  #isFirst = true;
   #greeted = false;
   #credit = 0;
 
@@ -97,6 +98,8 @@ class Model {
   }
 
   #frame(type: number, size: number, sequence: number, flags: number, there: Uint8Array): void {
+    if (this.#isFirst && type !== 7 && type !== 255) throw new Fault(BAD_VERSION);
+    this.#isFirst = false;
     if (size > 65_520) throw new Fault(BAD_LENGTH);
     if (flags > 2 || (flags === 1 && size === 0) || (flags === 2 && size > 0)) throw new Fault(BAD_FIELD);
     const key = `${type & 0xff} ${sequence}`;
@@ -125,8 +128,9 @@ class Model {
       if (this.#greeted) throw new Fault(BAD_COMMAND);
       return message;
     }
-    if (!this.#greeted) throw new Fault(BAD_VERSION);
+    if (!this.#greeted) throw new Fault(BAD_COMMAND);
     if (![1, 2, 3, 4, 8, 9, 10, 11].includes(type)) throw new Fault(BAD_COMMAND);
+    if (sequence === 0 && ![9, 10].includes(type)) throw new Fault(BAD_FIELD);
     if (type === 4 && this.#inFlight.has(sequence)) throw new Fault(DUPLICATE);
     return message;
   }
@@ -209,8 +213,9 @@ class Model {
   }
 
   #attach(sequence: number, bytes: readonly number[]): void {
+    if (bytes[255] !== 0) throw new Fault(BAD_FIELD);
     const end = bytes.indexOf(0);
-    const busid = String.fromCharCode(...bytes.slice(0, end < 0 ? bytes.length : end));
+    const busid = String.fromCharCode(...bytes.slice(0, end));
     const isTaken = Array.from(this.#attached.values()).includes(busid);
     if (!this.#busids.includes(busid) || isTaken) {
       this.answers.push(`2 ${sequence} ${isTaken ? 33 : 32}`);
@@ -253,12 +258,12 @@ class Model {
     else if (!isSound) this.#refuse(sequence, 11, packets, device);
     else {
       const moved = packets > 0 ? sum : Math.min(length, MOVED_MAX.transfer);
-      this.#inFlight.set(sequence, { device, answer: `5 ${sequence} 0 ${moved} ${packets}` });
+      this.#inFlight.set(sequence, { device, answer: `5 ${sequence} 0 ${moved} ${packets} 0` });
     }
   }
 
   #refuse(sequence: number, status: number, packets: number, device: number): void {
-    const answer = `5 ${sequence} ${status} 0 ${packets}`;
+    const answer = `5 ${sequence} ${status} 0 ${packets} ${packets}`;
     this.#responses.set(answer, device);
     this.answers.push(answer);
   }

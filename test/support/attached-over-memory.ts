@@ -86,6 +86,7 @@ export class WslusbPair {
     if (offered === undefined) return { reason: "gone", message: "no device has this bus id" };
     return {
       device: offered.device,
+      configured: () => {},
       attached: (handle) => {
         offered.attached = true;
         this.handles.set(busid, handle);

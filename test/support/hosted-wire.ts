@@ -86,6 +86,7 @@ export class HostedWire {
     this.#taken.add(device);
     return {
       device,
+      configured: () => this.host.offersChanged(),
       attached: (handle) => {
         this.handles.push(handle);
         return this.trace;

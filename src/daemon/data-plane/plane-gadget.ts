@@ -41,8 +41,6 @@ export interface PlaneGadgetOutput {
 export class PlaneGadget implements DistantDevice {
   readonly speed: Speed;
   readonly descriptors: Uint8Array;
-  /** It is configured by whoever has it, and then not listed. */
-  readonly configuration = 0;
   readonly #twin: Gadget;
   readonly #store: TravellingStore | undefined;
   readonly #output: PlaneGadgetOutput;
@@ -56,6 +54,11 @@ export class PlaneGadget implements DistantDevice {
     this.#twin = twin;
     this.#store = store;
     this.#output = output;
+  }
+
+  /** What a session in the worker has made active is not known here. */
+  get configuration(): number {
+    return this.#isBorrowed ? this.#twin.configuration : 0;
   }
 
   /** Hands a connection over that has asked for it. */

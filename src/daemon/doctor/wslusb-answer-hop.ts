@@ -81,7 +81,7 @@ function isUsbip(first: Uint8Array): boolean {
 function otherAnswer(place: Place, { first, result, cause }: WslusbAnswer): Finding {
   const subject = printAddress(place);
   if (isUsbip(first)) return usbipHost(place);
-  if (protocolOf(first) !== "wslusb") return otherProtocol(subject, "WSL-USB", first);
+  if (protocolOf(first, "usbip") !== "wslusb") return otherProtocol(subject, "WSL-USB", first);
   const said = result instanceof ProtocolError ? result : undefined;
   if (said?.code === "BAD_VERSION") return wrongVersion(subject, first[0]!, said.message);
   if (said !== undefined && first[0] === MessageType.Error) {

@@ -143,6 +143,10 @@ export class Admission implements SessionExports {
     this.#exports.mark(this.#given!.shared, false);
   }
 
+  changed(): void {
+    this.#exports.changed();
+  }
+
   get #who(): string {
     const { uid, pid, name } = this.#client;
     if (name !== undefined) return `${this.#peer} (${name})`;

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ManualLoop } from "../../../test/support/manual-loop.ts";
+import { CLIENT_HELLO } from "../../../test/support/wslusb-wire.ts";
 import { createGadget } from "../../gadgets/catalog.ts";
+import type { Protocol } from "../../links/address.ts";
 import { memoryPair } from "../../links/memory.ts";
+import { createUrb, type Urb } from "../../usb/urb.ts";
 import { AttachRefusal } from "../../wslusb/attach-answer.ts";
 import { WslusbClient } from "../../wslusb/client.ts";
 import type { WslusbDevice } from "../../wslusb/client-device.ts";
@@ -270,6 +273,84 @@ test("a client of version 1, and one that says nothing whole, leave one line", (
   assert.deepEqual(
     bench.log.map(({ code }) => code),
     ["BAD_VERSION", "HANDSHAKE_TIMEOUT"],
+  );
+});
+
+/** What a host says to a peer that sends bytes, by and by the last of it. */
+function saidTo(bench: Bench, bytes: Uint8Array, expected?: Protocol): () => number[] {
+  const [peer, accepted] = memoryPair(bench.loop);
+  bench.host.accept(accepted, undefined, expected);
+  const said: number[] = [];
+  peer.start(
+    (came) => said.push(...came),
+    () => {},
+  );
+  if (bytes.length > 0) peer.write([bytes], () => {});
+  bench.loop.settle();
+  return () => said;
+}
+
+/** The status of an Error frame. */
+function errorIn(said: readonly number[]): number | undefined {
+  return said[0] === 0xff ? said[16] : undefined;
+}
+
+test("who says no Hello in time is told so, wherever WSL-USB is expected", () => {
+  const bench = new Bench();
+  const peers = [
+    saidTo(bench, new Uint8Array(0), "wslusb"),
+    saidTo(bench, Uint8Array.of(7, 0), "wslusb"),
+    saidTo(bench, Uint8Array.of(7, 0, 0, 0, 36, 0, 0, 0)),
+    saidTo(bench, new Uint8Array(0)),
+  ];
+  bench.loop.advance(13_000);
+  assert.deepEqual(
+    peers.map((said) => errorIn(said())),
+    [Status.HANDSHAKE_TIMEOUT, Status.HANDSHAKE_TIMEOUT, Status.HANDSHAKE_TIMEOUT, undefined],
+  );
+});
+
+test("garbage is refused in the words of the protocol that is expected", () => {
+  const bench = new Bench();
+  const garbage = Uint8Array.from(Buffer.from("GET / HTTP/1.1\r\n\r\n"));
+  assert.equal(errorIn(saidTo(bench, garbage, "wslusb")()), Status.BAD_VERSION);
+  assert.deepEqual(saidTo(bench, garbage)(), []);
+  assert.equal(errorIn(saidTo(bench, new Uint8Array(16))()), Status.BAD_VERSION);
+});
+
+test("a host that stops, or cuts a connection, says so before it closes", async () => {
+  const bench = new Bench();
+  const stopped = saidTo(bench, CLIENT_HELLO);
+  const stop = bench.host.stop();
+  bench.loop.advance(3_000);
+  await stop;
+  assert.equal(errorIn(stopped().slice(CLIENT_HELLO.length)), Status.ENDED);
+});
+
+test("the list follows the configuration that a client sets, and whoever waits for changes is told", () => {
+  const bench = new Bench();
+  const watching = bench.connect();
+  watching.list(true);
+  const keyboard = bench.connect().attached("keyboard");
+  bench.loop.settle();
+  watching.events.length = 0;
+  const urb: Urb = { ...createUrb(0), setup: Uint8Array.of(0, 9, 1, 0, 0, 0, 0, 0) };
+  keyboard.open({ complete: () => {}, unplugged: () => {} }, bench.loop, () => {});
+  keyboard.submit(urb);
+  keyboard.flush();
+  bench.loop.settle();
+  keyboard.reset(() => {});
+  bench.loop.settle();
+  assert.deepEqual(
+    watching.events.map(([kind, { instance_id, current_configuration }]) => [
+      kind,
+      instance_id,
+      current_configuration,
+    ]),
+    [
+      [3, "keyboard", 1],
+      [3, "keyboard", 0],
+    ],
   );
 });
 

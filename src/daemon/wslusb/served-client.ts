@@ -5,6 +5,7 @@ import type { TransferCounters } from "../../usb/transfer-counters.ts";
 import type { SessionTrace } from "../../usb/urb-trace.ts";
 import type { ExportedDevice } from "../../usbip/exports.ts";
 import type { ImportRefusal, ImportRefusalCode } from "../../usbip/server.ts";
+import { ProtocolError } from "../../wire/protocol-error.ts";
 import { WslusbHost } from "../../wslusb/host.ts";
 import type { AttachedHandle, Claim, DeviceEnd, OfferedDevice } from "../../wslusb/offered-device.ts";
 import type { Conversation, ConversationOutput } from "../conversation.ts";
@@ -63,6 +64,13 @@ export class ServedClient implements Conversation {
     this.#host.receive(bytes);
   }
 
+  leave(end: SessionEnd): void {
+    this.#end = end;
+    // Whatever else this host ends a conversation for is no fault of the client.
+    const code = end.code === "HANDSHAKE_TIMEOUT" ? end.code : "ENDED";
+    this.#host.leave(new ProtocolError(code, end.reason));
+  }
+
   disconnected(closed: () => void, end: SessionEnd): void {
     this.#end = end;
     this.#forget?.();
@@ -106,6 +114,7 @@ export class ServedClient implements Conversation {
         giveBack();
         this.#refuse(busid, error);
       },
+      configured: () => exports.changed?.(),
       closed: (cause) => {
         const end = this.#endBy(cause, takenBack);
         exports.returned(end, Math.round(this.#loop.now() - sinceMs));
