@@ -142,7 +142,8 @@ export class RingHost {
   /** Says that this side goes to sleep, until the guest rings. False: there is something to do first. */
   sleep(): boolean {
     const session = this.#session;
-    if (session === undefined) return !this.#isGuestThere();
+    // One that has to wait is looked at again in its time.
+    if (session === undefined) return this.#retry !== undefined || !this.#isGuestThere();
     return session.channel.sleep() && this.#isSameGuest();
   }
 
