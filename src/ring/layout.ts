@@ -56,7 +56,7 @@ export const Side = {
   /** Monotonic nanoseconds of that side, 64 bits. */
   heartbeat_ts: 0x00,
   state: 0x08,
-  /** The life that this side lives, 0 while it has none. */
+  /** Counts the lives of this side: a new one for each session of the guest, and for each start of the host. */
   epoch: 0x0c,
   /** The epoch of the other side with which this one has, or wants, a session; 0: with none. */
   sees: 0x10,
@@ -112,13 +112,13 @@ export interface LayoutPlan {
   readonly total?: number;
   /** Bytes of each ring, a power of two. Default 256 KiB. */
   readonly ringData?: number;
-  /** Bytes of a data slot, a power of two. Default 64 KiB. */
+  /** Bytes of a data slot, a power of two. Default 16 KiB: a larger transfer has several side by side. */
   readonly slotSize?: number;
 }
 
 /** The layout of a plan, or why there is none. */
 export function planLayout(plan: LayoutPlan = {}): Layout | ProtocolError {
-  const { total = 32 << 20, ringData = 256 << 10, slotSize = 64 << 10 } = plan;
+  const { total = 32 << 20, ringData = 256 << 10, slotSize = 16 << 10 } = plan;
   if (!isPowerOfTwo(ringData) || ringData < RING_DATA_MIN || ringData > RING_DATA_MAX) {
     return bad(`a ring of ${ringData} bytes; give a power of two from ${RING_DATA_MIN} to ${RING_DATA_MAX}`);
   }

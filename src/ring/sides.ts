@@ -25,6 +25,8 @@ export interface GuestOutput extends RingOutput {
   added(device: RingDevice): void;
   /** Its URBs have ended, and whoever had it open was told. */
   removed(device: RingDevice, reason: number): void;
+  /** The host does not ask a device any more (true), for a `TripReason`, or does again (false). */
+  tripped?(device: RingDevice, isTripped: boolean, reason: number): void;
 }
 
 /** How a shared device came to its end, for this session. */
