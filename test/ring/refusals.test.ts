@@ -202,6 +202,29 @@ test("OUT data beyond the limit of copies are answered with no resource, and the
   assert.equal(device.held.length, 1);
 });
 
+test("isochronous packets count against the same limit", () => {
+  const device = new HeldDevice();
+  const visitor = new RingVisitor([device], { limits: { bytes: 32 << 10 } });
+  visitor.greet();
+  const packets = Array.from({ length: 1024 }, (_, i) => [i, 1] as const);
+  for (let i = 1; i <= 3; i++) visitor.wire.send(200, i, 1, isoBody(visitor.dataOffset, packets));
+  const answers = visitor.exchange();
+  assert.deepEqual(
+    answers.map(({ transaction, bytes }) => [transaction, bytes.readInt32LE(0x28)]),
+    [
+      [2, -104],
+      [3, -104],
+    ],
+  );
+  device.finish(device.held[0]!);
+  visitor.wire.send(200, 4, 1, isoBody(visitor.dataOffset, packets));
+  assert.deepEqual(
+    visitor.exchange().map(({ transaction }) => transaction),
+    [1],
+  );
+  assert.equal(device.held.length, 1);
+});
+
 test("a guest that is faster than the rate is told so, and may go on with time", () => {
   const device = new HeldDevice();
   const visitor = new RingVisitor([device], { limits: { rate: { perSecond: 10, burst: 2 } } });
