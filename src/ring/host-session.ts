@@ -96,6 +96,16 @@ export class HostSession {
     return this.#inFlight.count;
   }
 
+  /** Answers find no room: nothing more is read before they do. */
+  get #isReading(): boolean {
+    return this.channel.waiting <= this.#place.limits.waiting;
+  }
+
+  /** As `Channel.sleep`. */
+  sleep(): boolean {
+    return this.channel.sleep(this.#isReading);
+  }
+
   /** Takes what has come, as far as one turn goes. True: there was something. */
   poll(): boolean | ProtocolError {
     const { loop, limits } = this.#place;
@@ -103,7 +113,7 @@ export class HostSession {
     this.#clock[0] = loop.now();
     let count = 0;
     let error: ProtocolError | undefined;
-    while (count < limits.messagesPerPoll && this.channel.waiting <= limits.waiting && !this.#isOver) {
+    while (count < limits.messagesPerPoll && this.#isReading && !this.#isOver) {
       const taken = this.channel.incoming.next();
       if (taken === false) break;
       count++;
@@ -295,8 +305,12 @@ export class HostSession {
       this.#sendSoon();
     };
     const device = this.#find(id);
-    if (device === undefined) answer(Status.DISCONNECTED);
-    else device.reset(answer);
+    if (device === undefined) {
+      answer(Status.DISCONNECTED);
+    } else {
+      device.reset(answer);
+      this.#touch(device);
+    }
   }
 
   #tellStats(transaction: number, id: number): void {
