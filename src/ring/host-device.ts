@@ -3,19 +3,12 @@ import type { EndpointMap } from "../usb/endpoint-map.ts";
 import { type HeapPool, NONE } from "../usb/heap-pool.ts";
 import type { InFlight } from "../usb/in-flight.ts";
 import { TransferCounters } from "../usb/transfer-counters.ts";
-import {
-  isIn,
-  PACKET_WORDS,
-  PacketWord,
-  TransferStatus,
-  TransferType,
-  type Urb,
-  UrbFlag,
-} from "../usb/urb.ts";
+import { isIn, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
 import { packetsAreSound } from "../usb/urb-soundness.ts";
 import { copyBytes } from "../wire/copy-bytes.ts";
 import type { Channel } from "./channel.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
+import { refuseSubmit, sendComplete, sendIsoComplete } from "./complete-message.ts";
 import { Exchange } from "./exchange.ts";
 import type { Layout } from "./layout.ts";
 import type { RingLimits } from "./limits.ts";
@@ -24,14 +17,11 @@ import {
   Breaker,
   DataMode,
   ISO_SIZE,
-  IsoComplete,
-  IsoResult,
   IsoSubmit,
   MessageType,
   SETUP_AT,
   TransferFlag,
   URB_SIZE,
-  UrbComplete,
   UrbSubmit,
 } from "./messages.ts";
 import type { RingMemory } from "./ring-memory.ts";
@@ -56,7 +46,7 @@ export interface HostDeviceOutput {
   readonly stats: RingStats;
   /** For OUT data that is copied. */
   readonly pool: HeapPool;
-  /** Transaction ids in flight, of all devices; `exchangeTag` of each. */
+  /** Transaction ids in flight, of all devices: the device of each, and behind `EXCHANGE_BITS` its tag there. */
   readonly inFlight: InFlight;
   /** One number: the time of what goes on. A property would be an object at each look. */
   readonly clock: Float64Array;
@@ -65,7 +55,7 @@ export interface HostDeviceOutput {
   unplugged(device: HostDevice): void;
 }
 
-/** An exchange among those of all devices: its device, and its tag there. */
+/** Bits of the tag of an exchange among those of its device. */
 export const EXCHANGE_BITS = 16;
 
 /** The sink of one device that the guest of a ring has, from its DEVICE_ADDED to its DEVICE_REMOVED. */
@@ -209,8 +199,9 @@ export class HostDevice implements UsbHost {
     if (urb.type === control && urb.status === ok) this.#map.completed(urb.setup);
     if (!this.#isOver) {
       this.#output.sendSoon();
-      if (urb.type === isochronous) this.#answerIso(exchange, channel);
-      else this.#answer(exchange, channel);
+      const status = statusOf(this.#isClosing && urb.status === cancelled ? disconnected : urb.status);
+      if (urb.type === isochronous) sendIsoComplete(channel, this.id, exchange, status);
+      else sendComplete(channel, this.id, exchange, status);
     }
     this.#breaker.ended(urb.status, this.#output.clock[0]!);
     this.#count(exchange);
@@ -337,53 +328,6 @@ export class HostDevice implements UsbHost {
     this.#free.push(exchange);
   }
 
-  #statusOf(urb: Urb): number {
-    return statusOf(this.#isClosing && urb.status === cancelled ? disconnected : urb.status);
-  }
-
-  #answer(exchange: Exchange, channel: Channel): void {
-    const { urb } = exchange;
-    const { bytes, view } = channel;
-    const moved = Math.min(Math.max(urb.actualLength, 0), urb.length);
-    const write = UrbComplete.write;
-    channel.begin(MessageType.URB_COMPLETE, exchange.transaction, this.id, UrbComplete.size);
-    write.device_id(view, BODY, this.id);
-    write.endpoint(view, BODY, urb.endpoint & 15);
-    write.status(view, BODY, this.#statusOf(urb));
-    write.actual_length(view, BODY, moved);
-    write.data_mode(view, BODY, exchange.dataMode);
-    write.buffer_offset(view, BODY, exchange.bufferOffset);
-    const isInline = exchange.dataMode === INLINE && isIn(urb.endpoint);
-    if (isInline) copyBytes(exchange.inline, 0, moved, bytes, URB_SIZE);
-    channel.send(URB_SIZE + (isInline ? moved : 0));
-    exchange.moved = moved;
-  }
-
-  #answerIso(exchange: Exchange, channel: Channel): void {
-    const { urb } = exchange;
-    const { view } = channel;
-    const write = IsoComplete.write;
-    channel.begin(MessageType.ISO_COMPLETE, exchange.transaction, this.id, IsoComplete.size);
-    write.device_id(view, BODY, this.id);
-    write.endpoint(view, BODY, urb.endpoint & 15);
-    write.status(view, BODY, this.#statusOf(urb));
-    write.error_count(view, BODY, Math.min(Math.max(urb.errorCount, 0), urb.packetCount));
-    write.number_of_packets(view, BODY, urb.packetCount);
-    write.start_frame(view, BODY, urb.startFrame);
-    let at = ISO_SIZE;
-    let moved = 0;
-    for (let word = 0; word < urb.packetCount * PACKET_WORDS; word += PACKET_WORDS) {
-      const length = urb.packets[word + PacketWord.length]!;
-      const actual = Math.max(Math.min(urb.packets[word + PacketWord.actualLength]!, length), 0);
-      IsoResult.write.actual_length(view, at, actual);
-      IsoResult.write.status(view, at, statusOf(urb.packets[word + PacketWord.status]! as TransferStatus));
-      moved += actual;
-      at += IsoResult.size;
-    }
-    channel.send(at);
-    exchange.moved = moved;
-  }
-
   /** Answers a request that leads to no transfer. */
   #refuse(type: number, transaction: number, address: number, status: number): void {
     this.counters.ended(Math.max(address, 0), TransferStatus.invalid, 0, 0);
@@ -399,23 +343,6 @@ export class HostDevice implements UsbHost {
     this.stats.ended(urb.status, isIn(urb.endpoint), moved);
     this.#output.stats.ended(urb.status, isIn(urb.endpoint), moved);
   }
-}
-
-/** URB_COMPLETE or ISO_COMPLETE of a request that leads to no transfer; without packets. */
-export function refuseSubmit(
-  channel: Channel,
-  type: number,
-  transaction: number,
-  device: number,
-  endpoint: number,
-  status: number,
-): void {
-  const body = type === MessageType.ISO_COMPLETE ? IsoComplete : UrbComplete;
-  channel.begin(type, transaction, device, body.size);
-  body.write.device_id(channel.view, BODY, device);
-  body.write.endpoint(channel.view, BODY, endpoint);
-  body.write.status(channel.view, BODY, status);
-  channel.send(BODY + body.size);
 }
 
 function urbFlags(bits: number): number {

@@ -5,8 +5,9 @@ import { InFlight } from "../usb/in-flight.ts";
 import type { Loop } from "../usb/loop.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { Channel } from "./channel.ts";
+import { refuseSubmit } from "./complete-message.ts";
 import { encodeDeviceAdded } from "./device-added.ts";
-import { EXCHANGE_BITS, HostDevice, type HostDeviceOutput, refuseSubmit } from "./host-device.ts";
+import { EXCHANGE_BITS, HostDevice, type HostDeviceOutput } from "./host-device.ts";
 import { type Layout, RING_VERSION } from "./layout.ts";
 import { MAX_DEVICES, MAX_URBS, type RingLimits } from "./limits.ts";
 import {
