@@ -1,8 +1,8 @@
+import { Cancels } from "../usb/cancels.ts";
 import type { Loop } from "../usb/loop.ts";
 import { TransferStatus } from "../usb/urb.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { type AttachRefusal, readAttachAnswer } from "./attach-answer.ts";
-import { Cancels } from "./cancels.ts";
 import { Channel, type HelloValue } from "./channel.ts";
 import type { ClientDeviceOutput, WslusbDevice } from "./client-device.ts";
 import { GivenDevices } from "./given-devices.ts";
@@ -58,7 +58,7 @@ export class WslusbClient {
   readonly #loop: Loop;
   readonly #limits: WslusbLimits;
   readonly #channel: Channel;
-  readonly #cancels: Cancels;
+  readonly #cancels: Cancels<Submission>;
   readonly #devices: GivenDevices;
   readonly #owed: OwedAnswers;
   readonly #heard: HeardDevices;
