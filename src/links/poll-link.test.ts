@@ -159,16 +159,22 @@ test("steady traffic makes no garbage", onLinux, () => {
     const end = rounds.played + count;
     while (rounds.played < end) loop.turn(0);
   };
+  const measure = (): { readonly collections: number; readonly used: number } => {
+    const profiler = new GCProfiler();
+    profiler.start();
+    const before = process.memoryUsage().heapUsed;
+    play(100_000);
+    const used = process.memoryUsage().heapUsed - before;
+    return { collections: profiler.stop().statistics.length, used };
+  };
   play(50_000);
-  const profiler = new GCProfiler();
-  profiler.start();
-  const before = process.memoryUsage().heapUsed;
-  play(100_000);
-  const used = process.memoryUsage().heapUsed - before;
-  const collections = profiler.stop().statistics.length;
-  // What is left is of the compiler: the smallest object for each round would be 16 bytes.
-  assert.equal(collections, 0);
-  assert(used < 800_000, `${used} bytes in 100,000 rounds`);
+  // What is left is of the compiler: the smallest object for each round would be 16 bytes. On a busy machine it works on
+  // for a while beside us, and what it has not come to makes garbage until then.
+  const isSteady = ({ collections, used }: ReturnType<typeof measure>): boolean =>
+    collections === 0 && used < 800_000;
+  let last = measure();
+  for (let i = 0; i < 9 && !isSteady(last); i++) last = measure();
+  assert(isSteady(last), `${last.collections} collections, ${last.used} bytes in 100,000 rounds`);
   question.destroy();
   answer.destroy();
 });

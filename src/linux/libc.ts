@@ -39,8 +39,7 @@ export interface Libc {
     offset: number,
   ): number | bigint;
   munmap(address: number, length: number): number;
-  /** `address`: where the bytes go. An address costs less to hand over than a buffer. */
-  recv(fd: number, address: number, length: number, flags: number): number;
+  recv(fd: number, bytes: Uint8Array, length: number, flags: number): number;
   /** The sender's address comes into `address`, its size into `addressLength`, which holds the room for it before. */
   recvfrom(
     fd: number,
@@ -50,16 +49,16 @@ export interface Libc {
     address: Uint32Array,
     addressLength: Uint32Array,
   ): number;
-  /** `message` is the address of a `struct msghdr`. */
-  sendmsg(fd: number, message: number, flags: number): number;
+  /** `message` is a `struct msghdr`. */
+  sendmsg(fd: number, message: Uint32Array, flags: number): number;
   shutdown(fd: number, how: number): number;
   eventfd(initial: number, flags: number): number;
   eventfd_read(fd: number, value: Uint32Array): number;
   eventfd_write(fd: number, value: number): number;
-  /** `fds` is the address of an array of `struct pollfd`. */
-  poll(fds: number, count: number, timeoutMs: number): number;
-  /** `time` is the address of a `struct timespec`. */
-  clock_gettime(clock: number, time: number): number;
+  /** `fds` is an array of `struct pollfd`. */
+  poll(fds: Int32Array, count: number, timeoutMs: number): number;
+  /** `time` is a `struct timespec`. */
+  clock_gettime(clock: number, time: Uint32Array): number;
   errno(): number;
   /** Where the bytes of a buffer are in memory. It does not keep them there. */
   address(buffer: ArrayBufferLike): bigint;
@@ -144,15 +143,15 @@ function load(): Libc | SystemError {
     ioctl: program.func("int ioctl(int, unsigned long, uintptr_t)") as Libc["ioctl"],
     mmap: program.func("uintptr_t mmap(uintptr_t, size_t, int, int, int, intptr_t)") as Libc["mmap"],
     munmap: program.func("int munmap(uintptr_t, size_t)") as Libc["munmap"],
-    recv: program.func("intptr_t recv(int, uintptr_t, size_t, int)") as Libc["recv"],
+    recv: program.func("intptr_t recv(int, void *, size_t, int)") as Libc["recv"],
     recvfrom: program.func("intptr_t recvfrom(int, void *, size_t, int, void *, void *)") as Libc["recvfrom"],
-    sendmsg: program.func("intptr_t sendmsg(int, uintptr_t, int)") as Libc["sendmsg"],
+    sendmsg: program.func("intptr_t sendmsg(int, void *, int)") as Libc["sendmsg"],
     shutdown: program.func("int shutdown(int, int)") as Libc["shutdown"],
     eventfd: program.func("int eventfd(unsigned int, int)") as Libc["eventfd"],
     eventfd_read: program.func("int eventfd_read(int, void *)") as Libc["eventfd_read"],
     eventfd_write: program.func("int eventfd_write(int, uint64_t)") as Libc["eventfd_write"],
-    poll: program.func("int poll(uintptr_t, unsigned long, int)") as Libc["poll"],
-    clock_gettime: program.func("int clock_gettime(int, uintptr_t)") as Libc["clock_gettime"],
+    poll: program.func("int poll(void *, unsigned long, int)") as Libc["poll"],
+    clock_gettime: program.func("int clock_gettime(int, void *)") as Libc["clock_gettime"],
     errno: () => koffi.errno(),
     address: (buffer) => koffi.address(buffer),
     view: (address, length) => koffi.view(BigInt(address), length),

@@ -13,7 +13,7 @@ export class MemoryAddresses {
   }
 
   /** Valid while the caller has `bytes`. */
-  of(bytes: Uint8Array | Uint32Array | Int32Array): number {
+  of(bytes: Uint8Array | Uint32Array): number {
     const { buffer } = bytes;
     let address = this.#known.get(buffer);
     if (address === undefined) {

@@ -1,5 +1,4 @@
 import { type Libc, libc } from "./libc.ts";
-import { MemoryAddresses } from "./memory-address.ts";
 import { SystemError } from "./system-error.ts";
 
 const CLOCK_MONOTONIC = 1;
@@ -9,11 +8,9 @@ export class MonotonicClock {
   readonly #libc: Libc;
   /** struct timespec: tv_sec in two words, tv_nsec in two. */
   readonly #time = new Uint32Array(4);
-  readonly #address: number;
 
   private constructor(c: Libc) {
     this.#libc = c;
-    this.#address = new MemoryAddresses(c).of(this.#time);
   }
 
   static open(): MonotonicClock | SystemError {
@@ -22,7 +19,7 @@ export class MonotonicClock {
   }
 
   now(): number {
-    this.#libc.clock_gettime(CLOCK_MONOTONIC, this.#address);
+    this.#libc.clock_gettime(CLOCK_MONOTONIC, this.#time);
     return this.#time[0]! * 1e3 + this.#time[2]! / 1e6;
   }
 }

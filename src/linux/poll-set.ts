@@ -1,5 +1,4 @@
 import { type Libc, libc } from "./libc.ts";
-import { MemoryAddresses } from "./memory-address.ts";
 import { SystemError } from "./system-error.ts";
 
 const POLLIN = 0x1;
@@ -38,9 +37,7 @@ export interface PolledDescriptor {
 /** Descriptors that one thread waits for (poll(2)). Nothing is allocated while it waits and tells. */
 export class PollSet {
   readonly #libc: Libc;
-  readonly #addresses: MemoryAddresses;
   #fds = new Int32Array(FIRST_PLACES * WORDS);
-  #fdsAddress: number;
   readonly #polled: (Polled | undefined)[] = [];
   readonly #free: number[] = [];
   #found = 0;
@@ -52,8 +49,6 @@ export class PollSet {
 
   private constructor(c: Libc) {
     this.#libc = c;
-    this.#addresses = new MemoryAddresses(c);
-    this.#fdsAddress = this.#addresses.of(this.#fds);
   }
 
   static open(): PollSet | SystemError {
@@ -93,7 +88,7 @@ export class PollSet {
   wait(timeoutMs: number): SystemError | undefined {
     this.#isGuess = this.#canGuess();
     if (this.#isGuess) return undefined;
-    this.#found = this.#libc.poll(this.#fdsAddress, this.#polled.length, timeoutMs);
+    this.#found = this.#libc.poll(this.#fds, this.#polled.length, timeoutMs);
     if (this.#found >= 0) return undefined;
     const errno = this.#libc.errno();
     return errno === EINTR ? undefined : new SystemError("poll", errno);
@@ -137,7 +132,6 @@ export class PollSet {
       const fds = new Int32Array(this.#fds.length * 2);
       fds.set(this.#fds);
       this.#fds = fds;
-      this.#fdsAddress = this.#addresses.of(fds);
     }
     return place;
   }

@@ -24,8 +24,6 @@ const MSG_IOV = 4;
 const MSG_IOVLEN = 6;
 const HIGH = 2 ** 32;
 
-const NO_BYTES = new Uint8Array(0);
-
 /** Nothing moves at this moment. */
 export const WOULD_BLOCK = -1;
 
@@ -38,10 +36,6 @@ export class StreamSockets {
   readonly #addresses: MemoryAddresses;
   readonly #vector = new Uint32Array(IOV_MAX * IOV_WORDS);
   readonly #message = new Uint32Array(MSG_WORDS);
-  readonly #messageAddress: number;
-  /** What was received into last, and where it is. */
-  #received: Uint8Array = NO_BYTES;
-  #receivedAddress = 0;
   /** The first chunks that were sent last, which the vector still describes. Steady traffic sends the same again. */
   readonly #described: (Uint8Array | undefined)[] = Array.from({ length: DESCRIBED });
 
@@ -49,7 +43,6 @@ export class StreamSockets {
     this.#libc = c;
     this.#addresses = new MemoryAddresses(c);
     putAddress(this.#message, MSG_IOV, this.#addresses.of(this.#vector));
-    this.#messageAddress = this.#addresses.of(this.#message);
   }
 
   /** ENOSYS where the C library cannot be called, or lays out its structs in another way. */
@@ -63,12 +56,8 @@ export class StreamSockets {
 
   /** Fills `bytes` from the front; 0 is the end of what the peer sends. */
   receive(fd: number, bytes: Uint8Array): number | SystemError {
-    if (bytes !== this.#received) {
-      this.#received = bytes;
-      this.#receivedAddress = this.#addresses.of(bytes);
-    }
     for (;;) {
-      const length = this.#libc.recv(fd, this.#receivedAddress, bytes.length, MSG_DONTWAIT);
+      const length = this.#libc.recv(fd, bytes, bytes.length, MSG_DONTWAIT);
       if (length >= 0) return length;
       const errno = this.#libc.errno();
       if (errno === EAGAIN) return WOULD_BLOCK;
@@ -100,7 +89,7 @@ export class StreamSockets {
     if (mostBytes !== undefined) this.#cutLast(mostBytes, count);
     this.#message[MSG_IOVLEN] = count;
     for (;;) {
-      const length = this.#libc.sendmsg(fd, this.#messageAddress, MSG_DONTWAIT | MSG_NOSIGNAL);
+      const length = this.#libc.sendmsg(fd, this.#message, MSG_DONTWAIT | MSG_NOSIGNAL);
       if (length >= 0) return length;
       const errno = this.#libc.errno();
       if (errno === EAGAIN) return WOULD_BLOCK;

@@ -5,7 +5,6 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { libc } from "../../src/linux/libc.ts";
-import { MemoryAddresses } from "../../src/linux/memory-address.ts";
 import { SystemError } from "../../src/linux/system-error.ts";
 
 const AF_PACKET = 17;
@@ -26,7 +25,7 @@ if (c.bind(fd, Uint32Array.of((EVERYTHING << 16) | AF_PACKET, index, 0, 0, 0), 2
 console.log("capturing");
 const frame = Buffer.alloc(1 << 16);
 for (;;) {
-  const length = c.recv(fd, new MemoryAddresses(c).of(frame), frame.length, MSG_DONTWAIT);
+  const length = c.recv(fd, frame, frame.length, MSG_DONTWAIT);
   if (length < 0) await sleep(2);
   else console.log(frame.toString("hex", 0, length));
 }

@@ -46,6 +46,10 @@ export function flashedBoard(times: number): Scenario {
       ...ATTACH_LINES,
       ...LINK_LOST_LINES,
       { pattern: /^(usb-storage|scsi|sd) /, reason: "they speak of each disk" },
+      {
+        pattern: /^(device offline error, dev sd|Buffer I\/O error on dev sd|Dev sd\w+: unable to read)/,
+        reason: "a disk may be taken from its driver while that looks for partitions, a second after it came",
+      },
       { pattern: /^(ftdi_sio|usb_serial_generic) /, reason: "they speak of each port that goes" },
       {
         pattern: /^usb \S+: (unable to|can't|device descriptor read)/,
