@@ -5,6 +5,8 @@ export interface Side {
   readonly at: string;
   /** Messages that it has written or read. */
   readonly count: number;
+  /** What the other side's bell was. */
+  readonly noted: number;
 }
 
 /** What one step of one side sees and does. A step that cannot be taken yet leaves `moved` false. */
@@ -12,15 +14,24 @@ export class Core {
   readonly #memory: StoreBuffers;
   readonly #bells: boolean[];
   readonly #thread: number;
+  readonly #sleeps: (thread: number) => boolean;
   #side: Side;
   #moved = false;
   #misread: string | undefined;
 
-  constructor(memory: StoreBuffers, bells: boolean[], thread: number, side: Side) {
+  /** `sleeps`: whether a side waits in its futex. */
+  constructor(
+    memory: StoreBuffers,
+    bells: boolean[],
+    thread: number,
+    side: Side,
+    sleeps: (thread: number) => boolean,
+  ) {
     this.#memory = memory;
     this.#bells = bells;
     this.#thread = thread;
     this.#side = side;
+    this.#sleeps = sleeps;
   }
 
   get side(): Side {
@@ -41,7 +52,7 @@ export class Core {
   }
 
   go(at: string, count = this.count): void {
-    this.#side = { at, count };
+    this.#side = { ...this.#side, at, count };
     this.#moved = true;
   }
 
@@ -66,15 +77,32 @@ export class Core {
     this.go(next, this.count + 1);
   }
 
-  /** A doorbell keeps one ring until it is heard, as a byte in a socket does. */
-  wake(thread: number, next: string): void {
+  note(value: number, next: string): void {
+    this.#side = { ...this.#side, noted: value };
+    this.go(next);
+  }
+
+  /** A descriptor keeps one ring until it is heard. */
+  ring(thread: number, next: string): void {
     this.#bells[thread] = true;
     this.go(next);
   }
 
-  sleep(next: string): void {
+  /** Waits for a ring, and takes it. */
+  hear(next: string): void {
     if (!this.#bells[this.#thread]) return;
     this.#bells[this.#thread] = false;
     this.go(next);
+  }
+
+  /** FUTEX_WAKE: of one that does not sleep nothing is kept. */
+  wakeSleeper(thread: number, next: string): void {
+    if (this.#sleeps(thread)) this.#bells[thread] = true;
+    this.go(next);
+  }
+
+  /** FUTEX_WAIT: looks at memory as everybody sees it, and sleeps in the same step. */
+  sleepWhile(cell: number, asleep: string, changed: string): void {
+    this.go(this.#memory.settled(cell) === this.#side.noted ? asleep : changed);
   }
 }

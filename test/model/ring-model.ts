@@ -1,11 +1,19 @@
 import { Core, type Side } from "./core.ts";
 import type { Model, Step } from "./explore.ts";
-import { Cell, CONSUMER, PRODUCER, type RingRules, type RingSize, ringPrograms } from "./ring-threads.ts";
+import {
+  Cell,
+  CONSUMER,
+  PRODUCER,
+  type RingRules,
+  type RingSize,
+  ringPrograms,
+  type Wait,
+} from "./ring-threads.ts";
 import { StoreBuffers, type StoreOrder } from "./store-buffers.ts";
 
 export interface RingState {
   readonly memory: StoreBuffers;
-  /** Doorbells that were rung and not heard. */
+  /** Rings that a side has not heard. */
   readonly bells: readonly boolean[];
   readonly sides: readonly Side[];
   readonly broken?: string;
@@ -14,17 +22,17 @@ export interface RingState {
 const NAMES = ["producer", "consumer"];
 
 /** One ring with a producer and a consumer that sleep when they have nothing to do. */
-export function ringModel(order: StoreOrder, rules: RingRules, size: RingSize): Model<RingState> {
-  const programs = ringPrograms(rules, size);
+export function ringModel(order: StoreOrder, wait: Wait, rules: RingRules, size: RingSize): Model<RingState> {
+  const programs = ringPrograms(wait, rules, size);
   const { firstIndex, lines, messages } = size;
-  const cells = [firstIndex, firstIndex, 0, 0, ...Array.from({ length: lines }, () => 0)];
+  const cells = [firstIndex, firstIndex, 0, 0, 0, 0, ...Array.from({ length: lines }, () => 0)];
 
   const takeStep = (state: RingState, thread: number): Step<RingState>[] => {
     const side = state.sides[thread]!;
     if (side.at === "end") return [];
     const memory = state.memory.copy();
     const bells = [...state.bells];
-    const core = new Core(memory, bells, thread, side);
+    const core = new Core(memory, bells, thread, side, (other) => state.sides[other]!.at === "asleep");
     programs[thread]![side.at]!(core);
     if (!core.moved) return [];
     const sides = state.sides.with(thread, core.side);
@@ -52,8 +60,8 @@ export function ringModel(order: StoreOrder, rules: RingRules, size: RingSize): 
       memory: StoreBuffers.of(order, cells, 2),
       bells: [false, false],
       sides: [
-        { at: "begin", count: 0 },
-        { at: "begin", count: 0 },
+        { at: "begin", count: 0, noted: 0 },
+        { at: "begin", count: 0, noted: 0 },
       ],
     },
     steps,
@@ -65,6 +73,6 @@ export function ringModel(order: StoreOrder, rules: RingRules, size: RingSize): 
       return `both wait (${producer!.at}, ${consumer!.at}) after ${consumer!.count} of ${messages} messages`;
     },
     key: ({ memory, bells, sides }) =>
-      `${memory.key}|${bells.map(Number).join("")}|${sides.map(({ at, count }) => `${at}${count}`).join()}`,
+      `${memory.key}|${bells.map(Number).join("")}|${sides.map(({ at, count, noted }) => `${at}${count}.${noted}`).join()}`,
   };
 }

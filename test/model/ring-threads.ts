@@ -6,7 +6,10 @@ export const Cell = {
   consumer_index: 1,
   producer_flags: 2,
   consumer_flags: 3,
-  lines: 4,
+  /** The one that the producer rings counts up, and the one that the consumer rings. */
+  producer_bell: 4,
+  consumer_bell: 5,
+  lines: 6,
 } as const;
 
 /** A side that has set it looks by itself. One that sleeps, or has not begun, has not. */
@@ -15,6 +18,13 @@ export const NO_NOTIFY = 1;
 /** The two sides of one ring. */
 export const PRODUCER = 0;
 export const CONSUMER = 1;
+
+/**
+ * How a side sleeps that waits.
+ * - `descriptor`: until a byte comes, which stays there until it is read.
+ * - `word`: by futex, as long as the other side's bell is what it was before the own side asked for a wake-up.
+ */
+export type Wait = "descriptor" | "word";
 
 /** What of the protocol is in force. Each of them is needed: the check fails without it. */
 export interface RingRules {
@@ -26,6 +36,10 @@ export interface RingRules {
   readonly releaseIndex: boolean;
   /** Who has asked for a wake-up looks at the index once more before it sleeps. */
   readonly lookAgain: boolean;
+  /** What a bell was is looked up before a wake-up is asked for. Of waits for a word. */
+  readonly bellBeforeFlag: boolean;
+  /** Between counting up a bell and waking up who waits for that. Of waits for a word; the system call itself is one. */
+  readonly fenceAfterBell: boolean;
   /** The producer looks for room before it writes. */
   readonly lookForRoom: boolean;
   /** The consumer gives room back only after it has read. */
@@ -37,6 +51,8 @@ export const RING_RULES: RingRules = {
   fenceAfterFlag: true,
   releaseIndex: true,
   lookAgain: true,
+  bellBeforeFlag: true,
+  fenceAfterBell: true,
   lookForRoom: true,
   readBeforeRoom: true,
 };
@@ -57,7 +73,7 @@ export interface RingSize {
  */
 export type Program = Readonly<Record<string, (core: Core) => void>>;
 
-export function ringPrograms(rules: RingRules, size: RingSize): readonly [Program, Program] {
+export function ringPrograms(wait: Wait, rules: RingRules, size: RingSize): readonly [Program, Program] {
   const { lineBytes, lines, messages, firstIndex, indexModulus } = size;
   const ringBytes = lineBytes * lines;
   const indexAfter = (count: number) => (firstIndex + count * lineBytes) % indexModulus;
@@ -80,12 +96,9 @@ export function ringPrograms(rules: RingRules, size: RingSize): readonly [Progra
       ),
     published: (core) => core.fence(rules.fenceAfterIndex, "look for sleeper"),
     "look for sleeper": (core) => core.go(core.load(Cell.consumer_flags) === NO_NOTIFY ? "begin" : "wake"),
-    wake: (core) => core.wake(CONSUMER, "begin"),
-    ...sleeping(
-      rules,
-      Cell.producer_flags,
-      (core) => isFull(indexAfter(core.count), core.load(Cell.consumer_index)),
-      "begin",
+    ...waking(wait, rules, Cell.producer_bell, CONSUMER),
+    ...sleeping(wait, rules, Cell.producer_flags, Cell.consumer_bell, (core) =>
+      isFull(indexAfter(core.count), core.load(Cell.consumer_index)),
     ),
   };
 
@@ -109,29 +122,57 @@ export function ringPrograms(rules: RingRules, size: RingSize): readonly [Progra
       ),
     "gave room": (core) => core.fence(rules.fenceAfterIndex, "look for sleeper"),
     "look for sleeper": (core) => core.go(core.load(Cell.producer_flags) === NO_NOTIFY ? "begin" : "wake"),
-    wake: (core) => core.wake(PRODUCER, "begin"),
+    ...waking(wait, rules, Cell.consumer_bell, PRODUCER),
     ...sleeping(
+      wait,
       rules,
       Cell.consumer_flags,
+      Cell.producer_bell,
       (core) => core.load(Cell.producer_index) === indexAfter(core.count),
-      "begin",
     ),
   };
   return [producer, consumer];
 }
 
+/** How either side wakes the other one up. */
+function waking(wait: Wait, rules: RingRules, bell: number, other: number): Program {
+  if (wait === "descriptor") return { wake: (core) => core.ring(other, "begin") };
+  return {
+    wake: (core) => core.store(bell, core.load(bell) + 1, false, "rung"),
+    rung: (core) => core.fence(rules.fenceAfterBell, "wake sleeper"),
+    "wake sleeper": (core) => core.wakeSleeper(other, "begin"),
+  };
+}
+
 /** How either side goes to sleep: the mirror of "publish, fence, look for sleeper". */
 function sleeping(
+  wait: Wait,
   rules: RingRules,
   flags: number,
+  bell: number,
   hasNothing: (core: Core) => boolean,
-  awake: string,
 ): Program {
-  return {
-    "ask for a wake-up": (core) => core.store(flags, 0, false, "asked"),
+  const asks: Program = {
     asked: (core) => core.fence(rules.fenceAfterFlag, rules.lookAgain ? "look again" : "sleep"),
-    "look again": (core) => core.go(hasNothing(core) ? "sleep" : "wake up"),
-    sleep: (core) => core.sleep("wake up"),
-    "wake up": (core) => core.store(flags, NO_NOTIFY, false, awake),
+    "wake up": (core) => core.store(flags, NO_NOTIFY, false, "begin"),
+  };
+  if (wait === "descriptor") {
+    return {
+      ...asks,
+      "ask for a wake-up": (core) => core.store(flags, 0, false, "asked"),
+      "look again": (core) => core.go(hasNothing(core) ? "sleep" : "wake up"),
+      sleep: (core) => core.hear("wake up"),
+    };
+  }
+  const first = rules.bellBeforeFlag;
+  return {
+    ...asks,
+    "ask for a wake-up": (core) =>
+      first ? core.note(core.load(bell), "ask now") : core.store(flags, 0, false, "asked"),
+    "ask now": (core) => core.store(flags, 0, false, "asked"),
+    "look again": (core) => core.go(hasNothing(core) ? (first ? "sleep" : "note late") : "wake up"),
+    "note late": (core) => core.note(core.load(bell), "sleep"),
+    sleep: (core) => core.sleepWhile(bell, "asleep", "wake up"),
+    asleep: (core) => core.hear("wake up"),
   };
 }
