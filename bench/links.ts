@@ -15,6 +15,7 @@ import { dial } from "../src/links/dial.ts";
 import { type Case, printCase } from "./case.ts";
 import { type LinkFigures, LinkLoad } from "./link-load.ts";
 import { describeMachine, printMachine } from "./machine.ts";
+import { pinned } from "./pinning.ts";
 
 const WARM_MS = 100;
 const KIB = 1 << 10;
@@ -92,19 +93,21 @@ async function selfPaired(path: string): Promise<Trust> {
   return trust;
 }
 
+/** Where a host listens, or why not. */
 interface Answer {
   readonly address?: string;
   readonly refused?: string;
 }
 
-async function startHost(
+/** A host in a process of its own, which shares the gadget zero at all of these addresses. */
+export async function startHost(
   folder: string,
   addresses: readonly string[],
+  cpu?: number,
 ): Promise<{ readonly host: ChildProcess; readonly answers: readonly Answer[] }> {
   const script = fileURLToPath(new URL("contenders/link-host.js", import.meta.url));
-  const host = spawn(process.execPath, [script, folder, ...addresses], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const [program, argv] = pinned(cpu, [process.execPath, script, folder, ...addresses]);
+  const host = spawn(program, argv, { stdio: ["ignore", "pipe", "inherit"] });
   const [line] = (await once(createInterface(host.stdout), "line")) as [string];
   return { host, answers: JSON.parse(line) as readonly Answer[] };
 }

@@ -8,13 +8,15 @@ import { LoadClient } from "./load.ts";
 import { describeMachine } from "./machine.ts";
 import { pinnings } from "./pinning.ts";
 import { printReport } from "./report.ts";
+import { measureRing } from "./ring.ts";
 import { type Figures, playRounds } from "./rounds.ts";
 
-const HELP = `Usage: npm run bench -- [links] [options]
+const HELP = `Usage: npm run bench -- [links|ring] [options]
 
 How fast the host is on this machine, over TCP on loopback, beside a C program that does the same work and
 beside a raw echo of Node. With "links": the same host over each link of this machine (tcp, unix, vsock, tls), one table;
---rounds, --ms and --json hold there, too.
+--rounds, --ms and --json hold there, too. With "ring": reads over shared memory, in C and by this project, beside USB/IP
+over tcp and unix, a pipe and memcpy.
 
   --quick        512 B and 16 KiB on one core only
   --only TEXT    only cases whose name contains TEXT: in, out, echo, "in 512 B, depth 32"
@@ -94,7 +96,9 @@ if (values.help) process.stdout.write(HELP);
 else if (positionals.length === 0) await run();
 else if (positionals.join(" ") === "links") {
   process.stdout.write(await measureLinks(Number(values.rounds), Number(values.ms), values.json));
+} else if (positionals.join(" ") === "ring") {
+  process.stdout.write(await measureRing(Number(values.rounds), Number(values.ms), values.json));
 } else {
-  process.stderr.write(`There is no bench "${positionals.join(" ")}"; there is links.\n`);
+  process.stderr.write(`There is no bench "${positionals.join(" ")}"; there are links and ring.\n`);
   process.exitCode = 2;
 }
