@@ -1,9 +1,9 @@
+import { Cancels } from "../usb/cancels.ts";
 import { EndpointMap } from "../usb/endpoint-map.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { Speed } from "../usb/speed.ts";
 import { TransferStatus } from "../usb/urb.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
-import { Cancels } from "./cancels.ts";
 import { Channel, type HelloValue } from "./channel.ts";
 import { type AttachedFacts, type ClientDeviceOutput, WslusbDevice } from "./client-device.ts";
 import { IncomingResponse } from "./incoming-response.ts";
@@ -91,7 +91,7 @@ export class WslusbClient {
   readonly #limits: WslusbLimits;
   readonly #channel: Channel;
   readonly #forDevices: ClientDeviceOutput;
-  readonly #cancels: Cancels;
+  readonly #cancels: Cancels<Submission>;
   readonly #devices = new Map<number, WslusbDevice>();
   readonly #submissions = new Map<number, Submission>();
   /** Submissions that were given back, and whose responses are owed. */

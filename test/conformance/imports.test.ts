@@ -8,6 +8,7 @@ import { Speed } from "../../src/usb/speed.ts";
 import { attachedOverMemory } from "../support/attached-over-memory.ts";
 import { importedOverMemory } from "../support/imported-over-memory.ts";
 import { ManualLoop } from "../support/manual-loop.ts";
+import { sharedOverMemory } from "../support/ring-pair.ts";
 import { diskTraits, keyboardTraits, serialTraits, zeroTraits } from "./gadget-traits.ts";
 import { RingImport } from "./ring-sink.ts";
 import { type UsbDeviceTraits, usbDeviceConformance } from "./usb-device.ts";
@@ -16,19 +17,21 @@ import { type UsbDeviceTraits, usbDeviceConformance } from "./usb-device.ts";
 const MOST = {
   usbip: { bytes: 1 << 20, urbs: 1000 },
   wslusb: { bytes: 1 << 20, urbs: 1000 },
-  ring: { bytes: 64 << 10, urbs: 100 },
+  ring: { bytes: 1 << 20, urbs: 50 },
+  "the smallest sink": { bytes: 64 << 10, urbs: 100 },
 };
 
 /** How a device becomes another one that is at the end of a connection. */
 const THROUGH = {
   usbip: importedOverMemory,
   wslusb: attachedOverMemory,
-  ring: (device: Gadget) => new RingImport(device),
+  ring: sharedOverMemory,
+  "the smallest sink": (device: Gadget) => new RingImport(device),
 };
 
 /** Sinks that have nothing in common keep every promise of the device behind them. */
 function throughSinks(name: string, gadget: () => Gadget, traits: UsbDeviceTraits): void {
-  for (const sink of ["usbip", "wslusb", "ring"] as const) {
+  for (const sink of ["usbip", "wslusb", "ring", "the smallest sink"] as const) {
     const plug = async () => {
       const inner = gadget();
       const loop = new ManualLoop();

@@ -1,17 +1,16 @@
-import type { Cancellable, Loop } from "../usb/loop.ts";
-import type { Submission } from "./submission.ts";
+import type { Cancellable, Loop } from "./loop.ts";
 
 /** A cancel must come back within a second, whatever the host does; the rest is for a busy loop. */
 const PATIENCE_MS = 700;
 
-/** Submissions that were cancelled and have no response, oldest first. */
-export class Cancels {
+/** What was cancelled at a peer and has no answer, oldest first. */
+export class Cancels<Submission> {
   readonly #loop: Loop;
   readonly #abandon: (submission: Submission) => void;
   readonly #sentMs = new Map<Submission, number>();
   #timer: Cancellable | undefined;
 
-  /** `abandon`: the host is silent. */
+  /** `abandon`: the peer is silent. */
   constructor(loop: Loop, abandon: (submission: Submission) => void) {
     this.#loop = loop;
     this.#abandon = abandon;

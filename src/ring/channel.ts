@@ -1,0 +1,181 @@
+import { Fifo } from "../usb/fifo.ts";
+import { ProtocolError } from "../wire/protocol-error.ts";
+import { Consumer } from "./consumer.ts";
+import { Control, type Layout, RING_VERSION, Side } from "./layout.ts";
+import { BODY, MESSAGE_MAGIC, MessageHeader } from "./messages.ts";
+import { Producer } from "./producer.ts";
+import type { RingMemory } from "./ring-memory.ts";
+import type { RingStats } from "./ring-stats.ts";
+
+const header = MessageHeader.write;
+
+/** Most bytes that may wait for room in the ring. */
+const WAITING_BYTES_MAX = 16 << 20;
+
+/**
+ * One side of both rings for one session: messages out, messages in, and the bell of the other side. Who writes a
+ * message does not care whether there is room; what waits for it is bounded by who writes, and by `WAITING_BYTES_MAX`.
+ */
+export class Channel {
+  readonly incoming: Consumer;
+  /** The message that is being written, by `begin` and the caller. */
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly #message: Int32Array;
+  readonly #outgoing: Producer;
+  readonly #memory: RingMemory;
+  readonly #bellAt: number;
+  readonly #wake: () => void;
+  readonly #stats: RingStats;
+  /** Messages that wait for room, oldest first, and their lengths. */
+  readonly #waiting = new Fifo<Int32Array>();
+  readonly #lengths = new Fifo<number>();
+  #waitingBytes = 0;
+  #moved = 0;
+  /** Messages since the last publication. */
+  #batch = 0;
+  #noticeWanted = false;
+
+  constructor(
+    memory: RingMemory,
+    layout: Layout,
+    side: "host" | "guest",
+    stats: RingStats,
+    wake: () => void,
+  ) {
+    const { g2h, h2g, messageMax } = layout;
+    this.#memory = memory;
+    this.#bellAt = Control[side] + Side.bell;
+    this.#wake = wake;
+    this.#stats = stats;
+    this.#outgoing = new Producer(memory, side === "host" ? h2g : g2h);
+    this.incoming = new Consumer(memory, side === "host" ? g2h : h2g, messageMax);
+    this.#message = new Int32Array(messageMax >> 2);
+    this.bytes = new Uint8Array(this.#message.buffer);
+    this.view = new DataView(this.#message.buffer);
+  }
+
+  /** Before a session, while the other side does not look. */
+  clear(): void {
+    this.#outgoing.clear();
+    this.incoming.clear();
+  }
+
+  /** Messages that wait for room. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Messages that had to wait and went out: while this stands still the other side makes no room. */
+  get moved(): number {
+    return this.#moved;
+  }
+
+  /** Share of the outgoing ring that is in use, in percent. */
+  get percent(): number {
+    return this.#outgoing.percent;
+  }
+
+  /** Nothing more can wait. */
+  get isCrowded(): boolean {
+    return this.#waitingBytes > WAITING_BYTES_MAX;
+  }
+
+  /** Begins a message with a body of `size` bytes, all 0; its length can be another one in `send`. */
+  begin(
+    type: number,
+    transaction: number,
+    device: number,
+    size: number,
+    version: number = RING_VERSION,
+  ): void {
+    const { view } = this;
+    header.magic(view, 0, MESSAGE_MAGIC);
+    header.message_type(view, 0, type);
+    header.protocol_version(view, 0, version);
+    header.transaction_id(view, 0, transaction);
+    header.device_id(view, 0, device);
+    header.flags(view, 0, 0);
+    header.timestamp(view, 0, 0);
+    header.timestamp_high(view, 0, 0);
+    const end = (BODY + size + 3) >> 2;
+    for (let i = BODY >> 2; i < end; i++) this.#message[i] = 0;
+  }
+
+  /** Ends it: goes out with the next `flush`. `length` counts from the header. */
+  send(length: number): void {
+    header.message_length(this.view, 0, length);
+    // What is left of an earlier message in the last word is nobody's business.
+    for (let i = length; (i & 3) !== 0; i++) this.bytes[i] = 0;
+    if (this.#waiting.length === 0 && this.#outgoing.hasRoom(length)) {
+      this.#outgoing.put(this.#message, length);
+      this.#batch++;
+      return;
+    }
+    this.#stats.ringFull++;
+    this.#waiting.push(this.#message.slice(0, (length + 3) >> 2));
+    this.#lengths.push(length);
+    this.#waitingBytes += length;
+  }
+
+  /** A message whose body is encoded already. */
+  say(type: number, transaction: number, device: number, body: Uint8Array, version?: number): void {
+    this.begin(type, transaction, device, 0, version);
+    this.bytes.set(body, BODY);
+    this.send(BODY + body.length);
+  }
+
+  /** Shows the other side what was sent and what was taken, in one go. */
+  flush(): ProtocolError | undefined {
+    let isWanted = this.incoming.release();
+    this.#moveWaiting();
+    if (this.#waiting.length > 0 !== this.#noticeWanted) {
+      this.#noticeWanted = !this.#noticeWanted;
+      this.#outgoing.wantNotice(this.#noticeWanted);
+      // The room may have come before the flag was seen.
+      this.#moveWaiting();
+    }
+    if (this.#outgoing.isDue) {
+      if (this.#batch > 1) this.#stats.batches++;
+      this.#batch = 0;
+      isWanted = this.#outgoing.publish() || isWanted;
+    }
+    if (isWanted) this.ring();
+    return this.#outgoing.isBroken
+      ? new ProtocolError("BAD_FIELD", "the index of a consumer is not one of its ring")
+      : undefined;
+  }
+
+  /** Wakes the other side up. */
+  ring(): void {
+    this.#memory.store(this.#bellAt, this.#memory.load(this.#bellAt) + 1);
+    this.#wake();
+  }
+
+  /** Says that this side goes to sleep. False: there is something to do, and it stays awake. */
+  sleep(): boolean {
+    this.incoming.wantNotice(true);
+    if (this.incoming.isEmpty && !this.#canMove()) return true;
+    this.awake();
+    return false;
+  }
+
+  awake(): void {
+    this.incoming.wantNotice(false);
+  }
+
+  #canMove(): boolean {
+    const length = this.#lengths.first;
+    return length !== undefined && this.#outgoing.hasRoom(length);
+  }
+
+  #moveWaiting(): void {
+    while (this.#canMove()) {
+      const length = this.#lengths.shift()!;
+      this.#outgoing.put(this.#waiting.shift()!, length);
+      this.#waitingBytes -= length;
+      this.#moved++;
+      this.#batch++;
+    }
+  }
+}

@@ -1,0 +1,418 @@
+import type { UsbDevice, UsbHost } from "../usb/device.ts";
+import type { EndpointMap } from "../usb/endpoint-map.ts";
+import type { HeapPool } from "../usb/heap-pool.ts";
+import type { Loop } from "../usb/loop.ts";
+import { TransferCounters } from "../usb/transfer-counters.ts";
+import {
+  isIn,
+  PACKET_WORDS,
+  PacketWord,
+  TransferStatus,
+  TransferType,
+  type Urb,
+  UrbFlag,
+} from "../usb/urb.ts";
+import { packetsAreSound } from "../usb/urb-soundness.ts";
+import { copyBytes } from "../wire/copy-bytes.ts";
+import type { Channel } from "./channel.ts";
+import { CircuitBreaker } from "./circuit-breaker.ts";
+import { Exchange } from "./exchange.ts";
+import type { Layout } from "./layout.ts";
+import type { RingLimits } from "./limits.ts";
+import {
+  BODY,
+  Breaker,
+  DataMode,
+  ISO_SIZE,
+  IsoComplete,
+  IsoResult,
+  IsoSubmit,
+  MessageType,
+  SETUP_AT,
+  TransferFlag,
+  URB_SIZE,
+  UrbComplete,
+  UrbSubmit,
+} from "./messages.ts";
+import type { RingMemory } from "./ring-memory.ts";
+import { RingStats } from "./ring-stats.ts";
+import { Status, statusOf } from "./status.ts";
+import { checkIsoSubmit, checkSubmit, endpointAddress } from "./submit-check.ts";
+import { TokenBucket } from "./token-bucket.ts";
+
+const { ok, stall, cancelled, disconnected } = TransferStatus;
+const { control, isochronous } = TransferType;
+const { BUFFER, INLINE } = DataMode;
+
+/** Longer than any bucket of the counters tells apart. */
+const LONG_US = 1 << 30;
+
+/** What a device needs of the session that it is shared in. */
+export interface HostDeviceOutput {
+  readonly memory: RingMemory;
+  readonly layout: Layout;
+  readonly limits: RingLimits;
+  readonly loop: Loop;
+  readonly channel: Channel;
+  readonly stats: RingStats;
+  /** For OUT data that is copied. */
+  readonly pool: HeapPool;
+  /** In flight, by transaction id: those of all devices. */
+  readonly inFlight: Map<number, Exchange>;
+  /** When the messages came that are being read. */
+  readonly nowMs: number;
+  /** Something is to be sent, soon. */
+  sendSoon(): void;
+  unplugged(device: HostDevice): void;
+}
+
+/** The sink of one device that the guest of a ring has, from its DEVICE_ADDED to its DEVICE_REMOVED. */
+export class HostDevice implements UsbHost {
+  readonly id: number;
+  readonly device: UsbDevice;
+  readonly counters = new TransferCounters();
+  readonly stats = new RingStats();
+  readonly #map: EndpointMap;
+  readonly #output: HostDeviceOutput;
+  readonly #takesSharedData: boolean;
+  readonly #bucket: TokenBucket;
+  readonly #breaker: CircuitBreaker;
+  /** By tag. */
+  readonly #exchanges: Exchange[] = [];
+  readonly #free: Exchange[] = [];
+  #isResetting = false;
+  #isClosing = false;
+  #isOver = false;
+
+  constructor(
+    id: number,
+    device: UsbDevice,
+    map: EndpointMap,
+    takesSharedData: boolean,
+    output: HostDeviceOutput,
+  ) {
+    this.id = id;
+    this.device = device;
+    this.#map = map;
+    this.#takesSharedData = takesSharedData;
+    this.#output = output;
+    this.#bucket = new TokenBucket(output.limits.rate, output.nowMs);
+    const told = (type: number, reason: number, error_count: number): void => {
+      if (this.#isOver) return;
+      const body = Breaker.encode({ device_id: id, reason, error_count, reserved: 0 });
+      output.channel.say(type, 0, id, body);
+    };
+    this.#breaker = new CircuitBreaker(output.limits.breaker, {
+      tripped: (reason, errors) => told(MessageType.CIRCUIT_BREAKER_TRIP, reason, errors),
+      mended: () => told(MessageType.CIRCUIT_BREAKER_RESET, 0, 0),
+    });
+  }
+
+  get inFlight(): number {
+    return this.#exchanges.length - this.#free.length;
+  }
+
+  /** It is on its way out: what is in flight ends as disconnected, and nothing is begun. */
+  retire(): void {
+    this.#isClosing = true;
+  }
+
+  /** The session is over: nothing is sent from here on. */
+  silence(): void {
+    this.#isClosing = true;
+    this.#isOver = true;
+  }
+
+  /** A URB_SUBMIT; its fixed part is there. True: the device has it, and is to be flushed. */
+  submit(view: DataView, bytes: Uint8Array, size: number, transaction: number): boolean {
+    const { layout } = this.#output;
+    this.#began();
+    const refused = this.#refusal(checkSubmit(view, size, layout, this.#map));
+    const read = UrbSubmit.read;
+    const address = endpointAddress(read.endpoint(view, BODY), read.direction(view, BODY));
+    if (refused !== Status.OK) {
+      this.#refuse(MessageType.URB_COMPLETE, transaction, address, refused);
+      return false;
+    }
+    const length = read.transfer_length(view, BODY);
+    const mode = read.data_mode(view, BODY);
+    const exchange = this.#takeExchange(transaction, mode, read.buffer_offset(view, BODY));
+    const { urb } = exchange;
+    urb.endpoint = address;
+    urb.type = read.transfer_type(view, BODY) as TransferType;
+    urb.flags = urbFlags(read.transfer_flags(view, BODY));
+    urb.interval = this.#map.find(address)?.interval ?? 0;
+    urb.startFrame = 0;
+    urb.streamId = read.stream_id(view, BODY);
+    urb.length = length;
+    urb.packetCount = 0;
+    for (let i = 0; i < 8; i++) urb.setup[i] = bytes[SETUP_AT + i]!;
+    if (mode === INLINE) {
+      this.#countInline();
+      if (!isIn(address)) copyBytes(bytes, URB_SIZE, length, exchange.inline, 0);
+    }
+    return this.#start(MessageType.URB_COMPLETE, exchange);
+  }
+
+  /** An ISO_SUBMIT likewise. */
+  submitIso(view: DataView, size: number, transaction: number): boolean {
+    const { layout } = this.#output;
+    this.#began();
+    const refused = this.#refusal(checkIsoSubmit(view, size, layout, this.#map));
+    const read = IsoSubmit.read;
+    const address = endpointAddress(read.endpoint(view, BODY), read.direction(view, BODY));
+    if (refused !== Status.OK) {
+      this.#refuse(MessageType.ISO_COMPLETE, transaction, address, refused);
+      return false;
+    }
+    const length = read.total_length(view, BODY);
+    const exchange = this.#takeExchange(
+      transaction,
+      length > 0 ? BUFFER : DataMode.NONE,
+      read.buffer_offset(view, BODY),
+    );
+    const { urb } = exchange;
+    urb.endpoint = address;
+    urb.type = isochronous;
+    urb.flags = urbFlags(read.transfer_flags(view, BODY));
+    urb.interval = this.#map.find(address)!.interval;
+    urb.startFrame = read.start_frame(view, BODY) | 0;
+    urb.streamId = 0;
+    urb.length = length;
+    urb.packetCount = read.number_of_packets(view, BODY);
+    exchange.takePackets(view, ISO_SIZE);
+    if (packetsAreSound(urb)) return this.#start(MessageType.ISO_COMPLETE, exchange);
+    this.#release(exchange);
+    this.#nonsense();
+    this.#refuse(MessageType.ISO_COMPLETE, transaction, address, Status.INVALID_PARAMETER);
+    return false;
+  }
+
+  cancel({ urb }: Exchange): void {
+    this.device.cancel(urb);
+  }
+
+  owns(exchange: Exchange): boolean {
+    return this.#exchanges[exchange.urb.tag] === exchange;
+  }
+
+  complete(urb: Urb): void {
+    const exchange = this.#exchanges[urb.tag]!;
+    const { channel, inFlight, nowMs } = this.#output;
+    inFlight.delete(exchange.transaction);
+    if (urb.type === control && urb.status === ok) this.#map.completed(urb.setup);
+    this.#breaker.ended(urb.status, nowMs);
+    if (!this.#isOver) {
+      if (urb.type === isochronous) this.#answerIso(exchange, channel);
+      else this.#answer(exchange, channel);
+      this.#output.sendSoon();
+    }
+    this.#count(exchange);
+    this.#release(exchange);
+  }
+
+  unplugged(): void {
+    if (!this.#isClosing) this.#output.unplugged(this);
+  }
+
+  /** `done` gets a status of the ring. */
+  reset(done: (status: number) => void): void {
+    if (this.#isClosing) {
+      done(Status.DISCONNECTED);
+    } else if (this.#isResetting) {
+      done(Status.NO_RESOURCE);
+    } else {
+      this.#isResetting = true;
+      this.device.reset((status) => {
+        this.#isResetting = false;
+        this.#map.configure(this.device.configuration);
+        if (!this.#isOver) done(statusOf(status));
+      });
+    }
+  }
+
+  /** Every layer behind the check of the fields; `OK` if it may pass. */
+  #refusal(checked: TransferStatus): number {
+    const { limits, nowMs, stats } = this.#output;
+    if (this.#isClosing) return Status.DISCONNECTED;
+    if (checked !== ok) {
+      if (checked !== stall) this.#nonsense();
+      return statusOf(checked);
+    }
+    if (this.inFlight >= limits.urbs) return Status.NO_RESOURCE;
+    if (!this.#bucket.take(nowMs)) {
+      this.stats.rateLimitHits++;
+      stats.rateLimitHits++;
+      return Status.RATE_LIMITED;
+    }
+    return this.#breaker.passes(nowMs) ? Status.OK : Status.CIRCUIT_BREAK;
+  }
+
+  #nonsense(): void {
+    this.stats.validationFailures++;
+    this.#output.stats.validationFailures++;
+    this.#breaker.protocolError(this.#output.nowMs);
+  }
+
+  #began(): void {
+    this.counters.submitted();
+    this.stats.submitted++;
+    this.#output.stats.submitted++;
+  }
+
+  #countInline(): void {
+    this.stats.inlineSubmits++;
+    this.#output.stats.inlineSubmits++;
+  }
+
+  #takeExchange(transaction: number, mode: number, bufferOffset: number): Exchange {
+    const exchange = this.#free.pop() ?? this.#another();
+    exchange.transaction = transaction;
+    exchange.dataMode = mode;
+    exchange.bufferOffset = bufferOffset;
+    exchange.arrivedMs = this.#output.nowMs;
+    exchange.moved = 0;
+    const { urb } = exchange;
+    urb.status = ok;
+    urb.actualLength = 0;
+    urb.errorCount = 0;
+    return exchange;
+  }
+
+  #another(): Exchange {
+    const exchange = new Exchange(this.#exchanges.length);
+    this.#exchanges.push(exchange);
+    return exchange;
+  }
+
+  /** Gives it its memory and to the device; or refuses it, and takes back what it had. */
+  #start(answer: number, exchange: Exchange): boolean {
+    const { memory, pool, inFlight } = this.#output;
+    const { urb, transaction } = exchange;
+    urb.buffer = exchange.inline;
+    urb.offset = 0;
+    if (exchange.dataMode === BUFFER) {
+      if (isIn(urb.endpoint) || this.#takesSharedData) {
+        urb.buffer = memory.bytes;
+        urb.offset = exchange.bufferOffset;
+      } else {
+        exchange.copy = pool.take(urb.length);
+        if (exchange.copy === undefined) {
+          // What was let through has ended, for the breaker.
+          this.#breaker.ended(TransferStatus.noMemory, this.#output.nowMs);
+          this.#release(exchange);
+          this.#refuse(answer, transaction, urb.endpoint, Status.NO_RESOURCE);
+          return false;
+        }
+        copyBytes(memory.bytes, exchange.bufferOffset, urb.length, exchange.copy, 0);
+        urb.buffer = exchange.copy;
+      }
+    }
+    inFlight.set(transaction, exchange);
+    this.device.submit(urb);
+    return true;
+  }
+
+  #release(exchange: Exchange): void {
+    if (exchange.copy !== undefined) {
+      this.#output.pool.give(exchange.copy);
+      exchange.copy = undefined;
+    }
+    exchange.urb.buffer = exchange.inline;
+    exchange.forgetLargeTable();
+    this.#free.push(exchange);
+  }
+
+  #statusOf(urb: Urb): number {
+    return statusOf(this.#isClosing && urb.status === cancelled ? disconnected : urb.status);
+  }
+
+  #answer(exchange: Exchange, channel: Channel): void {
+    const { urb } = exchange;
+    const { bytes, view } = channel;
+    const moved = Math.min(Math.max(urb.actualLength, 0), urb.length);
+    const write = UrbComplete.write;
+    channel.begin(MessageType.URB_COMPLETE, exchange.transaction, this.id, UrbComplete.size);
+    write.device_id(view, BODY, this.id);
+    write.endpoint(view, BODY, urb.endpoint & 15);
+    write.status(view, BODY, this.#statusOf(urb));
+    write.actual_length(view, BODY, moved);
+    write.data_mode(view, BODY, exchange.dataMode);
+    write.buffer_offset(view, BODY, exchange.bufferOffset);
+    const isInline = exchange.dataMode === INLINE && isIn(urb.endpoint);
+    if (isInline) copyBytes(exchange.inline, 0, moved, bytes, URB_SIZE);
+    channel.send(URB_SIZE + (isInline ? moved : 0));
+    exchange.moved = moved;
+  }
+
+  #answerIso(exchange: Exchange, channel: Channel): void {
+    const { urb } = exchange;
+    const { view } = channel;
+    const write = IsoComplete.write;
+    channel.begin(MessageType.ISO_COMPLETE, exchange.transaction, this.id, IsoComplete.size);
+    write.device_id(view, BODY, this.id);
+    write.endpoint(view, BODY, urb.endpoint & 15);
+    write.status(view, BODY, this.#statusOf(urb));
+    write.error_count(view, BODY, Math.min(Math.max(urb.errorCount, 0), urb.packetCount));
+    write.number_of_packets(view, BODY, urb.packetCount);
+    write.start_frame(view, BODY, urb.startFrame);
+    let at = ISO_SIZE;
+    let moved = 0;
+    for (let word = 0; word < urb.packetCount * PACKET_WORDS; word += PACKET_WORDS) {
+      const length = urb.packets[word + PacketWord.length]!;
+      const actual = Math.max(Math.min(urb.packets[word + PacketWord.actualLength]!, length), 0);
+      IsoResult.write.actual_length(view, at, actual);
+      IsoResult.write.status(view, at, statusOf(urb.packets[word + PacketWord.status]! as TransferStatus));
+      moved += actual;
+      at += IsoResult.size;
+    }
+    channel.send(at);
+    exchange.moved = moved;
+  }
+
+  /** Answers a request that leads to no transfer. */
+  #refuse(type: number, transaction: number, address: number, status: number): void {
+    this.counters.ended(Math.max(address, 0), TransferStatus.invalid, 0, 0);
+    this.stats.failed++;
+    this.#output.stats.failed++;
+    refuseSubmit(this.#output.channel, type, transaction, this.id, address & 15, status);
+  }
+
+  #count({ urb, moved, arrivedMs }: Exchange): void {
+    const tookMs = this.#output.loop.now() - arrivedMs;
+    const tookUs = Math.min(Math.max(1_000 * tookMs, 0), LONG_US) | 0;
+    this.counters.ended(urb.endpoint, urb.status, moved, tookUs);
+    for (const stats of [this.stats, this.#output.stats]) {
+      stats.completed++;
+      if (urb.status === cancelled) stats.cancelled++;
+      else if (urb.status !== ok) stats.failed++;
+      if (isIn(urb.endpoint)) stats.bytesIn += moved;
+      else stats.bytesOut += moved;
+    }
+  }
+}
+
+/** URB_COMPLETE or ISO_COMPLETE of a request that leads to no transfer; without packets. */
+export function refuseSubmit(
+  channel: Channel,
+  type: number,
+  transaction: number,
+  device: number,
+  endpoint: number,
+  status: number,
+): void {
+  const body = type === MessageType.ISO_COMPLETE ? IsoComplete : UrbComplete;
+  channel.begin(type, transaction, device, body.size);
+  body.write.device_id(channel.view, BODY, device);
+  body.write.endpoint(channel.view, BODY, endpoint);
+  body.write.status(channel.view, BODY, status);
+  channel.send(BODY + body.size);
+}
+
+function urbFlags(bits: number): number {
+  let flags = 0;
+  if (bits & TransferFlag.SHORT_NOT_OK) flags |= UrbFlag.shortNotOk;
+  if (bits & TransferFlag.ISO_ASAP) flags |= UrbFlag.isoAsap;
+  if (bits & TransferFlag.ZERO_PACKET) flags |= UrbFlag.zeroPacket;
+  return flags;
+}

@@ -1,0 +1,75 @@
+import type { Urb } from "../usb/urb.ts";
+import type { RingDevice } from "./guest-device.ts";
+import { NO_SLOT } from "./slot-map.ts";
+
+/** A transaction id is a place in the table and, above it, how often that place was used. */
+const PLACE_BITS = 16;
+const PLACE_MASK = (1 << PLACE_BITS) - 1;
+const USES_MASK = (1 << 14) - 1;
+
+/** A URB_SUBMIT or ISO_SUBMIT that has no completion yet, and all that this is measured against. */
+export class Submission {
+  readonly place: number;
+  transaction = 0;
+  owner: RingDevice | undefined;
+  device = 0;
+  /** Nothing once it was given back without an answer: the host still has its slots. */
+  urb: Urb | undefined;
+  isIso = false;
+  isIn = false;
+  isInline = false;
+  isCancelled = false;
+  length = 0;
+  packetCount = 0;
+  /** Its run of slots. */
+  slot: number = NO_SLOT;
+  slots = 0;
+  #uses = 0;
+
+  constructor(place: number) {
+    this.place = place;
+  }
+
+  /** Another use begins. Never 0, which is no transaction. */
+  renew(): void {
+    this.#uses = (this.#uses + 1) & USES_MASK;
+    this.transaction = (this.#uses << PLACE_BITS) | this.place;
+  }
+}
+
+/** Submissions of one session, by transaction id. */
+export class SubmissionTable {
+  /** Place 0 stays empty. */
+  readonly #places: (Submission | undefined)[] = [undefined];
+  readonly #free: Submission[] = [];
+
+  get used(): number {
+    return this.#places.length - 1 - this.#free.length;
+  }
+
+  /** Nothing if there are as many as there can be. */
+  take(): Submission | undefined {
+    const submission = this.#free.pop() ?? this.#another();
+    submission?.renew();
+    return submission;
+  }
+
+  /** What has this id and has not been given back. */
+  find(transaction: number): Submission | undefined {
+    const submission = this.#places[transaction & PLACE_MASK];
+    return submission?.transaction === transaction && submission.owner !== undefined ? submission : undefined;
+  }
+
+  give(submission: Submission): void {
+    submission.owner = undefined;
+    submission.urb = undefined;
+    this.#free.push(submission);
+  }
+
+  #another(): Submission | undefined {
+    if (this.#places.length > PLACE_MASK) return undefined;
+    const submission = new Submission(this.#places.length);
+    this.#places.push(submission);
+    return submission;
+  }
+}

@@ -1,0 +1,65 @@
+/** What one side of a ring does next while it waits. */
+export type WaitStep =
+  /** Look for work. */
+  | "poll"
+  /** Give the processor away: the other side may need this very one. Then look again. */
+  | "yield"
+  /** Say that this side sleeps, and look once more. */
+  | "announce"
+  /** Wait until the other side rings, or until something else is due. */
+  | "block";
+
+/** Looks in a row before the processor is given away. */
+const POLLS = 64;
+
+/**
+ * How long to look, and when to sleep. Waking up a thread on another processor takes longer than most requests, so
+ * looking is worth some time; without giving the processor away it would cost that time on each message where both
+ * sides share one. The machine is fed what came of each step, and has no clock of its own.
+ */
+export class WaitPolicy {
+  readonly #budgetMs: number;
+  #polls = 0;
+  /** When the last work was done; nothing while that is not known. */
+  #sinceMs: number | undefined;
+  #step: WaitStep = "poll";
+
+  /** `budgetMs`: to look after the last work. 0 where there is one processor: each look takes it from the other side. */
+  constructor(budgetMs: number) {
+    this.#budgetMs = budgetMs;
+  }
+
+  /**
+   * The next step. `found`: the last one was `poll`, or `announce` and its look, and there was something. `nowMs` is asked
+   * for only where it decides.
+   */
+  next(found: boolean, nowMs: () => number): WaitStep {
+    this.#step = this.#after(found, nowMs);
+    return this.#step;
+  }
+
+  #after(found: boolean, nowMs: () => number): WaitStep {
+    if (found || this.#step === "block") {
+      this.#polls = 0;
+      this.#sinceMs = undefined;
+      return "poll";
+    }
+    switch (this.#step) {
+      case "announce":
+        return "block";
+      case "yield":
+        return "poll";
+      case "poll":
+        return this.#idle(nowMs);
+    }
+  }
+
+  #idle(nowMs: () => number): WaitStep {
+    if (this.#budgetMs === 0) return "announce";
+    this.#polls++;
+    if (this.#polls % POLLS !== 0) return "poll";
+    const now = nowMs();
+    this.#sinceMs ??= now;
+    return now - this.#sinceMs >= this.#budgetMs ? "announce" : "yield";
+  }
+}
