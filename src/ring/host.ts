@@ -142,7 +142,7 @@ export class RingHost {
   /** Says that this side goes to sleep, until the guest rings. False: there is something to do first. */
   sleep(): boolean {
     const session = this.#session;
-    if (session === undefined) return !this.#isGuestThere();
+    if (session === undefined) return this.#retry !== undefined || !this.#isGuestThere();
     return session.channel.sleep() && this.#isSameGuest();
   }
 
@@ -193,6 +193,8 @@ export class RingHost {
   }
 
   #lookForGuest(): boolean {
+    // Read before it is known that this guest sees us: one that is told behind that may belong to a guest that does not yet.
+    const epoch = this.#memory.load(Control.guest + Side.epoch);
     if (!this.#isGuestThere()) return false;
     if (this.#memory.load(Control.guest + Side.sees) !== this.#epoch) return this.#refuseOldGuest();
     const waitMs = this.#readyMs - this.#loop.now();
@@ -204,7 +206,7 @@ export class RingHost {
       return false;
     }
     this.#readyMs = this.#loop.now() + this.#limits.retryMs;
-    this.#begin(this.#memory.load(Control.guest + Side.epoch));
+    this.#begin(epoch);
     return true;
   }
 

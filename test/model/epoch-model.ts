@@ -9,8 +9,6 @@ export interface Words {
   readonly hostSees: number;
   readonly guestEpoch: number;
   readonly guestSees: number;
-  /** The highest epoch that a guest has had; only where `lastEpochIsKept`. */
-  readonly guestLast: number;
   readonly g2hProduced: number;
   readonly g2hConsumed: number;
   readonly g2hLine: string;
@@ -27,6 +25,8 @@ export interface Life {
   readonly epoch: number;
   /** The epoch of the other side that it deals with. */
   readonly other: number;
+  /** Of a host: the epoch of a guest that it may answer. */
+  readonly next: number;
   /** Of a host: a device of its last session that may still write to the slots of that session. */
   readonly busy: string;
   /** Of a host: messages of this session that it has taken. */
@@ -44,21 +44,24 @@ export interface EpochState {
 
 /** What of the hand-shake is in force. Each of them is needed: the check fails without it. */
 export interface EpochRules {
-  /** A guest counts on from the highest epoch that any guest has had, not from the present one, which may be 0. */
-  readonly lastEpochIsKept: boolean;
-  /** A guest takes its epoch away before it touches indices. */
-  readonly epochIsTakenAway: boolean;
+  /** A guest counts on from the epoch of the one before it, which stays when that is gone. */
+  readonly guestEpochIsKept: boolean;
+  /** So does a host. */
+  readonly hostEpochIsKept: boolean;
+  /** A guest takes back that it sees a host before it touches indices. */
+  readonly sightIsTakenBack: boolean;
+  /** A host answers to the epoch that it has read before it looked whether that guest sees it, and not to a later one. */
+  readonly epochIsReadFirst: boolean;
   /** A host answers the next guest when the devices of the last one are closed. */
   readonly devicesAreClosed: boolean;
-  /** A host has another epoch in each life. */
-  readonly hostCountsLives: boolean;
 }
 
 export const EPOCH_RULES: EpochRules = {
-  lastEpochIsKept: true,
-  epochIsTakenAway: true,
+  guestEpochIsKept: true,
+  hostEpochIsKept: true,
+  sightIsTakenBack: true,
+  epochIsReadFirst: true,
   devicesAreClosed: true,
-  hostCountsLives: true,
 };
 
 type Change = Partial<Words>;
@@ -84,15 +87,24 @@ function end(life: Life): Move {
 /** The host: `RingHost.start`, `#lookForGuest`, `#begin`, `#serve` and `#end`. */
 function hostProgram(rules: EpochRules): LifeProgram {
   return {
-    start: () => ({ life: { at: "count lives" }, words: { hostSees: 0 } }),
-    "count lives": (_life, { hostEpoch, guestSees }) => {
-      const epoch = rules.hostCountsLives ? Math.max(hostEpoch, guestSees) + 1 : 1;
-      return { life: { at: "wait for guest", epoch, other: 0 }, words: { hostEpoch: epoch } };
+    start: (_life, { hostEpoch, guestSees }) => {
+      const next = rules.hostEpochIsKept ? hostEpoch + 1 : 1;
+      const epoch = rules.hostEpochIsKept && next === guestSees ? next + 1 : next;
+      return { life: { at: "see nobody", epoch } };
     },
+    "see nobody": () => ({ life: { at: "tell epoch" }, words: { hostSees: 0 } }),
+    "tell epoch": ({ epoch }) => ({ life: { at: "wait for guest" }, words: { hostEpoch: epoch } }),
     "wait for guest": ({ epoch, other }, { guestEpoch, guestSees }) =>
-      guestEpoch !== 0 && guestEpoch !== other && guestSees === epoch
-        ? { life: { at: "clear producer", other: guestEpoch, taken: 0 } }
-        : undefined,
+      guestEpoch !== other && guestSees === epoch ? { life: { at: "look at its epoch" } } : undefined,
+    "look at its epoch": ({ other }, { guestEpoch }) => ({
+      life: { at: guestEpoch === other ? "wait for guest" : "does it see us", next: guestEpoch },
+    }),
+    "does it see us": ({ epoch }, { guestSees }) => ({
+      life: { at: guestSees === epoch ? "take its epoch" : "wait for guest" },
+    }),
+    "take its epoch": ({ next }, { guestEpoch }) => ({
+      life: { at: "clear producer", other: rules.epochIsReadFirst ? next : guestEpoch, taken: 0 },
+    }),
     "clear producer": () => ({ life: { at: "clear consumer" }, words: { h2gProduced: 0 } }),
     "clear consumer": () => ({ life: { at: "answer" }, words: { g2hConsumed: 0 } }),
     answer: ({ other, busy }) => ({
@@ -138,31 +150,27 @@ function hostProgram(rules: EpochRules): LifeProgram {
 /** The guest: `RingGuest.start`, `#greet`, `#lookForAnswer`, `#serve` and `#leave`. */
 function guestProgram(rules: EpochRules): LifeProgram {
   return {
-    start: (_life, { guestEpoch, guestLast }) => ({
-      life: { at: "take epoch away", epoch: rules.lastEpochIsKept ? guestLast : guestEpoch },
+    start: (_life, { guestEpoch }) => ({
+      life: { at: "see nobody", epoch: rules.guestEpochIsKept ? guestEpoch : 0 },
     }),
-    "take epoch away": () => ({
+    "see nobody": () => ({
       life: { at: "wait for host" },
-      ...(rules.epochIsTakenAway && { words: { guestEpoch: 0 } }),
+      ...(rules.sightIsTakenBack && { words: { guestSees: 0 } }),
     }),
     "wait for host": ({ epoch }, { hostEpoch }) =>
-      hostEpoch === 0 ? undefined : { life: { at: "count epoch", other: hostEpoch, epoch: epoch + 1 } },
-    "count epoch": ({ epoch }) => ({
-      life: { at: "clear producer" },
-      ...(rules.lastEpochIsKept && { words: { guestLast: epoch } }),
-    }),
+      hostEpoch === 0 ? undefined : { life: { at: "clear producer", other: hostEpoch, epoch: epoch + 1 } },
     "clear producer": () => ({ life: { at: "clear consumer" }, words: { g2hProduced: 0 } }),
-    "clear consumer": () => ({ life: { at: "see host" }, words: { h2gConsumed: 0 } }),
-    "see host": ({ other }) => ({ life: { at: "greet" }, words: { guestSees: other } }),
-    greet: ({ epoch }) => ({ life: { at: "wait for answer" }, words: { guestEpoch: epoch } }),
+    "clear consumer": () => ({ life: { at: "tell epoch" }, words: { h2gConsumed: 0 } }),
+    "tell epoch": ({ epoch }) => ({ life: { at: "greet" }, words: { guestEpoch: epoch } }),
+    greet: ({ other }) => ({ life: { at: "wait for answer" }, words: { guestSees: other } }),
     "wait for answer": ({ epoch, other }, { hostEpoch, hostSees }) => {
-      if (hostEpoch !== other) return { life: { at: "take epoch away" } };
+      if (hostEpoch !== other) return { life: { at: "see nobody" } };
       return hostSees === epoch ? { life: { at: "write" } } : undefined;
     },
     write: ({ epoch, other }) => ({ life: { at: "publish" }, words: { g2hLine: session(epoch, other) } }),
     publish: () => ({ life: { at: "wait for response" }, words: { g2hProduced: 1 } }),
     "wait for response": ({ epoch, other }, { hostEpoch, hostSees, h2gProduced, h2gLine }) => {
-      if (hostEpoch !== other || hostSees !== epoch) return { life: { at: "take epoch away" } };
+      if (hostEpoch !== other || hostSees !== epoch) return { life: { at: "see nobody" } };
       if (h2gProduced === 0) return undefined;
       const isOurs = h2gLine === session(epoch, other);
       return {
@@ -171,12 +179,12 @@ function guestProgram(rules: EpochRules): LifeProgram {
       };
     },
     "in session": ({ epoch, other }, { hostEpoch, hostSees }) =>
-      hostEpoch === other && hostSees === epoch ? undefined : { life: { at: "take epoch away" } },
+      hostEpoch === other && hostSees === epoch ? undefined : { life: { at: "see nobody" } },
   };
 }
 
 function born(deaths: number): Life {
-  return { at: "start", epoch: 0, other: 0, busy: "", taken: 0, deaths };
+  return { at: "start", epoch: 0, other: 0, next: 0, busy: "", taken: 0, deaths };
 }
 
 /** Both sides, each of which may die before any of its steps, so many times; what it has written stays. */
@@ -197,12 +205,14 @@ export function epochModel(rules: EpochRules, hostDeaths: number, guestDeaths: n
     return [{ name: `${side}: ${life.at}`, next }];
   };
 
-  /** The kernel ends the transfers of a process that dies: no device of it is busy any more. */
+  /**
+   * The kernel ends the transfers of a process that dies: no device of it is busy any more. Who leaves in good order is one
+   * that dies after it has told that it sees nobody.
+   */
   const die = (state: EpochState, side: (typeof sides)[number]): Step<EpochState>[] => {
     const { deaths, at } = state[side];
-    return deaths === 0 || at === "start"
-      ? []
-      : [{ name: `${side} dies before: ${at}`, next: { ...state, [side]: born(deaths - 1) } }];
+    if (deaths === 0 || at === "start") return [];
+    return [{ name: `${side} dies before: ${at}`, next: { ...state, [side]: born(deaths - 1) } }];
   };
 
   return {
@@ -212,7 +222,6 @@ export function epochModel(rules: EpochRules, hostDeaths: number, guestDeaths: n
         hostSees: 0,
         guestEpoch: 0,
         guestSees: 0,
-        guestLast: 0,
         g2hProduced: 0,
         g2hConsumed: 0,
         g2hLine: "",
