@@ -8,6 +8,7 @@ import { LoadClient } from "./load.ts";
 import { describeMachine, type Machine, printMachine } from "./machine.ts";
 import { type Pinning, pinnings } from "./pinning.ts";
 import { REFERENCES, type RingContender, reference, usbip } from "./ring-contender.ts";
+import { RingPair } from "./ring-pair.ts";
 
 const WARM_MS = 100;
 const KIB = 1 << 10;
@@ -15,6 +16,7 @@ const SIZES = [KIB, 16 * KIB, 64 * KIB, 1024 * KIB];
 const CASES: readonly Case[] = [1, 32].flatMap((depth) =>
   SIZES.map((size) => ({ direction: "in", size, depth }) as const),
 );
+const OURS = "usbferry ring";
 /** With which others are compared. */
 const YARDSTICK = REFERENCES.copied;
 
@@ -46,15 +48,18 @@ export async function measureRing(rounds: number, measureMs: number, isJson: boo
       const state = join(folder, place.name.replaceAll(" ", "-"));
       const path = `${state}.sock`;
       const { host, answers } = await startHost(state, ["tcp:127.0.0.1:0", `unix:${path}`], place.server);
+      const pair = await RingPair.start(place);
       try {
         const port = Number(answers[0]!.address!.split(":").at(-1));
         const contenders = [
+          pair.contender(OURS),
           ...(program === undefined ? [] : Object.values(REFERENCES).map((mode) => reference(program, mode))),
           usbip("usbip, unix", client, path),
           usbip("usbip, tcp", client, port),
         ];
         figures.push(...(await playRounds(place, contenders, rounds, measureMs)));
       } finally {
+        pair.stop();
         host.kill();
       }
     }
@@ -128,7 +133,8 @@ function printReport({ began, ended, loadClient, rounds, measureMs, figures }: R
     `Medians of ${rounds} interleaved rounds of ${measureMs} ms. The client of usbip is in ${loadClient}.`,
   ];
   for (const pinning of new Set(figures.map((one) => one.pinning))) {
-    lines.push("", pinning, ...table(figures.filter((one) => one.pinning === pinning)));
+    const own = figures.filter((one) => one.pinning === pinning);
+    lines.push("", pinning, ...table(own), ...targets(own));
   }
   return `${lines.join("\n")}\n`;
 }
@@ -157,16 +163,16 @@ function table(figures: readonly RingFigures[]): string[] {
   );
 }
 
-/** Whether the two targets are met: by the fastest of a round trip, and by every size at depth 32. */
-export function targets(contender: string, figures: readonly RingFigures[]): readonly string[] {
-  const own = figures.filter((one) => one.contender === contender);
+/** Whether this ring meets the two targets: the small round trip, and all sizes of many at a time. */
+function targets(figures: readonly RingFigures[]): readonly string[] {
+  const own = figures.filter((one) => one.contender === OURS);
   const trip = own.find(({ case: one }) => one.depth === 1)!;
   const slowest = own
     .filter(({ case: one }) => one.depth > 1)
     .toSorted((a, b) => a.gigabytesPerSecond - b.gigabytesPerSecond)[0]!;
   return [
-    `under ${ROUND_TRIP_US} us round trip: ${met(trip.p50Us < ROUND_TRIP_US)} (${printCase(trip.case)}: ${trip.p50Us.toFixed(2)} us, p99 ${trip.p99Us.toFixed(2)} us)`,
-    `over ${GIGABYTES} GB/s: ${met(slowest.gigabytesPerSecond > GIGABYTES)} (the least, ${printCase(slowest.case)}: ${slowest.gigabytesPerSecond.toFixed(2)} GB/s)`,
+    `Round trip under ${ROUND_TRIP_US} us: ${met(trip.p50Us < ROUND_TRIP_US)}, ${trip.p50Us.toFixed(2)} us (${printCase(trip.case)})`,
+    `Over ${GIGABYTES} GB/s: ${met(slowest.gigabytesPerSecond > GIGABYTES)}, ${slowest.gigabytesPerSecond.toFixed(2)} GB/s at least (${printCase(slowest.case)})`,
   ];
 }
 
