@@ -17,6 +17,10 @@ const CASES: readonly (readonly [string, ReturnType<typeof protocolOf>])[] = [
   ["47 45 54 20  GET", "usbip"],
   ["16 03 01 00  TLS", "usbip"],
   ["00", "usbip"],
+  ["55", undefined],
+  ["55 46 52", undefined],
+  ["55 46 52 51  UFRQ", "ring"],
+  ["55 46 52 4d  UFRM, which a host says", "usbip"],
 ];
 
 for (const [hex, protocol] of CASES) {

@@ -14,12 +14,13 @@ import type { ExportTable } from "./export-table.ts";
 import { HOST_LIMITS, type HostLimits } from "./host-limits.ts";
 import type { Log } from "./log.ts";
 import { Refusals } from "./refusals.ts";
+import { ServedRing } from "./ring/served-ring.ts";
 import { type Admission, Gate, NO_RULES } from "./rules/gate.ts";
 import { PATROL_MS, Session, type SessionOwner } from "./session.ts";
 import type { SessionEnd } from "./session-end.ts";
 import { type SessionEntry, SessionRegistry } from "./session-registry.ts";
 import { TurnedAwayLog } from "./turned-away.ts";
-import { ServedClient } from "./wslusb/served-client.ts";
+import { ServedClient, type ServedClientOwner } from "./wslusb/served-client.ts";
 
 /** Follows one session of a host. */
 export interface SessionWatcher {
@@ -153,16 +154,16 @@ export class Host implements SessionOwner {
       this,
       this.#loop.now(),
       this.#trace && { urbs: this.#trace, session: Number(entry.id.slice(1)) },
-      (output) =>
-        new ServedClient(
-          {
-            admit,
-            attached: (exported, counters, end) => this.#attached(session, link, exported, counters, end),
-            refused: (busid, refusal) => this.refused(session, busid, refusal),
-          },
-          this.#loop,
-          output,
-        ),
+      (protocol, output) => {
+        const owner: ServedClientOwner = {
+          admit,
+          attached: (exported, counters, end) => this.#attached(session, link, exported, counters, end),
+          refused: (busid, refusal) => this.refused(session, busid, refusal),
+        };
+        return protocol === "ring"
+          ? new ServedRing(owner, link, this.#loop, output)
+          : new ServedClient(owner, this.#loop, output);
+      },
     );
     this.#sessions.set(session, entry);
     this.#withoutDevice.add(session);

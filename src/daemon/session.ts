@@ -38,8 +38,8 @@ export interface SessionExports extends Exports {
   giveBack(): void;
 }
 
-/** Makes the conversation with a client that speaks WSL-USB. */
-export type ServeWslusb = (output: ConversationOutput) => Conversation;
+/** Makes the conversation with a client that does not speak USB/IP. */
+export type ServeOther = (protocol: "wslusb" | "ring", output: ConversationOutput) => Conversation;
 
 /** How often `patrol` is to be called for a session that is restless. */
 export const PATROL_MS = 250;
@@ -56,7 +56,7 @@ export class Session {
   readonly #log: Log;
   readonly #owner: SessionOwner;
   readonly #trace: SessionTrace | undefined;
-  readonly #serveWslusb: ServeWslusb | undefined;
+  readonly #serveOther: ServeOther | undefined;
   #server: Conversation;
   /** The first bytes of the peer, while they do not tell what it speaks. */
   #undecided: Uint8Array | undefined = new Uint8Array(0);
@@ -84,10 +84,10 @@ export class Session {
     owner: SessionOwner,
     acceptedMs: number = loop.now(),
     trace?: SessionTrace,
-    serveWslusb?: ServeWslusb,
+    serveOther?: ServeOther,
   ) {
     this.#link = link;
-    this.#serveWslusb = serveWslusb;
+    this.#serveOther = serveOther;
     this.#exports = exports;
     this.#loop = loop;
     this.#limits = limits;
@@ -224,8 +224,8 @@ export class Session {
     const protocol = protocolOf(seen);
     this.#undecided = protocol === undefined ? seen : undefined;
     if (protocol === undefined) return;
-    if (protocol === "wslusb" && this.#serveWslusb !== undefined) {
-      this.#server = this.#serveWslusb({
+    if (protocol !== "usbip" && this.#serveOther !== undefined) {
+      this.#server = this.#serveOther(protocol, {
         write: (chunks, written) => this.#write(chunks, written),
         end: (error) => this.#ended(error),
         restless: () => this.#wake(),

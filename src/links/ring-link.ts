@@ -14,20 +14,13 @@ export class RingLink {
   readonly peer: string;
   readonly memory: Arena;
   readonly #link: Link;
-  readonly #released: () => void;
   #isDestroyed = false;
 
-  /** Both belong to it from now on; `released` runs once when they have been given back. */
-  constructor(peer: string, memory: Arena, link: Link, released: () => void = NOBODY) {
+  /** Both belong to it from now on. */
+  constructor(peer: string, memory: Arena, link: Link) {
     this.peer = peer;
     this.memory = memory;
     this.#link = link;
-    this.#released = released;
-  }
-
-  /** The stream socket of the wake-ups. */
-  get descriptor(): number | undefined {
-    return this.#link.descriptor;
   }
 
   /**
@@ -51,6 +44,5 @@ export class RingLink {
     this.#isDestroyed = true;
     this.#link.destroy();
     this.memory.free();
-    this.#released();
   }
 }

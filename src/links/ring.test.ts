@@ -17,16 +17,19 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { onLinux } from "../../test/support/poll-loop.ts";
+import { Arena } from "../linux/arena.ts";
 import { sendDescriptors } from "../linux/descriptor-passing.ts";
 import { libc } from "../linux/libc.ts";
 import { createMemoryFile } from "../linux/memory-file.ts";
 import type { RingAddress } from "./address.ts";
-import { encodeHandover } from "./handover.ts";
-import { LINK_LIMITS } from "./link.ts";
+import { encodeHandover, readRequest } from "./handover.ts";
+import { LINK_LIMITS, type Link } from "./link.ts";
 import { LinkError } from "./link-error.ts";
 import type { Listener } from "./listener.ts";
-import { dialRing, listenRing, type RingOffer } from "./ring.ts";
-import type { RingLink } from "./ring-link.ts";
+import { memoryPair } from "./memory.ts";
+import { dialRing, handOver, RingRefusal } from "./ring.ts";
+import { RingLink } from "./ring-link.ts";
+import { listenRing } from "./ring-listener.ts";
 import { descriptorOf } from "./stream-handle.ts";
 
 const BYTES = 1 << 20;
@@ -43,27 +46,58 @@ function fresh(): RingAddress {
   return { kind: "ring", path: join(directory, `${count}.ring`) };
 }
 
-interface Offered {
-  readonly address: RingAddress;
-  readonly rings: RingLink[];
-  readonly turnedAway: string[];
+/** What a host has of one guest. */
+interface Given {
+  readonly busid: string;
+  readonly link: Link;
+  readonly memory: Arena;
+  readonly gone: Promise<unknown>;
+  heard: () => void;
 }
 
-async function offering(guests = 4, written = (_ring: RingLink): void => {}): Promise<Offered> {
+/** A host that gives memory to everybody. */
+async function offering(written = (_memory: Arena): void => {}): Promise<{
+  readonly address: RingAddress;
+  readonly given: Given[];
+}> {
   const address = fresh();
-  const rings: RingLink[] = [];
-  const turnedAway: string[] = [];
-  const offer: RingOffer = {
-    bytes: BYTES,
-    guests,
-    accept: (ring) => {
-      rings.push(ring);
-      written(ring);
-    },
-    turnedAway: (why) => turnedAway.push(why),
+  const given: Given[] = [];
+  const accept = (link: Link): void => {
+    let one: Given | undefined;
+    let ended!: (cause: unknown) => void;
+    const gone = new Promise((resolve) => {
+      ended = resolve;
+    });
+    link.start((bytes) => {
+      if (one !== undefined) {
+        one.heard();
+        return;
+      }
+      const busid = readRequest(bytes.slice());
+      const memory = handOver(link, BYTES, written);
+      assert(typeof busid === "string" && memory instanceof Arena);
+      one = { busid, link, memory, gone, heard: () => {} };
+      given.push(one);
+    }, ended);
   };
-  listeners.push(await listenRing(address, offer, LINK_LIMITS));
-  return { address, rings, turnedAway };
+  listeners.push(await listenRing(address, accept, LINK_LIMITS));
+  return { address, given };
+}
+
+async function dialled(address: RingAddress, busid = "1-2"): Promise<RingLink> {
+  const ring = await dialRing(address, busid, LINK_LIMITS);
+  assert(ring instanceof RingLink);
+  return ring;
+}
+
+function giveBack(...all: readonly (RingLink | Given)[]): void {
+  for (const one of all) {
+    if (one instanceof RingLink) one.destroy();
+    else {
+      one.link.destroy();
+      one.memory.free();
+    }
+  }
 }
 
 async function rejection(promise: Promise<unknown>): Promise<LinkError> {
@@ -92,107 +126,108 @@ function memoryFile(bytes = BYTES): number {
 
 const openDescriptors = (): number => readdirSync("/proc/self/fd").length;
 
-test(
-  "a guest finds what the host has written before, and both see what the other one writes",
-  onLinux,
-  async () => {
-    const { address, rings } = await offering(4, (ring) => {
-      ring.memory.bytes[BYTES - 1] = 42;
-    });
-    assert.equal(statSync(address.path).mode & 0o777, 0o660);
-    const guest = await dialRing(address, LINK_LIMITS);
-    const host = rings[0]!;
-    assert.equal(guest.memory.bytes.length, BYTES);
-    assert.equal(guest.memory.bytes[BYTES - 1], 42);
-    guest.memory.bytes[7] = 1;
-    host.memory.bytes[8] = 2;
-    assert.deepEqual([host.memory.bytes[7], guest.memory.bytes[8]], [1, 2]);
-    guest.destroy();
-    host.destroy();
-  },
-);
+test("a guest finds what the host has written, and both see what the other one writes", onLinux, async () => {
+  const { address, given } = await offering((memory) => {
+    memory.bytes[BYTES - 1] = 42;
+  });
+  assert.equal(statSync(address.path).mode & 0o777, 0o660);
+  const guest = await dialled(address, "3-1.4");
+  const host = given[0]!;
+  assert.equal(host.busid, "3-1.4");
+  assert.equal(guest.memory.bytes.length, BYTES);
+  assert.equal(guest.memory.bytes[BYTES - 1], 42);
+  guest.memory.bytes[7] = 1;
+  host.memory.bytes[8] = 2;
+  assert.deepEqual([host.memory.bytes[7], guest.memory.bytes[8]], [1, 2]);
+  giveBack(guest, host);
+});
 
 test("each guest of a host has its own memory", onLinux, async () => {
-  const { address, rings } = await offering();
-  const guests = await Promise.all([dialRing(address, LINK_LIMITS), dialRing(address, LINK_LIMITS)]);
-  guests[0].memory.bytes[0] = 9;
-  assert.equal(rings.filter(({ memory }) => memory.bytes[0] === 9).length, 1);
-  assert.equal(guests[1].memory.bytes[0], 0);
-  for (const ring of [...guests, ...rings]) ring.destroy();
+  const { address, given } = await offering();
+  const [one, other] = await Promise.all([dialled(address), dialled(address)]);
+  one.memory.bytes[0] = 9;
+  assert.equal(given.filter(({ memory }) => memory.bytes[0] === 9).length, 1);
+  assert.equal(other.memory.bytes[0], 0);
+  giveBack(one, other, ...given);
 });
 
 test("a wake-up is heard on either side, also after many that nobody heard", onLinux, async () => {
-  const { address, rings } = await offering();
-  const guest = await dialRing(address, LINK_LIMITS);
-  const host = rings[0]!;
-  for (let i = 0; i < 100_000; i++) host.wake();
-  const heard = new Promise<void>((resolve) => guest.start(resolve, () => {}));
+  const { address, given } = await offering();
+  const guest = await dialled(address);
+  const host = given[0]!;
+  for (let i = 0; i < 100_000; i++) guest.wake();
+  const heard = new Promise<void>((resolve) => {
+    host.heard = resolve;
+  });
+  const woken = new Promise<void>((resolve) => guest.start(resolve, () => {}));
   await heard;
-  const answered = new Promise<void>((resolve) => host.start(resolve, () => {}));
-  guest.wake();
-  await answered;
-  guest.destroy();
-  host.destroy();
+  host.link.write([Uint8Array.of(1)], () => {});
+  await woken;
+  giveBack(guest, host);
 });
 
-test("a guest that is killed is gone at once, and its place is free", onLinux, async () => {
-  const { address, rings, turnedAway } = await offering(1);
-  const module = JSON.stringify(new URL("./ring.js", import.meta.url).href);
-  const script = `
+test(
+  "a guest that is killed is gone at once, and its memory stays until the host frees it",
+  onLinux,
+  async () => {
+    const { address, given } = await offering();
+    const module = JSON.stringify(new URL("./ring.js", import.meta.url).href);
+    const script = `
     import { dialRing } from ${module};
-    const ring = await dialRing(${JSON.stringify(address)}, { silenceMs: 10_000, dialMs: 10_000 });
+    const ring = await dialRing(${JSON.stringify(address)}, "1-2", { silenceMs: 10_000, dialMs: 10_000 });
     ring.start(() => {}, () => {});
     ring.memory.bytes[3] = 3;
     console.log("mapped");
   `;
-  const argv = ["--input-type=module", "--eval", script];
-  const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
-  await once(child.stdout, "data");
-  const host = rings[0]!;
-  const ended = new Promise<LinkError | undefined>((resolve) => host.start(() => {}, resolve));
-  assert.equal((await rejection(dialRing(address, LINK_LIMITS))).code, "ECONNREFUSED");
-  assert.match(turnedAway[0]!, /1 guests/);
-  child.kill("SIGKILL");
-  await ended;
-  assert.equal(host.memory.bytes[3], 3, "the memory stays until the host gives it back");
-  assert.equal((await rejection(dialRing(address, LINK_LIMITS))).code, "ECONNREFUSED");
-  host.destroy();
-  const next = await dialRing(address, LINK_LIMITS);
-  assert.equal(next.memory.bytes[3], 0);
-  next.destroy();
-  rings[1]!.destroy();
-});
+    const argv = ["--input-type=module", "--eval", script];
+    const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
+    await once(child.stdout, "data");
+    const host = given[0]!;
+    child.kill("SIGKILL");
+    await host.gone;
+    assert.equal(host.memory.bytes[3], 3);
+    giveBack(host);
+    const next = await dialled(address);
+    assert.equal(next.memory.bytes[3], 0);
+    giveBack(next, given[1]!);
+  },
+);
 
-test("a host that goes away is an end, and one that destroys its ring is, too", onLinux, async () => {
-  const { address, rings } = await offering();
-  const guest = await dialRing(address, LINK_LIMITS);
-  const ended = new Promise<LinkError | undefined>((resolve) => guest.start(() => {}, resolve));
-  rings[0]!.destroy();
+test("a host that goes away is an end, and nothing is told after destroy", onLinux, async () => {
+  const { address, given } = await offering();
+  const guest = await dialled(address);
+  const ended = new Promise((resolve) => guest.start(() => {}, resolve));
+  giveBack(given[0]!);
   assert.equal(await ended, undefined);
-  guest.destroy();
-});
-
-test("nothing is told after destroy, and nothing stays open", onLinux, async () => {
-  const { address, rings } = await offering();
+  giveBack(guest);
+  await given[0]!.gone;
   const before = openDescriptors();
   for (let i = 0; i < 20; i++) {
-    const guest = await dialRing(address, LINK_LIMITS);
-    guest.start(
+    const another = await dialled(address);
+    another.start(
       () => assert.fail("heard"),
       () => assert.fail("ended"),
     );
-    const host = rings.pop()!;
-    host.start(
-      () => {},
-      () => assert.fail("ended"),
-    );
-    guest.destroy();
-    guest.destroy();
-    host.destroy();
-    guest.wake();
+    giveBack(another, another, given.at(-1)!);
+    another.wake();
+    await given.at(-1)!.gone;
   }
   for (let i = 0; i < 100 && openDescriptors() > before; i++) await sleep(5);
-  assert.equal(openDescriptors(), before);
+  assert(openDescriptors() <= before);
+});
+
+test("a host refuses with a status", onLinux, async () => {
+  const address = await lying((socket) => socket.write(encodeHandover(0, 4)));
+  const refused = await dialRing(address, "1-2", LINK_LIMITS);
+  assert(refused instanceof RingRefusal);
+  assert.equal(refused.status, 4);
+});
+
+test("over a link that is no unix socket no memory is handed over", onLinux, () => {
+  const [link] = memoryPair({ soon: setImmediate });
+  const refused = handOver(link, BYTES, () => assert.fail("prepared"));
+  assert(refused instanceof LinkError);
+  assert.equal(refused.code, "NO_DESCRIPTORS");
 });
 
 test("a host that lies about its memory is refused, and nothing of it stays open", onLinux, async () => {
@@ -226,19 +261,19 @@ test("a host that lies about its memory is refused, and nothing of it stays open
       },
     ],
     [
-      /in the middle/,
+      /before the hand-over was whole/,
       (socket, fd) => {
         sendDescriptors(fd, encodeHandover(BYTES).subarray(0, 5), [good]);
         socket.end();
       },
     ],
-    [/sent this guest away/, (socket) => socket.end()],
-    [/ECONNRESET|sent this guest away/, (socket) => socket.destroy()],
+    [/before the hand-over/, (socket) => socket.end()],
+    [/ECONNRESET|before the hand-over/, (socket) => socket.destroy()],
   ];
   for (const [why, speak] of lies) {
     const address = await lying(speak);
     const before = openDescriptors();
-    const error = await rejection(dialRing(address, LINK_LIMITS));
+    const error = await rejection(dialled(address));
     assert.match(error.message, why);
     for (let i = 0; i < 100 && openDescriptors() > before + 1; i++) await sleep(2);
     // The host's end of the connection may still be open.
@@ -255,7 +290,7 @@ test("a hand-over in single bytes is taken, and a wake-up right behind it is hea
     for (let i = 1; i < bytes.length; i++) socket.write(bytes.subarray(i, i + 1));
     socket.write(Uint8Array.of(1));
   });
-  const guest = await dialRing(address, LINK_LIMITS);
+  const guest = await dialled(address);
   await new Promise<void>((resolve) => guest.start(resolve, () => {}));
   guest.destroy();
   closeSync(memory);
@@ -263,27 +298,15 @@ test("a hand-over in single bytes is taken, and a wake-up right behind it is hea
 
 test("a host that says nothing is given up", onLinux, async () => {
   const address = await lying(() => {});
-  const error = await rejection(dialRing(address, { ...LINK_LIMITS, dialMs: 50 }));
+  const error = await rejection(dialRing(address, "1-2", { ...LINK_LIMITS, dialMs: 50 }));
   assert.equal(error.code, "ETIMEDOUT");
 });
 
 test("where nobody listens the failure says so, and a listener leaves no file", onLinux, async () => {
   const address = fresh();
-  assert.match(
-    (await rejection(dialRing(address, LINK_LIMITS))).message,
-    /there is no such socket \(ENOENT\)/,
-  );
-  const listener = await listenRing(
-    address,
-    { bytes: BYTES, guests: 1, accept: (ring) => ring.destroy(), turnedAway: () => {} },
-    LINK_LIMITS,
-  );
-  const twice = listenRing(
-    address,
-    { bytes: BYTES, guests: 1, accept: () => {}, turnedAway: () => {} },
-    LINK_LIMITS,
-  );
-  assert.equal((await rejection(twice)).code, "EADDRINUSE");
+  assert.match((await rejection(dialled(address))).message, /there is no such socket \(ENOENT\)/);
+  const listener = await listenRing(address, (link) => link.destroy(), LINK_LIMITS);
+  assert.equal((await rejection(listenRing(address, () => {}, LINK_LIMITS))).code, "EADDRINUSE");
   listener.close();
   assert(!existsSync(address.path));
 });

@@ -3,108 +3,103 @@ import { Arena } from "../linux/arena.ts";
 import { receiveDescriptors, sendDescriptors } from "../linux/descriptor-passing.ts";
 import { watch } from "../linux/descriptor-watch.ts";
 import { createMemoryFile, sealedLength } from "../linux/memory-file.ts";
-import { WOULD_BLOCK } from "../linux/stream-socket.ts";
+import { StreamSockets, WOULD_BLOCK } from "../linux/stream-socket.ts";
 import { SystemError } from "../linux/system-error.ts";
 import { connectUnix } from "../linux/unix-socket.ts";
 import { printAddress, type RingAddress } from "./address.ts";
-import { encodeHandover, HANDOVER_BYTES, readHandover } from "./handover.ts";
+import { encodeHandover, encodeRequest, HANDOVER_BYTES, readHandover } from "./handover.ts";
 import type { Link, LinkLimits } from "./link.ts";
 import { LinkError, linkError } from "./link-error.ts";
-import type { Listener } from "./listener.ts";
 import { MovableLink } from "./movable-link.ts";
 import { RingLink } from "./ring-link.ts";
 import { adopt } from "./stream-handle.ts";
-import { listenUnix } from "./unix.ts";
 
-export interface RingOffer {
-  /** Of the memory that each guest gets. */
-  readonly bytes: number;
-  /** Guests at a time; others are sent away without a word. */
-  readonly guests: number;
-  /** A guest has come, and has not got its memory yet: what is written there now, it finds. */
-  accept(ring: RingLink): void;
-  /** A guest was sent away, since there are too many or there is no memory for it. */
-  turnedAway(why: string): void;
-}
-
-/** Listens for guests of this machine, and hands over fresh memory to each of them (memfd_create(2), SCM_RIGHTS). */
-export async function listenRing(
-  address: RingAddress,
-  offer: RingOffer,
-  limits: LinkLimits,
-): Promise<Listener> {
-  let guests = 0;
-  const welcome = (link: Link): void => {
-    if (guests >= offer.guests) {
-      link.destroy();
-      offer.turnedAway(`there are ${guests} guests, as many as may be`);
-      return;
-    }
-    const made = makeMemory(offer.bytes);
-    if (made instanceof SystemError) {
-      link.destroy();
-      offer.turnedAway(made.message);
-      return;
-    }
-    const { fd, memory } = made;
-    guests++;
-    const ring = new RingLink(link.peer, memory, link, () => {
-      guests--;
-    });
-    offer.accept(ring);
-    const refused = handOver(ring, fd, offer.bytes);
-    closeSync(fd);
-    // Nobody has started it: whoever accepted it hears of the end when it does.
-    if (refused !== undefined) link.destroy();
-  };
-  const place = { kind: "unix", path: address.path } as const;
-  const listener = await listenUnix(place, welcome, limits, printAddress(address));
-  return { address, close: () => listener.close() };
-}
-
-function makeMemory(bytes: number): { readonly fd: number; readonly memory: Arena } | SystemError {
+/**
+ * Makes memory for the guest at the other end of a unix socket, on which nothing has been written yet, and hands it over
+ * (memfd_create(2), SCM_RIGHTS). What `prepare` writes there, the guest finds. The caller frees it.
+ */
+export function handOver(
+  link: Link,
+  bytes: number,
+  prepare: (memory: Arena) => void,
+): Arena | SystemError | LinkError {
   const fd = createMemoryFile("usbferry ring", bytes);
   if (fd instanceof SystemError) return fd;
   const memory = Arena.of(fd, bytes);
-  if (memory instanceof Arena) return { fd, memory };
+  const failed = memory instanceof SystemError ? memory : give(link, fd, memory, prepare);
   closeSync(fd);
-  return memory;
+  if (failed === undefined) return memory;
+  if (memory instanceof Arena) memory.free();
+  return failed;
 }
 
-/** The first bytes on a fresh connection, which takes them whole or is broken. */
-function handOver(ring: RingLink, fd: number, bytes: number): string | undefined {
-  const { descriptor } = ring;
-  if (descriptor === undefined) return "the guest is gone";
-  const sent = sendDescriptors(descriptor, encodeHandover(bytes), [fd]);
-  return sent === HANDOVER_BYTES ? undefined : "the guest does not take its memory";
+function give(
+  link: Link,
+  fd: number,
+  memory: Arena,
+  prepare: (memory: Arena) => void,
+): SystemError | LinkError | undefined {
+  const { descriptor } = link;
+  if (descriptor === undefined) {
+    return new LinkError("NO_DESCRIPTORS", `${link.peer} cannot be given memory: it is not a unix socket`);
+  }
+  prepare(memory);
+  const sent = sendDescriptors(descriptor, encodeHandover(memory.bytes.length), [fd]);
+  if (sent === HANDOVER_BYTES) return undefined;
+  return sent instanceof SystemError
+    ? sent
+    : new LinkError("NOT_READ", `${link.peer} does not take its memory: look why it does not read`);
 }
 
-/** Connects and maps what the host hands over; rejects with a LinkError. */
-export async function dialRing(address: RingAddress, limits: LinkLimits): Promise<RingLink> {
+/** The host has that device not, or not for this guest: a status of USB/IP. */
+export class RingRefusal {
+  readonly status: number;
+
+  constructor(status: number) {
+    this.status = status;
+  }
+}
+
+/** Asks for a device and maps what the host hands over; rejects with a LinkError. */
+export async function dialRing(
+  address: RingAddress,
+  busid: string,
+  limits: LinkLimits,
+): Promise<RingLink | RingRefusal> {
+  const peer = printAddress(address);
   const fd = connectUnix(address.path);
-  if (fd instanceof SystemError) throw linkError("dial", printAddress(address), fd);
-  const taken = await takeHandover(fd, limits.dialMs);
+  if (fd instanceof SystemError) throw linkError("dial", peer, fd);
+  const taken = ask(fd, busid) ?? (await takeHandover(fd, limits.dialMs));
   if (taken instanceof Arena) {
-    const peer = printAddress(address);
     return new RingLink(peer, taken, new MovableLink(peer, (onread) => adopt(fd, onread)));
   }
   closeSync(fd);
-  if (taken instanceof SystemError) throw linkError("dial", printAddress(address), taken);
-  const [code, next] =
-    taken === SENT_AWAY
-      ? ["ECONNREFUSED", "End another guest, or look at the log of the host."]
-      : ["BAD_HANDOVER", "Check that a `usbferry serve` of this version listens there."];
-  throw new LinkError(code, `cannot reach ${printAddress(address)}: ${taken} (${code}). ${next}`);
+  if (taken instanceof RingRefusal) return taken;
+  if (taken instanceof SystemError) throw linkError("dial", peer, taken);
+  throw new LinkError(
+    "BAD_HANDOVER",
+    `cannot reach ${peer}: ${taken} (BAD_HANDOVER). Check that a \`usbferry serve\` of this version listens there.`,
+  );
+}
+
+/** The first bytes on a fresh connection, which takes them whole or is broken. */
+function ask(fd: number, busid: string): SystemError | string | undefined {
+  const sockets = StreamSockets.open();
+  if (sockets instanceof SystemError) return sockets;
+  const request = encodeRequest(busid);
+  const sent = sockets.send(fd, [request], 0, 0);
+  if (sent instanceof SystemError) return sent;
+  return sent === request.length ? undefined : "it takes no request";
 }
 
 const ETIMEDOUT = 110;
-const SENT_AWAY =
-  "the host sent this guest away, since it has as many as it takes, or no memory for one more";
 
-function takeHandover(fd: number, timeoutMs: number): Promise<Arena | SystemError | string> {
+type Taken = Arena | RingRefusal | SystemError | string;
+
+function takeHandover(fd: number, timeoutMs: number): Promise<Taken> {
   return new Promise((resolve) => {
     const reader = new HandoverReader(fd);
-    const settle = (taken: Arena | SystemError | string): void => {
+    const settle = (taken: Taken): void => {
       clearTimeout(timer);
       if (!(watching instanceof SystemError)) watching.cancel();
       reader.close();
@@ -131,13 +126,13 @@ class HandoverReader {
   }
 
   /** Nothing while it is not whole. */
-  read(): Arena | SystemError | string | undefined {
+  read(): Taken | undefined {
     const room = this.#bytes.subarray(this.#length);
     const passed = receiveDescriptors(this.#fd, room, 1);
     if (passed === WOULD_BLOCK) return undefined;
     if (passed instanceof SystemError) return passed;
     const { length, fds } = passed;
-    if (length === 0) return this.#length === 0 ? SENT_AWAY : "it closed in the middle of the hand-over";
+    if (length === 0) return "it closed before the hand-over was whole";
     const [fd] = fds;
     if (fd !== undefined && this.#memory !== undefined) {
       closeSync(fd);
@@ -153,9 +148,11 @@ class HandoverReader {
     this.#memory = undefined;
   }
 
-  #map(): Arena | SystemError | string {
-    const length = readHandover(this.#bytes);
-    if (typeof length === "string") return length;
+  #map(): Taken {
+    const handover = readHandover(this.#bytes);
+    if (typeof handover === "string") return handover;
+    const { status, length } = handover;
+    if (status !== 0) return new RingRefusal(status);
     if (this.#memory === undefined) return "it hands over no descriptor";
     const sealed = sealedLength(this.#memory);
     if (sealed instanceof SystemError) return `its memory cannot be trusted: ${sealed.message}`;

@@ -199,9 +199,10 @@ export class KeptWish {
     this.#state = "attaching";
     const { toldMs } = device;
     try {
-      const dialled = this.#watch.isShared
-        ? await this.#watch.open()
-        : new HostConversation(await this.#connection.take(), this.#loop);
+      const dialled =
+        this.#watch.isShared || this.#watch.place.kind === "ring"
+          ? await this.#watch.open()
+          : new HostConversation(await this.#connection.take(), this.#loop);
       const dialledMs = this.#loop.now();
       const ready = await this.#import(dialled, device);
       if (ready === undefined) {

@@ -12,7 +12,7 @@ import { endBySession, KICKED, type SessionEnd } from "../session-end.ts";
 import type { SessionEntry } from "../session-registry.ts";
 import { BridgedGadget } from "./bridged-gadget.ts";
 
-/** What a client of WSL-USB needs of the host that serves it. */
+/** What a client that may have its devices in other ways than over USB/IP needs of the host that serves it. */
 export interface ServedClientOwner {
   /** What this client may have, anew for each device, because an admission is for one. */
   admit(): SessionExports;
@@ -134,14 +134,15 @@ export class ServedClient implements Conversation {
   }
 }
 
-const REFUSALS: Readonly<Record<OpenError["reason"], ImportRefusalCode>> = {
+export const REFUSALS: Readonly<Record<OpenError["reason"], ImportRefusalCode>> = {
   busy: "DEVICE_BUSY",
   gone: "NO_DEVICE",
   denied: "DEVICE_DENIED",
   failed: "DEVICE_FAILED",
 };
 
-function deviceOf(found: ExportedDevice): Claim["device"] | undefined {
+/** The device itself, or a way to it in another thread. */
+export function deviceOf(found: ExportedDevice): Claim["device"] | undefined {
   const { device } = found;
   if ("open" in device) return device;
   return device instanceof PlaneGadget ? new BridgedGadget(device, found) : undefined;
