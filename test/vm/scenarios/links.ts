@@ -13,6 +13,7 @@ import {
   detachByCall,
   endAgent,
   portsByCall,
+  sessionEnds,
   waitByCall,
 } from "../own-attachment.ts";
 import type { Scenario } from "../scenario.ts";
@@ -154,6 +155,50 @@ export const vsockLoopback: Scenario = {
         }
         await detachByCall(guest, port);
       }
+    } finally {
+      await host.kill();
+      await host.exit;
+      await endAgent(guest);
+    }
+  },
+};
+
+/** Host and guest side in one kernel, and memory between them: the devices reach the kernel through vhci. */
+export const sharedMemory: Scenario = {
+  name: "memory of one machine: a disk and a serial port, and again after the host was killed",
+  timeoutMs: 300_000,
+  expected: [...ATTACH_LINES, ...LINK_LOST_LINES],
+  async run(guest) {
+    const address = "ring:/run/usbferry.ring";
+    const serve = async (): Promise<GuestProcess> => {
+      let isListening = false;
+      const options = [
+        "--listen",
+        address,
+        "--control",
+        "off",
+        ...GADGETS.flatMap((one) => ["--gadget", one]),
+      ];
+      const argv = ["/node/bin/node", "/repo/dist/src/cli/main.js", "serve", ...options];
+      const host = await guest.spawn(argv, () => {
+        isListening = true;
+      });
+      await guest.waitFor("the host", () => isListening);
+      return host;
+    };
+    let host = await serve();
+    try {
+      await attachBoth(guest, address, attachByCall);
+      await host.kill();
+      await host.exit;
+      await guest.waitFor("nothing attached", async () => (await portsByCall(guest)).ports.length === 0);
+      host = await serve();
+      await attachBoth(guest, address, attachByCall);
+      await leaveClean(guest);
+      assert.deepEqual(
+        (await sessionEnds(guest, 4)).slice(-2).map(({ code }) => code),
+        ["OK", "OK"],
+      );
     } finally {
       await host.kill();
       await host.exit;
