@@ -7,9 +7,9 @@ import { wslusb } from "./scenarios/wslusb.ts";
 scenarios(
   "6.1",
   [
-    ...foundation({ cycles: 100, iterations: 20 }),
+    ...foundation({ cycles: 20, iterations: 5, devices: 8 }),
     ...usefulGadgets("short"),
-    ...guestSide({ cycles: 20, hostile: 1, iterations: 2, speeds: ["super"], reverse: ["tcp:3241"] }),
+    ...guestSide({ cycles: 10, hostile: 1, iterations: 2, speeds: ["super"], reverse: ["tcp:3241"] }),
     ...wslusb("short"),
   ],
   { modules: ["vhci-hcd"] },

@@ -14,9 +14,12 @@ const GUARDED = ["guarded-1", "guarded-2", "guarded-3", "guarded-4"];
 const DIRECT = ["direct-1", "direct-2", "direct-3", "direct-4"];
 const STOCK = ["stock"];
 
-/** The stock tool fails while a port is in use whose device is not in sysfs yet, and when its port was taken. */
+/**
+ * The stock tool fails while a port is in use whose device is not in sysfs yet. When its port was taken since it read the
+ * list of ports, version 2.0 asks for the same one again without end, so it is ended and started anew.
+ */
 async function attachByStockTool(guest: Guest, port: number, busid: string): Promise<void> {
-  const attach = `usbip --tcp-port ${port} attach -r ${guest.hostAddress} -b ${busid}`;
+  const attach = `timeout 5 usbip --tcp-port ${port} attach -r ${guest.hostAddress} -b ${busid}`;
   await guest.shell(`until ${attach} >/dev/null 2>&1; do usleep 500000; done`, { timeoutMs: 60_000 });
 }
 

@@ -8,7 +8,12 @@ import { typing } from "./typing.ts";
 import { usbtest } from "./usbtest.ts";
 
 /** What a server of gadgets is judged by, with the stock `usbip` tool on the other side. */
-export function foundation(counts: { readonly cycles: number; readonly iterations: number }): Scenario[] {
+export function foundation(counts: {
+  readonly cycles: number;
+  readonly iterations: number;
+  /** Attached at once. */
+  readonly devices: number;
+}): Scenario[] {
   return [
     speeds,
     usbtest("full", counts.iterations),
@@ -16,7 +21,7 @@ export function foundation(counts: { readonly cycles: number; readonly iteration
     usbtest("super", counts.iterations),
     typing(["low", "full", "high", "super"]),
     cancelling(counts.cycles),
-    manyDevices(32),
+    manyDevices(counts.devices),
     hostKilled,
     guestDetaches,
     silentCut,
