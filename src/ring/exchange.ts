@@ -1,6 +1,6 @@
 import { createUrb, PACKET_WORDS, PacketWord, TransferStatus, type Urb } from "../usb/urb.ts";
 import { INLINE_MAX } from "./limits.ts";
-import { IsoRequest } from "./messages.ts";
+import { IsoRequest, IsoResult } from "./messages.ts";
 
 const NO_PACKETS = new Int32Array(0);
 /** A packet table that is larger than drivers need is let go. */
@@ -18,11 +18,18 @@ export class Exchange {
   readonly inline = new Uint8Array(INLINE_MAX);
   /** A copy of OUT data that stand in a slot. */
   copy: Uint8Array | undefined;
+  /** Bytes that are counted for its packet table and its answer. */
+  reserved = 0;
   /** Bytes that moved, once it has ended. */
   moved = 0;
 
   constructor(tag: number) {
     this.urb = createUrb(tag);
+  }
+
+  /** Bytes of memory that packets need here and in the answer. */
+  static bytesOfPackets(count: number): number {
+    return count * (PACKET_WORDS * 4 + IsoResult.size);
   }
 
   /** Enters the packets of an ISO_SUBMIT, which stand at `at`. */

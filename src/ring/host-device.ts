@@ -1,6 +1,6 @@
 import type { UsbDevice, UsbHost } from "../usb/device.ts";
 import type { EndpointMap } from "../usb/endpoint-map.ts";
-import type { HeapPool } from "../usb/heap-pool.ts";
+import { type HeapPool, NONE } from "../usb/heap-pool.ts";
 import type { Loop } from "../usb/loop.ts";
 import { TransferCounters } from "../usb/transfer-counters.ts";
 import {
@@ -166,11 +166,18 @@ export class HostDevice implements UsbHost {
       return false;
     }
     const length = read.total_length(view, BODY);
+    const packetCount = read.number_of_packets(view, BODY);
+    const reserved = this.#output.pool.reserve(Exchange.bytesOfPackets(packetCount));
+    if (reserved === NONE) {
+      this.#refuseMemory(MessageType.ISO_COMPLETE, transaction, address);
+      return false;
+    }
     const exchange = this.#takeExchange(
       transaction,
       length > 0 ? BUFFER : DataMode.NONE,
       read.buffer_offset(view, BODY),
     );
+    exchange.reserved = reserved;
     const { urb } = exchange;
     urb.endpoint = address;
     urb.type = isochronous;
@@ -179,10 +186,11 @@ export class HostDevice implements UsbHost {
     urb.startFrame = read.start_frame(view, BODY) | 0;
     urb.streamId = 0;
     urb.length = length;
-    urb.packetCount = read.number_of_packets(view, BODY);
+    urb.packetCount = packetCount;
     exchange.takePackets(view, ISO_SIZE);
     if (packetsAreSound(urb)) return this.#start(MessageType.ISO_COMPLETE, exchange);
     this.#release(exchange);
+    this.#breaker.ended(TransferStatus.invalid, this.#output.nowMs);
     this.#nonsense();
     this.#refuse(MessageType.ISO_COMPLETE, transaction, address, Status.INVALID_PARAMETER);
     return false;
@@ -298,10 +306,8 @@ export class HostDevice implements UsbHost {
       } else {
         exchange.copy = pool.take(urb.length);
         if (exchange.copy === undefined) {
-          // What was let through has ended, for the breaker.
-          this.#breaker.ended(TransferStatus.noMemory, this.#output.nowMs);
           this.#release(exchange);
-          this.#refuse(answer, transaction, urb.endpoint, Status.NO_RESOURCE);
+          this.#refuseMemory(answer, transaction, urb.endpoint);
           return false;
         }
         copyBytes(memory.bytes, exchange.bufferOffset, urb.length, exchange.copy, 0);
@@ -313,7 +319,17 @@ export class HostDevice implements UsbHost {
     return true;
   }
 
+  /** What was let through has ended, for the breaker. */
+  #refuseMemory(answer: number, transaction: number, address: number): void {
+    this.#breaker.ended(TransferStatus.noMemory, this.#output.nowMs);
+    this.#refuse(answer, transaction, address, Status.NO_RESOURCE);
+  }
+
   #release(exchange: Exchange): void {
+    if (exchange.reserved > 0) {
+      this.#output.pool.unreserve(exchange.reserved);
+      exchange.reserved = 0;
+    }
     if (exchange.copy !== undefined) {
       this.#output.pool.give(exchange.copy);
       exchange.copy = undefined;

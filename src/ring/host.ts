@@ -182,7 +182,7 @@ export class RingHost {
     if (this.#phase !== "waiting") return false;
     const sees = this.#memory.load(Control.guest + Side.sees);
     if (sees === 0) return this.#oldGuest?.hasSaid ?? OldGuest.isThere(this.#memory, this.#layout);
-    return epoch !== this.#guestEpoch && sees === this.#epoch;
+    return epoch !== 0 && epoch !== this.#guestEpoch && sees === this.#epoch;
   }
 
   #isSameGuest(): boolean {

@@ -210,8 +210,16 @@ export function readLayout(memory: RingMemory): Layout | ProtocolError | undefin
     [dataOffset, dataSize],
   ] as const;
   if (overlap(parts)) return bad("the parts of the memory overlap");
-  const messageMax = Math.min(g2h.messageMax, h2g.messageMax);
-  return { total, g2h, h2g, dataOffset, dataSize, slotSize, slotCount, messageMax };
+  return {
+    total,
+    g2h: { offset: g2h.offset, dataSize: g2h.dataSize },
+    h2g: { offset: h2g.offset, dataSize: h2g.dataSize },
+    dataOffset,
+    dataSize,
+    slotSize,
+    slotCount,
+    messageMax: Math.min(g2h.messageMax, h2g.messageMax),
+  };
 }
 
 function readRing(

@@ -2,7 +2,7 @@
 export interface RingLimits {
   /** URBs of a device in flight. One more is answered with no resource. */
   readonly urbs: number;
-  /** Bytes of OUT data of all devices that are copied out of shared memory. */
+  /** Bytes of all devices: OUT data that are copied out of shared memory, and packets of isochronous URBs. */
   readonly bytes: number;
   /** Messages that one `poll` takes. */
   readonly messagesPerPoll: number;

@@ -17,12 +17,16 @@ const INPUTS_OF_SLOW: ReadonlyMap<string, number> = new Map([
   ["Pairing", 1000],
   ["WslusbHost", 1500],
   ["WslusbClient", 1500],
+  ["RingHost", 1000],
+  ["RingGuest", 1000],
 ]);
 /** Of the recorded sessions not every length; the long run tries all. */
 const TRUNCATE_EVERY_OF_SLOW: ReadonlyMap<string, number> = new Map([
   ["UsbipServer", 13],
   ["WslusbHost", 7],
   ["WslusbClient", 7],
+  ["RingHost", 7],
+  ["RingGuest", 7],
 ]);
 
 for (const target of TARGETS) {

@@ -1,4 +1,24 @@
 import {
+  Breaker,
+  CancelAck,
+  DeviceAck,
+  DeviceAdded,
+  DeviceRemoved,
+  DeviceRequest,
+  Heartbeat,
+  IsoComplete,
+  IsoSubmit,
+  MessageHeader,
+  Negotiate,
+  NegotiateResponse,
+  IsoRequest as RingIsoRequest,
+  IsoResult as RingIsoResult,
+  Shutdown,
+  StatsResponse,
+  UrbComplete,
+  UrbSubmit,
+} from "../../src/ring/messages.ts";
+import {
   BosDescriptor,
   ConfigurationDescriptor,
   DeviceDescriptor,
@@ -62,6 +82,7 @@ import { eventsTarget } from "./events-target.ts";
 import { gadgetTarget } from "./gadget-target.ts";
 import { listTarget, requestTarget } from "./handshake-target.ts";
 import { connectAnswerTarget, pairingTarget, verdictTarget } from "./link-target.ts";
+import { ringGuestTarget, ringHostTarget } from "./ring-target.ts";
 import { serverTarget } from "./server-target.ts";
 import { StructTarget } from "./struct-target.ts";
 import type { Target } from "./target.ts";
@@ -124,6 +145,24 @@ export const TARGETS: readonly Target[] = [
     KeepAlive,
     Credit,
     ErrorMessage,
+    MessageHeader,
+    Negotiate,
+    NegotiateResponse,
+    DeviceAdded,
+    DeviceRemoved,
+    DeviceAck,
+    DeviceRequest,
+    Heartbeat,
+    Shutdown,
+    Breaker,
+    UrbSubmit,
+    UrbComplete,
+    CancelAck,
+    IsoSubmit,
+    RingIsoRequest,
+    IsoComplete,
+    RingIsoResult,
+    StatsResponse,
   ].map((struct) => new StructTarget(struct, "little")),
   configurationTarget,
   descriptorsTarget,
@@ -142,4 +181,6 @@ export const TARGETS: readonly Target[] = [
   serverTarget,
   wslusbHostTarget,
   wslusbClientTarget,
+  ringHostTarget,
+  ringGuestTarget,
 ];

@@ -41,6 +41,8 @@ export class RingPair {
   /** A side that is dead is not polled. */
   isHostDead = false;
   isGuestDead = false;
+  /** True: the test polls. */
+  isManual = false;
   #isDue = false;
 
   constructor(loop: ManualLoop, options: RingPairOptions = {}) {
@@ -54,10 +56,11 @@ export class RingPair {
     this.guest = this.newGuest();
   }
 
-  newHost(): RingHost {
-    const host = new RingHost(
+  /** Another life of the host; one that is dead has a loop of its own, which stands still from then on. */
+  newHost(loop: ManualLoop = this.loop): RingHost {
+    return new RingHost(
       this.memory,
-      this.loop,
+      loop,
       this.layout,
       {
         wake: () => this.pump(),
@@ -67,13 +70,12 @@ export class RingPair {
       },
       this.limits,
     );
-    return host;
   }
 
-  newGuest(): RingGuest {
+  newGuest(loop: ManualLoop = this.loop): RingGuest {
     return new RingGuest(
       this.memory,
-      this.loop,
+      loop,
       {
         wake: () => this.pump(),
         began: () => {},
@@ -118,7 +120,7 @@ export class RingPair {
 
   /** Both sides have something to do, perhaps. */
   pump(): void {
-    if (this.#isDue) return;
+    if (this.#isDue || this.isManual) return;
     this.#isDue = true;
     this.loop.soon(() => {
       this.#isDue = false;

@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { WaitPolicy, type WaitStep } from "./wait-policy.ts";
+
+/** Runs a policy that finds nothing, on a clock that each `yield` moves on by 10 us, until it blocks. */
+function idleSteps(policy: WaitPolicy): { steps: WaitStep[]; clock: { ms: number } } {
+  const clock = { ms: 0 };
+  const steps: WaitStep[] = [];
+  while (steps.at(-1) !== "block") {
+    const step = policy.next(false, () => clock.ms);
+    if (step === "yield") clock.ms += 0.01;
+    steps.push(step);
+    assert(steps.length < 10_000);
+  }
+  return { steps, clock };
+}
+
+test("it looks 64 times between two yields, announces when the budget is used up, then blocks", () => {
+  const { steps, clock } = idleSteps(new WaitPolicy(0.05));
+  assert.deepEqual(steps.slice(-2), ["announce", "block"]);
+  const yields = steps.flatMap((step, i) => (step === "yield" ? [i] : []));
+  assert.deepEqual(
+    yields.slice(1).map((at, i) => at - yields[i]!),
+    yields.slice(1).map(() => 1 + 64),
+  );
+  assert(Math.abs(clock.ms - 0.05) < 1e-9, "it yields for as long as the budget");
+});
+
+test("without a budget it announces at once", () => {
+  assert.deepEqual(idleSteps(new WaitPolicy(0)).steps, ["announce", "block"]);
+});
+
+test("work starts the budget anew, also when it is found after the announcement", () => {
+  const policy = new WaitPolicy(1);
+  let late = 10;
+  const later = () => late++;
+  while (policy.next(false, later) !== "yield");
+  assert.equal(policy.next(true, later), "poll");
+  while (policy.next(false, later) !== "announce");
+  assert.equal(policy.next(true, later), "poll");
+  assert.equal(policy.next(false, later), "poll");
+});
+
+test("after a block it looks again, whatever woke it up", () => {
+  const policy = new WaitPolicy(0);
+  idleSteps(policy);
+  assert.equal(
+    policy.next(false, () => 0),
+    "poll",
+  );
+});
+
+test("the clock is not asked between two yields", () => {
+  const policy = new WaitPolicy(1);
+  let asked = 0;
+  for (let i = 0; i < 63; i++) {
+    policy.next(false, () => {
+      asked++;
+      return 0;
+    });
+  }
+  assert.equal(asked, 0);
+});
