@@ -19,10 +19,14 @@ const WARM_MS = 300;
 export class RingPair {
   readonly #host: ChildProcess;
   readonly #guest: ChildProcess;
+  readonly #ended: Promise<never>;
 
   private constructor(host: ChildProcess, guest: ChildProcess) {
     this.#host = host;
     this.#guest = guest;
+    const ends = [host, guest].map((side) => once(side, "exit"));
+    this.#ended = Promise.race(ends).then(() => Promise.reject(new Error("a side of the ring has ended")));
+    this.#ended.catch(() => {});
   }
 
   static async start(place: Pinning): Promise<RingPair> {
@@ -43,10 +47,7 @@ export class RingPair {
       runs: () => true,
       run: async ({ size, depth }, _place, warmMs, measureMs) => {
         this.#guest.send({ size, depth, warmMs: Math.max(warmMs, WARM_MS), measureMs });
-        const [result] = await Promise.race([
-          once(this.#guest, "message"),
-          once(this.#guest, "exit").then(() => Promise.reject(new Error(`${name} ended`))),
-        ]);
+        const [result] = await Promise.race([once(this.#guest, "message"), this.#ended]);
         return result as RingResult;
       },
     };

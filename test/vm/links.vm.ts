@@ -15,6 +15,6 @@ after(() => {
 });
 
 scenarios("6.12", [sharedMemory, sharedBar(files), vsockConformance], {
-  modules: ["vsock", "vsock_loopback"],
+  modules: ["vhci-hcd", "vsock", "vsock_loopback"],
   qemuArguments: sharedBarArguments(files),
 });

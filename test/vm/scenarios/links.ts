@@ -183,7 +183,7 @@ export const sharedMemory: Scenario = {
       const host = await guest.spawn(argv, () => {
         isListening = true;
       });
-      await guest.waitFor("the host", () => isListening);
+      await guest.waitFor("the host", () => isListening, 90_000);
       return host;
     };
     let host = await serve();
