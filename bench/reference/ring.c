@@ -33,7 +33,7 @@
 enum { LINE = 64, CONTROL = 4096, RING_HEADER = 192, RING_DATA = 256 << 10, TOTAL = 64 << 20, LATENCIES = 1 << 22 };
 enum { HOST_SIDE = 0x40, GUEST_SIDE = 0x80, BELL = 0x14 };
 enum { MESSAGE_MAGIC = 0x4D444855, URB_SUBMIT = 100, URB_COMPLETE = 101, URB_BYTES = 96, NO_NOTIFY = 1 };
-enum { POLLS = 64, LOOK_NS = 50000 };
+enum { POLLS = 64, LOOK_NS = 50000, CROWDED_NS = 500000, WAITS_ASLEEP = 256 };
 
 typedef struct {
   _Atomic uint32_t producer_index, producer_flags;
@@ -119,13 +119,19 @@ static int take(Side *side, Message *message) {
 }
 
 static void wait_for_more(Side *side) {
-  if (!side->asleep_at_once) {
-    uint64_t until = now_ns() + LOOK_NS;
+  /* Who gives its processor away to others that want it waits for milliseconds; who is woken up has it at once. */
+  static int waits_asleep;
+  if (waits_asleep > 0) waits_asleep--;
+  else if (!side->asleep_at_once) {
+    uint64_t until = now_ns() + LOOK_NS, before, after;
     do {
       for (int i = 0; i < POLLS; i++)
         if (!is_empty(side)) return;
+      before = now_ns();
       sched_yield();
-    } while (now_ns() < until);
+      after = now_ns();
+      if (after - before > CROWDED_NS) waits_asleep = WAITS_ASLEEP;
+    } while (after < until);
   }
   uint32_t rung = atomic_load(side->rung);
   atomic_store(&side->in->consumer_flags, 0);

@@ -27,7 +27,7 @@ export class RemoteHosts {
   }
 
   async open(place: Place): Promise<RemoteHost> {
-    if (place.kind === "ring") return new RingRemoteHost(place, this.#loop);
+    if (place.kind === "ring" && place.protocol !== "wslusb") return new RingRemoteHost(place, this.#loop);
     if (place.protocol !== "wslusb")
       return new HostConversation(await dial(place, this.#options), this.#loop);
     const connection = await this.connection(place);
