@@ -152,10 +152,13 @@ export class Channel {
     this.#wake();
   }
 
-  /** Says that this side goes to sleep. False: there is something to do, and it stays awake. */
-  sleep(): boolean {
+  /**
+   * Says that this side goes to sleep. False: there is something to do, and it stays awake. `isReading` is false while it
+   * takes nothing, because too much waits for room.
+   */
+  sleep(isReading = true): boolean {
     this.incoming.wantNotice(true);
-    if (this.incoming.isEmpty && !this.#canMove()) return true;
+    if ((!isReading || this.incoming.isEmpty) && !this.#canMove()) return true;
     this.awake();
     return false;
   }

@@ -8,7 +8,7 @@ import { createUrb, TransferStatus, TransferType, type Urb } from "../usb/urb.ts
 import { isSubmitSound, packetsAreSound } from "../usb/urb-soundness.ts";
 import type { AddedDevice } from "./device-added.ts";
 import { MAX_PACKETS, MAX_TRANSFER_LENGTH } from "./limits.ts";
-import type { Submission } from "./submission.ts";
+import { type Submission, SubmissionList } from "./submission.ts";
 
 const { ok, disconnected, invalid, noMemory } = TransferStatus;
 const { control } = TransferType;
@@ -54,7 +54,7 @@ export class RingDevice implements UsbDevice {
   slots = 0;
   readonly #output: GuestDeviceOutput;
   readonly #map: EndpointMap;
-  readonly #byUrb = new Map<Urb, Submission>();
+  readonly #submitted = new SubmissionList();
   readonly #own = new Map<Urb, OwnRequest>();
   /** Over without the host, to be told outside of `submit` and `cancel`. */
   readonly #finished: Urb[] = [];
@@ -124,14 +124,12 @@ export class RingDevice implements UsbDevice {
     const refused = this.#refusal(urb);
     const submission = refused === undefined ? this.#output.submit(this, urb) : undefined;
     if (submission === undefined) this.#finishSoon(urb, refused ?? noMemory);
-    else this.#byUrb.set(urb, submission);
+    else this.#submitted.add(submission);
   }
 
   cancel(urb: Urb): void {
-    const submission = this.#byUrb.get(urb);
-    if (submission === undefined || submission.isCancelled) return;
-    submission.isCancelled = true;
-    this.#output.cancel(submission);
+    const submission = this.#submitted.find(urb);
+    if (submission !== undefined) this.#cancel(submission);
   }
 
   flush(): void {
@@ -161,8 +159,8 @@ export class RingDevice implements UsbDevice {
   }
 
   /** The completion was right; it stands in the URB. */
-  answered(urb: Urb): void {
-    this.#byUrb.delete(urb);
+  answered(submission: Submission, urb: Urb): void {
+    this.#submitted.remove(submission);
     this.#complete(urb);
   }
 
@@ -171,7 +169,7 @@ export class RingDevice implements UsbDevice {
     const { urb } = submission;
     if (urb === undefined) return;
     submission.urb = undefined;
-    this.#byUrb.delete(urb);
+    this.#submitted.remove(submission);
     urb.status = status;
     urb.actualLength = 0;
     urb.errorCount = 0;
@@ -183,7 +181,9 @@ export class RingDevice implements UsbDevice {
     if (this.#isGone) return;
     this.#isGone = true;
     this.#tellFinished();
-    for (const submission of Array.from(this.#byUrb.values())) this.giveBack(submission, disconnected);
+    for (let first = this.#submitted.first; first !== undefined; first = this.#submitted.first) {
+      this.giveBack(first, disconnected);
+    }
     const host = this.#host;
     this.#host = undefined;
     host?.unplugged();
@@ -197,7 +197,7 @@ export class RingDevice implements UsbDevice {
     if (!isSubmitSound(urb.type, urb.endpoint, urb.length, urb.packetCount, urb.setup[0]!)) return invalid;
     if (urb.type === TransferType.isochronous && !(this.#output.hasIso && packetsAreSound(urb)))
       return invalid;
-    return this.#byUrb.size >= this.#output.maxPending ? noMemory : undefined;
+    return this.#submitted.length >= this.#output.maxPending ? noMemory : undefined;
   }
 
   #complete(urb: Urb): void {
@@ -210,6 +210,12 @@ export class RingDevice implements UsbDevice {
       this.#host?.complete(urb);
     }
     if (this.#whenIdle.length > 0) this.#checkIdle();
+  }
+
+  #cancel(submission: Submission): void {
+    if (submission.isCancelled) return;
+    submission.isCancelled = true;
+    this.#output.cancel(submission);
   }
 
   #finishSoon(urb: Urb, status: TransferStatus): void {
@@ -251,7 +257,9 @@ export class RingDevice implements UsbDevice {
 
   #cancelAll(then: () => void): void {
     this.#whenIdle.push(then);
-    for (const urb of Array.from(this.#byUrb.keys())) if (!this.#own.has(urb)) this.cancel(urb);
+    for (let each = this.#submitted.first; each !== undefined; each = each.next) {
+      if (!this.#own.has(each.urb!)) this.#cancel(each);
+    }
     this.flush();
     this.#checkIdle();
   }
@@ -259,7 +267,9 @@ export class RingDevice implements UsbDevice {
   /** Requests of our own do not hold up a sink. */
   #checkIdle(): void {
     if (this.#finished.length > 0) return;
-    for (const urb of this.#byUrb.keys()) if (!this.#own.has(urb)) return;
+    for (let each = this.#submitted.first; each !== undefined; each = each.next) {
+      if (!this.#own.has(each.urb!)) return;
+    }
     for (const then of this.#whenIdle.splice(0)) then();
   }
 }

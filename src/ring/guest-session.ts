@@ -383,7 +383,7 @@ export class GuestSession implements GuestDeviceOutput {
     const { urb, owner } = submission;
     if (submission.isCancelled) this.#cancels.remove(submission);
     this.#release(submission);
-    if (urb !== undefined) owner!.answered(urb);
+    if (urb !== undefined) owner!.answered(submission, urb);
     return undefined;
   }
 

@@ -1,21 +1,14 @@
 import type { UsbDevice, UsbHost } from "../usb/device.ts";
 import type { EndpointMap } from "../usb/endpoint-map.ts";
 import { type HeapPool, NONE } from "../usb/heap-pool.ts";
-import type { Loop } from "../usb/loop.ts";
+import type { InFlight } from "../usb/in-flight.ts";
 import { TransferCounters } from "../usb/transfer-counters.ts";
-import {
-  isIn,
-  PACKET_WORDS,
-  PacketWord,
-  TransferStatus,
-  TransferType,
-  type Urb,
-  UrbFlag,
-} from "../usb/urb.ts";
+import { isIn, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
 import { packetsAreSound } from "../usb/urb-soundness.ts";
 import { copyBytes } from "../wire/copy-bytes.ts";
 import type { Channel } from "./channel.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
+import { refuseSubmit, sendComplete, sendIsoComplete } from "./complete-message.ts";
 import { Exchange } from "./exchange.ts";
 import type { Layout } from "./layout.ts";
 import type { RingLimits } from "./limits.ts";
@@ -24,14 +17,11 @@ import {
   Breaker,
   DataMode,
   ISO_SIZE,
-  IsoComplete,
-  IsoResult,
   IsoSubmit,
   MessageType,
   SETUP_AT,
   TransferFlag,
   URB_SIZE,
-  UrbComplete,
   UrbSubmit,
 } from "./messages.ts";
 import type { RingMemory } from "./ring-memory.ts";
@@ -52,19 +42,21 @@ export interface HostDeviceOutput {
   readonly memory: RingMemory;
   readonly layout: Layout;
   readonly limits: RingLimits;
-  readonly loop: Loop;
   readonly channel: Channel;
   readonly stats: RingStats;
   /** For OUT data that is copied. */
   readonly pool: HeapPool;
-  /** In flight, by transaction id: those of all devices. */
-  readonly inFlight: Map<number, Exchange>;
-  /** When the messages came that are being read. */
-  readonly nowMs: number;
-  /** Something is to be sent, soon. */
+  /** Transaction ids in flight, of all devices: the device of each, and behind `EXCHANGE_BITS` its tag there. */
+  readonly inFlight: InFlight;
+  /** One number: the time of what goes on. A property would be an object at each look. */
+  readonly clock: Float64Array;
+  /** Something is to be sent, soon. Sets the clock. */
   sendSoon(): void;
   unplugged(device: HostDevice): void;
 }
+
+/** Bits of the tag of an exchange among those of its device. */
+export const EXCHANGE_BITS = 16;
 
 /** The sink of one device that the guest of a ring has, from its DEVICE_ADDED to its DEVICE_REMOVED. */
 export class HostDevice implements UsbHost {
@@ -96,7 +88,7 @@ export class HostDevice implements UsbHost {
     this.#map = map;
     this.#takesSharedData = takesSharedData;
     this.#output = output;
-    this.#bucket = new TokenBucket(output.limits.rate, output.nowMs);
+    this.#bucket = new TokenBucket(output.limits.rate, output.clock[0]!);
     const told = (type: number, reason: number, error_count: number): void => {
       if (this.#isOver) return;
       const body = Breaker.encode({ device_id: id, reason, error_count, reserved: 0 });
@@ -190,31 +182,28 @@ export class HostDevice implements UsbHost {
     exchange.takePackets(view, ISO_SIZE);
     if (packetsAreSound(urb)) return this.#start(MessageType.ISO_COMPLETE, exchange);
     this.#release(exchange);
-    this.#breaker.ended(TransferStatus.invalid, this.#output.nowMs);
+    this.#breaker.ended(TransferStatus.invalid, this.#output.clock[0]!);
     this.#nonsense();
     this.#refuse(MessageType.ISO_COMPLETE, transaction, address, Status.INVALID_PARAMETER);
     return false;
   }
 
-  cancel({ urb }: Exchange): void {
-    this.device.cancel(urb);
-  }
-
-  owns(exchange: Exchange): boolean {
-    return this.#exchanges[exchange.urb.tag] === exchange;
+  cancel(tag: number): void {
+    this.device.cancel(this.#exchanges[tag]!.urb);
   }
 
   complete(urb: Urb): void {
     const exchange = this.#exchanges[urb.tag]!;
-    const { channel, inFlight, nowMs } = this.#output;
-    inFlight.delete(exchange.transaction);
+    const { channel, inFlight } = this.#output;
+    inFlight.remove(exchange.transaction);
     if (urb.type === control && urb.status === ok) this.#map.completed(urb.setup);
-    this.#breaker.ended(urb.status, nowMs);
     if (!this.#isOver) {
-      if (urb.type === isochronous) this.#answerIso(exchange, channel);
-      else this.#answer(exchange, channel);
       this.#output.sendSoon();
+      const status = statusOf(this.#isClosing && urb.status === cancelled ? disconnected : urb.status);
+      if (urb.type === isochronous) sendIsoComplete(channel, this.id, exchange, status);
+      else sendComplete(channel, this.id, exchange, status);
     }
+    this.#breaker.ended(urb.status, this.#output.clock[0]!);
     this.#count(exchange);
     this.#release(exchange);
   }
@@ -241,25 +230,25 @@ export class HostDevice implements UsbHost {
 
   /** Every layer behind the check of the fields; `OK` if it may pass. */
   #refusal(checked: TransferStatus): number {
-    const { limits, nowMs, stats } = this.#output;
+    const { limits, clock, stats } = this.#output;
     if (this.#isClosing) return Status.DISCONNECTED;
     if (checked !== ok) {
       if (checked !== stall) this.#nonsense();
       return statusOf(checked);
     }
     if (this.inFlight >= limits.urbs) return Status.NO_RESOURCE;
-    if (!this.#bucket.take(nowMs)) {
+    if (!this.#bucket.take(clock[0]!)) {
       this.stats.rateLimitHits++;
       stats.rateLimitHits++;
       return Status.RATE_LIMITED;
     }
-    return this.#breaker.passes(nowMs) ? Status.OK : Status.CIRCUIT_BREAK;
+    return this.#breaker.passes(clock[0]!) ? Status.OK : Status.CIRCUIT_BREAK;
   }
 
   #nonsense(): void {
     this.stats.validationFailures++;
     this.#output.stats.validationFailures++;
-    this.#breaker.protocolError(this.#output.nowMs);
+    this.#breaker.protocolError(this.#output.clock[0]!);
   }
 
   #began(): void {
@@ -278,7 +267,7 @@ export class HostDevice implements UsbHost {
     exchange.transaction = transaction;
     exchange.dataMode = mode;
     exchange.bufferOffset = bufferOffset;
-    exchange.arrivedMs = this.#output.nowMs;
+    exchange.arrivedMs = this.#output.clock[0]!;
     exchange.moved = 0;
     const { urb } = exchange;
     urb.status = ok;
@@ -314,14 +303,14 @@ export class HostDevice implements UsbHost {
         urb.buffer = exchange.copy;
       }
     }
-    inFlight.set(transaction, exchange);
+    inFlight.put(inFlight.vacancy(transaction), transaction, (this.id << EXCHANGE_BITS) | urb.tag);
     this.device.submit(urb);
     return true;
   }
 
   /** What was let through has ended, for the breaker. */
   #refuseMemory(answer: number, transaction: number, address: number): void {
-    this.#breaker.ended(TransferStatus.noMemory, this.#output.nowMs);
+    this.#breaker.ended(TransferStatus.noMemory, this.#output.clock[0]!);
     this.#refuse(answer, transaction, address, Status.NO_RESOURCE);
   }
 
@@ -339,53 +328,6 @@ export class HostDevice implements UsbHost {
     this.#free.push(exchange);
   }
 
-  #statusOf(urb: Urb): number {
-    return statusOf(this.#isClosing && urb.status === cancelled ? disconnected : urb.status);
-  }
-
-  #answer(exchange: Exchange, channel: Channel): void {
-    const { urb } = exchange;
-    const { bytes, view } = channel;
-    const moved = Math.min(Math.max(urb.actualLength, 0), urb.length);
-    const write = UrbComplete.write;
-    channel.begin(MessageType.URB_COMPLETE, exchange.transaction, this.id, UrbComplete.size);
-    write.device_id(view, BODY, this.id);
-    write.endpoint(view, BODY, urb.endpoint & 15);
-    write.status(view, BODY, this.#statusOf(urb));
-    write.actual_length(view, BODY, moved);
-    write.data_mode(view, BODY, exchange.dataMode);
-    write.buffer_offset(view, BODY, exchange.bufferOffset);
-    const isInline = exchange.dataMode === INLINE && isIn(urb.endpoint);
-    if (isInline) copyBytes(exchange.inline, 0, moved, bytes, URB_SIZE);
-    channel.send(URB_SIZE + (isInline ? moved : 0));
-    exchange.moved = moved;
-  }
-
-  #answerIso(exchange: Exchange, channel: Channel): void {
-    const { urb } = exchange;
-    const { view } = channel;
-    const write = IsoComplete.write;
-    channel.begin(MessageType.ISO_COMPLETE, exchange.transaction, this.id, IsoComplete.size);
-    write.device_id(view, BODY, this.id);
-    write.endpoint(view, BODY, urb.endpoint & 15);
-    write.status(view, BODY, this.#statusOf(urb));
-    write.error_count(view, BODY, Math.min(Math.max(urb.errorCount, 0), urb.packetCount));
-    write.number_of_packets(view, BODY, urb.packetCount);
-    write.start_frame(view, BODY, urb.startFrame);
-    let at = ISO_SIZE;
-    let moved = 0;
-    for (let word = 0; word < urb.packetCount * PACKET_WORDS; word += PACKET_WORDS) {
-      const length = urb.packets[word + PacketWord.length]!;
-      const actual = Math.max(Math.min(urb.packets[word + PacketWord.actualLength]!, length), 0);
-      IsoResult.write.actual_length(view, at, actual);
-      IsoResult.write.status(view, at, statusOf(urb.packets[word + PacketWord.status]! as TransferStatus));
-      moved += actual;
-      at += IsoResult.size;
-    }
-    channel.send(at);
-    exchange.moved = moved;
-  }
-
   /** Answers a request that leads to no transfer. */
   #refuse(type: number, transaction: number, address: number, status: number): void {
     this.counters.ended(Math.max(address, 0), TransferStatus.invalid, 0, 0);
@@ -395,34 +337,12 @@ export class HostDevice implements UsbHost {
   }
 
   #count({ urb, moved, arrivedMs }: Exchange): void {
-    const tookMs = this.#output.loop.now() - arrivedMs;
+    const tookMs = this.#output.clock[0]! - arrivedMs;
     const tookUs = Math.min(Math.max(1_000 * tookMs, 0), LONG_US) | 0;
     this.counters.ended(urb.endpoint, urb.status, moved, tookUs);
-    for (const stats of [this.stats, this.#output.stats]) {
-      stats.completed++;
-      if (urb.status === cancelled) stats.cancelled++;
-      else if (urb.status !== ok) stats.failed++;
-      if (isIn(urb.endpoint)) stats.bytesIn += moved;
-      else stats.bytesOut += moved;
-    }
+    this.stats.ended(urb.status, isIn(urb.endpoint), moved);
+    this.#output.stats.ended(urb.status, isIn(urb.endpoint), moved);
   }
-}
-
-/** URB_COMPLETE or ISO_COMPLETE of a request that leads to no transfer; without packets. */
-export function refuseSubmit(
-  channel: Channel,
-  type: number,
-  transaction: number,
-  device: number,
-  endpoint: number,
-  status: number,
-): void {
-  const body = type === MessageType.ISO_COMPLETE ? IsoComplete : UrbComplete;
-  channel.begin(type, transaction, device, body.size);
-  body.write.device_id(channel.view, BODY, device);
-  body.write.endpoint(channel.view, BODY, endpoint);
-  body.write.status(channel.view, BODY, status);
-  channel.send(BODY + body.size);
 }
 
 function urbFlags(bits: number): number {

@@ -1,12 +1,13 @@
 import type { UsbDevice } from "../usb/device.ts";
 import type { EndpointMap } from "../usb/endpoint-map.ts";
 import { HeapPool } from "../usb/heap-pool.ts";
+import { InFlight } from "../usb/in-flight.ts";
 import type { Loop } from "../usb/loop.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { Channel } from "./channel.ts";
+import { refuseSubmit } from "./complete-message.ts";
 import { encodeDeviceAdded } from "./device-added.ts";
-import type { Exchange } from "./exchange.ts";
-import { HostDevice, type HostDeviceOutput, refuseSubmit } from "./host-device.ts";
+import { EXCHANGE_BITS, HostDevice, type HostDeviceOutput } from "./host-device.ts";
 import { type Layout, RING_VERSION } from "./layout.ts";
 import { MAX_DEVICES, MAX_URBS, type RingLimits } from "./limits.ts";
 import {
@@ -57,12 +58,12 @@ export class HostSession {
   readonly #place: HostSessionPlace;
   readonly #stats = new RingStats();
   readonly #forDevices: HostDeviceOutput;
-  readonly #inFlight = new Map<number, Exchange>();
+  readonly #inFlight = new InFlight();
+  readonly #clock = new Float64Array(1);
   /** By id; those whose removal the guest has not acknowledged keep their ids. */
   readonly #devices: (HostDevice | "removed" | undefined)[] = [];
   /** Devices that are to be flushed when all that came has been read. */
   readonly #touched: HostDevice[] = [];
-  #nowMs = 0;
   #isPolling = false;
   #sendIsDue = false;
   #isNegotiated = false;
@@ -73,19 +74,16 @@ export class HostSession {
     this.#place = place;
     const { memory, layout, limits, loop } = place;
     this.channel = new Channel(memory, layout, "host", this.#stats, () => place.wake());
-    const now = (): number => (this.#isPolling ? this.#nowMs : loop.now());
+    this.#clock[0] = loop.now();
     this.#forDevices = {
       memory,
       layout,
       limits,
-      loop,
       channel: this.channel,
       stats: this.#stats,
       pool: new HeapPool(limits.bytes),
       inFlight: this.#inFlight,
-      get nowMs() {
-        return now();
-      },
+      clock: this.#clock,
       sendSoon: () => this.#sendSoon(),
       unplugged: (device) => place.unplugged(device),
     };
@@ -96,17 +94,27 @@ export class HostSession {
   }
 
   get pendingUrbs(): number {
-    return this.#inFlight.size;
+    return this.#inFlight.count;
+  }
+
+  /** Answers find no room: nothing more is read before they do. */
+  get #isReading(): boolean {
+    return this.channel.waiting <= this.#place.limits.waiting;
+  }
+
+  /** As `Channel.sleep`. */
+  sleep(): boolean {
+    return this.channel.sleep(this.#isReading);
   }
 
   /** Takes what has come, as far as one turn goes. True: there was something. */
   poll(): boolean | ProtocolError {
     const { loop, limits } = this.#place;
     this.#isPolling = true;
-    this.#nowMs = loop.now();
+    this.#clock[0] = loop.now();
     let count = 0;
     let error: ProtocolError | undefined;
-    while (count < limits.messagesPerPoll && this.channel.waiting <= limits.waiting && !this.#isOver) {
+    while (count < limits.messagesPerPoll && this.#isReading && !this.#isOver) {
       const taken = this.channel.incoming.next();
       if (taken === false) break;
       count++;
@@ -250,7 +258,7 @@ export class HostSession {
   #submit(type: number, transaction: number, id: number): ProtocolError | undefined {
     const { view, bytes, length } = this.channel.incoming;
     if (transaction === 0) return new ProtocolError("BAD_FIELD", "a transaction without an id");
-    if (this.#inFlight.has(transaction)) {
+    if (this.#inFlight.find(transaction) >= 0) {
       return new ProtocolError("DUPLICATE_SEQNUM", `transaction ${transaction} is in flight`);
     }
     const isIso = type === MessageType.ISO_SUBMIT;
@@ -272,11 +280,11 @@ export class HostSession {
   }
 
   #cancel(transaction: number, id: number): void {
-    const exchange = this.#inFlight.get(transaction);
-    const device = this.#find(id);
-    const isFound = exchange !== undefined && device?.owns(exchange) === true;
+    const tag = this.#inFlight.find(transaction);
+    const device = tag >>> EXCHANGE_BITS === id ? this.#find(id) : undefined;
+    const isFound = device !== undefined;
     if (isFound) {
-      device.cancel(exchange);
+      device.cancel(tag & ((1 << EXCHANGE_BITS) - 1));
       this.#touch(device);
     }
     const body = CancelAck.encode({
@@ -298,8 +306,12 @@ export class HostSession {
       this.#sendSoon();
     };
     const device = this.#find(id);
-    if (device === undefined) answer(Status.DISCONNECTED);
-    else device.reset(answer);
+    if (device === undefined) {
+      answer(Status.DISCONNECTED);
+    } else {
+      device.reset(answer);
+      this.#touch(device);
+    }
   }
 
   #tellStats(transaction: number, id: number): void {
@@ -324,7 +336,7 @@ export class HostSession {
   }
 
   #flushDevices(): void {
-    this.#nowMs = this.#place.loop.now();
+    this.#clock[0] = this.#place.loop.now();
     for (const device of this.#touched) device.device.flush();
     this.#touched.length = 0;
   }
@@ -333,6 +345,7 @@ export class HostSession {
     // What comes up while messages are read is sent when they have been read.
     if (this.#sendIsDue || this.#isPolling) return;
     this.#sendIsDue = true;
+    this.#clock[0] = this.#place.loop.now();
     this.#place.loop.soon(this.#sendDue);
   }
 

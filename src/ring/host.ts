@@ -91,11 +91,8 @@ export class RingHost {
     if (!isKnown) this.#clear();
     this.#tell(Side.state, State.INIT);
     this.#tell(Side.sees, 0);
-    writeLayout(memory, this.#layout);
     this.#tell(Side.end, EndReason.NONE);
-    this.#tell(Side.epoch, this.#epoch);
     this.#tell(Side.state, State.READY);
-    memory.store(Control.magic, CONTROL_MAGIC);
     this.#wait();
     this.#ring();
   }
@@ -143,7 +140,7 @@ export class RingHost {
   sleep(): boolean {
     const session = this.#session;
     if (session === undefined) return this.#retry !== undefined || !this.#isGuestThere();
-    return session.channel.sleep() && this.#isSameGuest();
+    return session.sleep() && this.#isSameGuest();
   }
 
   /** Says that this side looks by itself. */
@@ -171,7 +168,12 @@ export class RingHost {
     for (const { offset } of [g2h, h2g]) bytes.fill(0, offset, offset + RingHeader.max_message_size + 4);
   }
 
+  /** The memory is as it has to be, whatever an earlier guest has done to it. */
   #wait(): void {
+    writeLayout(this.#memory, this.#layout);
+    this.#tell(Side.epoch, this.#epoch);
+    this.#tell(Side.sees, 0);
+    this.#memory.store(Control.magic, CONTROL_MAGIC);
     this.#phase = "waiting";
     this.#oldGuest = undefined;
   }

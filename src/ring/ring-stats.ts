@@ -1,3 +1,7 @@
+import { TransferStatus } from "../usb/urb.ts";
+
+const { ok, cancelled } = TransferStatus;
+
 /** What a session has counted, beyond what `TransferCounters` count for each device. */
 export class RingStats {
   submitted = 0;
@@ -13,4 +17,12 @@ export class RingStats {
   validationFailures = 0;
   /** Messages that had to wait for room in the ring. */
   ringFull = 0;
+
+  ended(status: TransferStatus, isIn: boolean, moved: number): void {
+    this.completed++;
+    if (status === cancelled) this.cancelled++;
+    else if (status !== ok) this.failed++;
+    if (isIn) this.bytesIn += moved;
+    else this.bytesOut += moved;
+  }
 }

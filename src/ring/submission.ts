@@ -24,6 +24,9 @@ export class Submission {
   /** Its run of slots. */
   slot: number = NO_SLOT;
   slots = 0;
+  /** The next and the last one of its device, while its URB is with the device. */
+  next: Submission | undefined;
+  previous: Submission | undefined;
   #uses = 0;
 
   constructor(place: number) {
@@ -71,5 +74,46 @@ export class SubmissionTable {
     const submission = new Submission(this.#places.length);
     this.#places.push(submission);
     return submission;
+  }
+}
+
+/** Submissions of one device whose URBs are with it, in the order in which they came. */
+export class SubmissionList {
+  #first: Submission | undefined;
+  #last: Submission | undefined;
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  get first(): Submission | undefined {
+    return this.#first;
+  }
+
+  find(urb: Urb): Submission | undefined {
+    let submission = this.#first;
+    while (submission !== undefined && submission.urb !== urb) submission = submission.next;
+    return submission;
+  }
+
+  add(submission: Submission): void {
+    submission.previous = this.#last;
+    submission.next = undefined;
+    if (this.#last === undefined) this.#first = submission;
+    else this.#last.next = submission;
+    this.#last = submission;
+    this.#length++;
+  }
+
+  remove(submission: Submission): void {
+    const { next, previous } = submission;
+    if (previous === undefined) this.#first = next;
+    else previous.next = next;
+    if (next === undefined) this.#last = previous;
+    else next.previous = previous;
+    submission.next = undefined;
+    submission.previous = undefined;
+    this.#length--;
   }
 }

@@ -1,5 +1,6 @@
 import type { UsbDevice, UsbHost } from "../usb/device.ts";
 import type { EndpointMap } from "../usb/endpoint-map.ts";
+import { InFlight } from "../usb/in-flight.ts";
 import type { Loop } from "../usb/loop.ts";
 import { TransferCounters } from "../usb/transfer-counters.ts";
 import { isIn, PACKET_WORDS, TransferStatus, TransferType, type Urb } from "../usb/urb.ts";
@@ -8,7 +9,6 @@ import { ProtocolError } from "../wire/protocol-error.ts";
 import { CommandReader, type CommandTarget } from "./command-reader.ts";
 import { EarlyUnlinks } from "./early-unlinks.ts";
 import { Exchange, encodeRetUnlink, NOT_UNLINKED } from "./exchange.ts";
-import { InFlight } from "./in-flight.ts";
 import { CmdSubmit, CmdUnlink, Direction, HeaderBasic } from "./pdu.ts";
 import { RefusedSubmit, readPacket } from "./refused-submit.ts";
 import { Replies } from "./replies.ts";

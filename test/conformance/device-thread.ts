@@ -1,6 +1,6 @@
 /** A thread that has a device and never returns to its event loop: a host of the ring that waits by `Atomics.wait`. */
 import assert from "node:assert/strict";
-import { parentPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { Zero } from "../../src/gadgets/zero.ts";
 import { RingHost } from "../../src/ring/host.ts";
 import { Control, planLayout, Side } from "../../src/ring/layout.ts";
@@ -21,7 +21,7 @@ export const Order = { none: 0, unplug: 1, stop: 2 } as const;
 /** Timers are looked at this often while nothing is to be done. */
 const SLEEP_MS = 2;
 
-function serve({ memory: shared, orders: ordered }: ThreadStart): void {
+function serve(port: MessagePort, { memory: shared, orders: ordered }: ThreadStart): void {
   const layout = planLayout({ total: shared.byteLength });
   assert(!(layout instanceof ProtocolError));
   const memory = new RingMemory(shared);
@@ -29,7 +29,7 @@ function serve({ memory: shared, orders: ordered }: ThreadStart): void {
   const loop = new ManualLoop();
   const zero = new Zero({ speed: Speed.high });
   const host = new RingHost(memory, loop, layout, {
-    wake: () => parentPort!.postMessage("look"),
+    wake: () => port.postMessage("look"),
     began: () => {},
     ended: () => {},
   });
@@ -42,7 +42,8 @@ function serve({ memory: shared, orders: ordered }: ThreadStart): void {
   let heard = 0;
   let found = false;
   let lastMs = performance.now();
-  for (let isOver = false; !isOver; ) {
+  const end = { isReached: false };
+  while (!end.isReached) {
     switch (policy.next(found, () => performance.now())) {
       case "poll": {
         const nowMs = performance.now();
@@ -70,7 +71,7 @@ function serve({ memory: shared, orders: ordered }: ThreadStart): void {
             break;
           case Order.stop:
             host.stop(() => {
-              isOver = true;
+              end.isReached = true;
             });
             loop.advance(1000);
         }
@@ -78,4 +79,4 @@ function serve({ memory: shared, orders: ordered }: ThreadStart): void {
   }
 }
 
-if (parentPort !== null) serve(workerData as ThreadStart);
+if (parentPort !== null) serve(parentPort, workerData as ThreadStart);

@@ -134,8 +134,13 @@ export function mutateTalk(talks: readonly (readonly Uint8Array[])[], random: Ra
   const messages: Uint8Array[] = random.pick(talks).map((bytes) => Uint8Array.from(bytes));
   for (let changes = random.below(3); changes > 0; changes--) {
     const bytes = random.pick(messages);
-    // Mostly a field of the body, else of the header.
-    const at = random.oneIn(6) ? random.below(8) * 4 : 32 + random.below((bytes.length - 32) >> 2) * 4;
+    // Some field of the header, a length or an offset of most messages, or any field of the body.
+    const at = random.pick([
+      random.below(8) * 4,
+      random.pick([0x28, 0x2c, 0x30, 0x38, 0x3c]),
+      random.pick([0x28, 0x2c, 0x30, 0x38, 0x3c]),
+      32 + random.below((bytes.length - 32) >> 2) * 4,
+    ]);
     if (random.oneIn(3)) bytes[at + random.below(4)]! ^= 1 << random.below(8);
     else putField(bytes, at, 4, "little", oddNumber(random));
   }

@@ -280,6 +280,40 @@ test("a guest that lives and reads nothing is cut", () => {
   assert.equal(device.closed, 1);
 });
 
+test("a host whose answers find no room reads nothing more, and sleeps meanwhile", () => {
+  const visitor = new RingVisitor([new HeldDevice()], { limits: { waiting: 10 } });
+  visitor.greet();
+  const ring = visitor.pair.layout.h2g.dataSize / 128;
+  for (let i = 1; i <= ring + 100; i++) {
+    visitor.submit(i, { endpoint: 16 });
+    // It would be found busy with nothing.
+    visitor.pair.settle();
+  }
+  assert.equal(visitor.wire.word(0x1000), visitor.wire.produced);
+  assert(visitor.wire.word(0x1040) < visitor.wire.produced, "not all was taken");
+  const said = [...visitor.wire.read(), ...visitor.exchange(), ...visitor.exchange()];
+  const answered = said.filter(({ type }) => type === 101).map(({ transaction }) => transaction);
+  assert.deepEqual(
+    answered,
+    Array.from({ length: ring + 100 }, (_, i) => i + 1),
+    "and nothing is lost",
+  );
+});
+
+test("what a guest has done to the words of the host is mended for the next one", () => {
+  const visitor = new RingVisitor([new HeldDevice()]);
+  visitor.greet(1);
+  for (const at of [0x00, 0x04, 0x10, 0x20, 0x4c, 0x1080, 0x1088]) visitor.wire.put(at, 0x1234_5678);
+  visitor.wire.send(99, 1, 0, Buffer.alloc(16));
+  visitor.exchange();
+  visitor.advance(1000);
+  const { pair } = visitor;
+  pair.isGuestDead = false;
+  pair.guest.start();
+  pair.settle();
+  assert.deepEqual([pair.devices.length, pair.guestEnds], [1, []]);
+});
+
 test("a host that is silent: a cancelled URB comes back within a second, its slots when the host lets go", () => {
   const loop = new ManualLoop();
   const pair = new RingPair(loop);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { InFlight } from "./in-flight.ts";
 
-test("requests are found under their seqnums, whatever comes and goes between them", () => {
+test("requests are found under their numbers, whatever comes and goes between them", () => {
   const table = new InFlight();
   const model = new Map<number, number>();
   let state = 1;
@@ -12,20 +12,20 @@ test("requests are found under their seqnums, whatever comes and goes between th
   };
   for (let step = 0; step < 50_000; step++) {
     // Few low bits, many high ones: places in the table are fought for, also around its end.
-    const seqnum = ((random(6) << 29) | (random(3) * 30 + random(9))) >>> 0;
-    if (model.has(seqnum)) {
-      table.remove(seqnum);
-      model.delete(seqnum);
+    const number = ((random(6) << 29) | (random(3) * 30 + random(9))) >>> 0;
+    if (model.has(number)) {
+      table.remove(number);
+      model.delete(number);
     } else if (random(300) < 200 - model.size) {
-      table.put(table.vacancy(seqnum), seqnum, step);
-      assert.equal(table.vacancy(seqnum), -1);
-      model.set(seqnum, step);
+      table.put(table.vacancy(number), number, step);
+      assert.equal(table.vacancy(number), -1);
+      model.set(number, step);
     }
     const probe = ((random(6) << 29) | (random(3) * 30 + random(9))) >>> 0;
     assert.equal(table.find(probe), model.get(probe) ?? -1);
   }
   assert.ok(model.size > 20);
-  for (const [seqnum, tag] of model) assert.equal(table.find(seqnum), tag);
+  for (const [number, tag] of model) assert.equal(table.find(number), tag);
 });
 
 test("a request that is not there is removed without harm", () => {
