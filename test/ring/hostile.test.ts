@@ -9,9 +9,7 @@ import { LoopbackSink } from "../support/loopback-sink.ts";
 import { ManualLoop } from "../support/manual-loop.ts";
 import { RingPair } from "../support/ring-pair.ts";
 
-/** A run ends after so long, on however slow a machine. */
-const BOX_MS = 4000;
-const STEPS = 60_000;
+const STEPS = 30_000;
 
 /** A device that counts its sessions and what is in flight. */
 class CountedZero extends Zero {
@@ -65,7 +63,7 @@ function scribble(memory: RingMemory, pair: RingPair, random: Random): void {
 }
 
 /** Traffic of both engines over memory that somebody else writes to. Gives how many sessions that has ended. */
-function scribbledRun(seed: number, every: number): { ends: number; steps: number } {
+function scribbledRun(seed: number, every: number): number {
   const random = new Random(seed);
   const loop = new ManualLoop();
   const pair = new RingPair(loop, { total: 4 << 20, slotSize: 4 << 10, limits: { retryMs: 1 } });
@@ -92,9 +90,7 @@ function scribbledRun(seed: number, every: number): { ends: number; steps: numbe
     sinks.length = 0;
   };
   renew();
-  const endMs = performance.now() + BOX_MS;
-  let step = 0;
-  for (; step < STEPS && performance.now() < endMs; step++) {
+  for (let step = 0; step < STEPS; step++) {
     const what = random.below(8);
     if (what < 3) pair.host.poll();
     else if (what < 6) pair.guest.poll();
@@ -122,7 +118,7 @@ function scribbledRun(seed: number, every: number): { ends: number; steps: numbe
   const ends = [...pair.hostEnds, ...pair.guestEnds].filter((end) => end !== "");
   for (const end of ends) assert.match(end, /^[A-Z_]+: ./);
   works(pair, loop, zeros[0]!);
-  return { ends: ends.length, steps: step };
+  return ends.length;
 }
 
 /** After all that a new pair on the same memory carries every byte. */
@@ -149,7 +145,8 @@ const seed = Date.now() >>> 0;
 
 for (const every of [3, 40, 400]) {
   test(`memory that is written to at any place, once in ${every} steps, ends sessions and nothing else (seed ${seed})`, () => {
-    const { ends, steps } = scribbledRun(seed, every);
-    assert(ends > 0, `sessions have ended in ${steps} steps`);
+    const ends = scribbledRun(seed, every);
+    // Seldom, and most of it does no harm: perhaps none.
+    if (every < 400) assert(ends > 10, `${ends} sessions have ended`);
   });
 }
