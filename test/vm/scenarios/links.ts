@@ -166,7 +166,7 @@ export const vsockLoopback: Scenario = {
 /** Host and guest side in one kernel, and memory between them: the devices reach the kernel through vhci. */
 export const sharedMemory: Scenario = {
   name: "memory of one machine: a disk and a serial port, and again after the host was killed",
-  timeoutMs: 300_000,
+  timeoutMs: 600_000,
   expected: [...ATTACH_LINES, ...LINK_LOST_LINES],
   async run(guest) {
     const address = "ring:/run/usbferry.ring";
