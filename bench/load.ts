@@ -42,10 +42,15 @@ export class LoadClient {
     ]);
   }
 
-  /** Rejects when a reply is wrong. */
-  async run(port: number, one: Case, times: LoadTimes, cpu: number | undefined): Promise<LoadResult> {
+  /** Rejects when a reply is wrong. `server`: a port of this machine, or the path of a unix socket. */
+  async run(
+    server: number | string,
+    one: Case,
+    times: LoadTimes,
+    cpu: number | undefined,
+  ): Promise<LoadResult> {
     const { direction, size, depth } = one;
-    const words = [port, direction, size, depth, times.warmMs, times.measureMs, times.urbs].map(String);
+    const words = [server, direction, size, depth, times.warmMs, times.measureMs, times.urbs].map(String);
     const [program, argv] = pinned(cpu, [...this.#argv, ...words]);
     const { stdout } = await promisify(execFile)(program, argv, { timeout: 60_000 });
     return JSON.parse(stdout) as LoadResult;

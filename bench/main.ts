@@ -9,14 +9,16 @@ import { LoadClient } from "./load.ts";
 import { describeMachine } from "./machine.ts";
 import { pinnings } from "./pinning.ts";
 import { printReport } from "./report.ts";
+import { measureRing } from "./ring.ts";
 import { type Figures, playRounds } from "./rounds.ts";
 
-const HELP = `Usage: npm run bench -- [links | devices] [options]
+const HELP = `Usage: npm run bench -- [links | devices | ring] [options]
 
 How fast the host is on this machine, over TCP on loopback, beside a C program that does the same work and
 beside a raw echo of Node. With "links": the same host over each link of this machine (tcp, unix, vsock, tls) and each
 protocol (usbip, wslusb), one table. With "devices": how long a keyboard takes to answer while another device of the
-same connection moves all it can. --rounds, --ms and --json hold for both, too.
+same connection moves all it can. With "ring": reads over shared memory, in C and by this project, beside USB/IP over
+tcp and unix, a pipe and memcpy. --rounds, --ms and --json hold for all of them.
 
   --quick        512 B and 16 KiB on one core only
   --only TEXT    only cases whose name contains TEXT: in, out, echo, "in 512 B, depth 32"
@@ -98,7 +100,9 @@ else if (positionals.join(" ") === "links") {
   process.stdout.write(await measureLinks(Number(values.rounds), Number(values.ms), values.json));
 } else if (positionals.join(" ") === "devices") {
   process.stdout.write(await measureDevices(Number(values.rounds), Number(values.ms), values.json));
+} else if (positionals.join(" ") === "ring") {
+  process.stdout.write(await measureRing(Number(values.rounds), Number(values.ms), values.json));
 } else {
-  process.stderr.write(`There is no bench "${positionals.join(" ")}"; there are links and devices.\n`);
+  process.stderr.write(`There is no bench "${positionals.join(" ")}"; there are links, devices and ring.\n`);
   process.exitCode = 2;
 }

@@ -3,9 +3,9 @@
  * tells how many came back and how long each took. Every reply is checked: a server that answers wrongly ends
  * the run instead of looking fast. Before the clock runs, the data of one transfer is checked byte by byte.
  *
- *   load PORT in|out|echo SIZE DEPTH WARM_MS MEASURE_MS URBS
+ *   load PORT|PATH in|out|echo SIZE DEPTH WARM_MS MEASURE_MS URBS
  *
- * in, out: imports "zero" from 127.0.0.1:PORT and uses its bulk endpoints 0x81 and 0x01.
+ * in, out: imports "zero" from 127.0.0.1:PORT, or from the unix socket PATH, and uses its bulk endpoints 0x81 and 0x01.
  * echo:    no USB/IP; messages of 48 + SIZE bytes come back as they are.
  * URBS above 0 ends the measurement after so many transfers, whatever the time.
  * Prints one JSON document.
@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,6 +46,15 @@ static double now_us(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return time.tv_sec * 1e6 + time.tv_nsec / 1e3;
+}
+
+static int dial_unix(const char *path) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  if (strlen(path) >= sizeof address.sun_path) fail("that path is too long");
+  strcpy(address.sun_path, path);
+  if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) fail("nobody listens at that path");
+  return fd;
 }
 
 static int dial(int port) {
@@ -140,7 +150,7 @@ int main(int count, char **words) {
   double warm_us = atof(words[5]) * 1e3, measure_us = atof(words[6]) * 1e3;
   uint64_t urbs_max = strtoull(words[7], NULL, 10);
 
-  int fd = dial(atoi(words[1]));
+  int fd = words[1][0] == '/' ? dial_unix(words[1]) : dial(atoi(words[1]));
   uint8_t *data = calloc(1, size + 1), *bytes = malloc(READ_BYTES);
   uint8_t(*headers)[HEADER] = calloc(depth, HEADER);
   double *started = calloc(depth, sizeof *started);

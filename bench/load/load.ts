@@ -62,7 +62,9 @@ async function importZero(socket: Socket): Promise<number> {
   return devid;
 }
 
-const socket = connect({ port: Number(port), host: "127.0.0.1", noDelay: true });
+const socket = port!.startsWith("/")
+  ? connect({ path: port! })
+  : connect({ port: Number(port), host: "127.0.0.1", noDelay: true });
 socket.on("error", (error) => demand(false, error.message));
 socket.on("end", () => demand(false, "the server closed early"));
 await once(socket, "connect");

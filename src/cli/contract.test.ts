@@ -26,7 +26,6 @@ const notBuilt: readonly string[] = [
   "service install",
   "service remove",
   "list hvsocket:e0e16197-dd56-4a10-9195-5ee7a155a838:3240",
-  "list ring:/run/ring",
   "list ring:pci:0000:00:05.0",
   "list wslusb+hvsocket:e0e16197-dd56-4a10-9195-5ee7a155a838",
   "serve --gadget zero --listen hvsocket:e0e16197-dd56-4a10-9195-5ee7a155a838:3240",

@@ -20,6 +20,9 @@ const CASES: readonly (readonly [string, ...ReturnType<typeof protocolOf>[]])[] 
   ["47 45 54", undefined, undefined],
   ["47 45 54 20  GET", "usbip", "wslusb"],
   ["16 03 01 00  TLS", "usbip", "wslusb"],
+  ["55 46 52", undefined, undefined],
+  ["55 46 52 51  UFRQ", "ring", "ring"],
+  ["55 46 52 4d  UFRM, which a host says", "usbip", "wslusb"],
 ];
 
 for (const [hex, ...protocols] of CASES) {

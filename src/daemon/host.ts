@@ -15,12 +15,13 @@ import { HOST_LIMITS, type HostLimits } from "./host-limits.ts";
 import type { Log } from "./log.ts";
 import type { Place } from "./place.ts";
 import { Refusals } from "./refusals.ts";
+import { ServedRing } from "./ring/served-ring.ts";
 import { type Admission, Gate, NO_RULES } from "./rules/gate.ts";
 import { PATROL_MS, Session, type SessionOwner } from "./session.ts";
 import type { SessionEnd } from "./session-end.ts";
 import { type SessionEntry, SessionRegistry } from "./session-registry.ts";
 import { TurnedAwayLog } from "./turned-away.ts";
-import { ServedClient } from "./wslusb/served-client.ts";
+import { ServedClient, type ServedClientOwner } from "./wslusb/served-client.ts";
 
 /** Follows one session of a host. */
 export interface SessionWatcher {
@@ -138,7 +139,7 @@ export class Host implements SessionOwner {
 
   /**
    * Serves the peer, whoever dialled; false if there is no room for it. `expected`: what answers a peer that speaks
-   * neither protocol.
+   * none of the protocols.
    */
   accept(link: Link, watcher?: SessionWatcher, expected?: Protocol): boolean {
     const full = this.#full();
@@ -160,17 +161,17 @@ export class Host implements SessionOwner {
       this,
       this.#loop.now(),
       this.#traceOf(entry),
-      (output) =>
-        new ServedClient(
-          {
-            admit,
-            traced: (device) => this.#traceOf(device),
-            attached: (exported, counters, end) => this.#attached(session, link, exported, counters, end),
-            refused: (busid, refusal) => this.refused(session, busid, refusal),
-          },
-          this.#loop,
-          output,
-        ),
+      (protocol, output) => {
+        const owner: ServedClientOwner = {
+          admit,
+          traced: (device) => this.#traceOf(device),
+          attached: (exported, counters, end) => this.#attached(session, link, exported, counters, end),
+          refused: (busid, refusal) => this.refused(session, busid, refusal),
+        };
+        return protocol === "ring"
+          ? new ServedRing(owner, link, this.#loop, output)
+          : new ServedClient(owner, this.#loop, output);
+      },
       expected,
     );
     this.#sessions.set(session, entry);

@@ -37,6 +37,7 @@ function listenersReach(address: LinkAddress): string | undefined {
     case "tls":
       return isThisMachine(address.host) ? undefined : "every paired machine";
     case "unix":
+    case "ring":
       return undefined;
     case "vsock":
       if (address.cid === VMADDR_CID_LOCAL) return undefined;
@@ -115,7 +116,7 @@ function readAddress(text: string): Address {
 function notBuilt(text: string, address: Address): WrongUsage {
   const kind = address.kind === "ring-pci" ? "ring" : address.kind;
   return new WrongUsage(
-    `"${text}": addresses of the kind ${kind}: are not built yet. What works: tcp:, tls:, unix:, vsock: and fc-vsock:.`,
+    `"${text}": addresses of the kind ${kind}: are not built yet. What works: tcp:, tls:, unix:, vsock:, fc-vsock: and ring:PATH.`,
   );
 }
 

@@ -56,6 +56,6 @@ export async function listRemoteDevices(
 }
 
 function nextStep(place: LinkAddress): string {
-  const check = place.kind === "unix" ? "the path" : `port ${place.port}`;
+  const check = "path" in place ? "the path" : `port ${place.port}`;
   return `Check that a USB/IP host listens there and that ${check} is right.`;
 }

@@ -6,6 +6,7 @@ import type { Loop } from "../usb/loop.ts";
 import { HostConversation } from "./host-conversation.ts";
 import type { Place } from "./place.ts";
 import type { RemoteHost } from "./remote-host.ts";
+import { RingRemoteHost } from "./ring/ring-remote-host.ts";
 import { HostConnection } from "./wslusb/host-connection.ts";
 import { SharedHost } from "./wslusb/shared-host.ts";
 
@@ -26,6 +27,7 @@ export class RemoteHosts {
   }
 
   async open(place: Place): Promise<RemoteHost> {
+    if (place.kind === "ring" && place.protocol !== "wslusb") return new RingRemoteHost(place, this.#loop);
     if (place.protocol !== "wslusb")
       return new HostConversation(await dial(place, this.#options), this.#loop);
     const connection = await this.connection(place);

@@ -41,8 +41,10 @@ export interface SessionExports extends Exports {
   changed?(): void;
 }
 
-/** Makes the conversation with a client that speaks WSL-USB. */
-export type ServeWslusb = (output: ConversationOutput) => Conversation;
+type OtherProtocol = "wslusb" | "ring";
+
+/** Makes the conversation with a client that does not speak USB/IP. */
+export type ServeOther = (protocol: OtherProtocol, output: ConversationOutput) => Conversation;
 
 const UNUSED: SessionEnd = {
   code: "OK",
@@ -64,7 +66,7 @@ export class Session {
   readonly #log: Log;
   readonly #owner: SessionOwner;
   readonly #trace: SessionTrace | undefined;
-  readonly #serveWslusb: ServeWslusb | undefined;
+  readonly #serveOther: ServeOther | undefined;
   /** Of a client whose first bytes do not tell what it speaks. */
   readonly #expected: Protocol;
   #server: Conversation;
@@ -94,12 +96,12 @@ export class Session {
     owner: SessionOwner,
     acceptedMs: number = loop.now(),
     trace?: SessionTrace,
-    serveWslusb?: ServeWslusb,
+    serveOther?: ServeOther,
     expected: Protocol = "usbip",
   ) {
     this.#link = link;
     this.#expected = expected;
-    this.#serveWslusb = serveWslusb;
+    this.#serveOther = serveOther;
     this.#exports = exports;
     this.#loop = loop;
     this.#limits = limits;
@@ -200,7 +202,7 @@ export class Session {
         if (isOld) {
           const seconds = this.#limits.handshakeMs / 1_000;
           const late = new ProtocolError("HANDSHAKE_TIMEOUT", `no whole request arrived within ${seconds} s`);
-          if (this.#undecided !== undefined && this.#expected === "wslusb") this.#speakWslusb();
+          if (this.#undecided !== undefined && this.#expected === "wslusb") this.#speak("wslusb");
           this.#leave(endByProtocol(late), () => this.#link.destroy());
         }
         break;
@@ -237,13 +239,13 @@ export class Session {
     const protocol = protocolOf(seen, this.#expected);
     this.#undecided = protocol === undefined ? seen : undefined;
     if (protocol === undefined) return;
-    if (protocol === "wslusb") this.#speakWslusb();
+    if (protocol !== "usbip") this.#speak(protocol);
     this.#server.receive(seen);
   }
 
-  #speakWslusb(): void {
-    if (this.#serveWslusb === undefined) return;
-    this.#server = this.#serveWslusb({
+  #speak(protocol: OtherProtocol): void {
+    if (this.#serveOther === undefined) return;
+    this.#server = this.#serveOther(protocol, {
       write: (chunks, written) => this.#write(chunks, written),
       end: (error) => this.#ended(error),
       restless: () => this.#wake(),

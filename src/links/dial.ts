@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { printAddress } from "./address.ts";
 import { dialFirecrackerVsock } from "./firecracker-vsock.ts";
 import type { Link } from "./link.ts";
 import { LINK_LIMITS } from "./link.ts";
@@ -23,5 +24,7 @@ export function dial(address: LinkAddress, options: LinkOptions = {}): Promise<L
       return dialVsock(address, limits);
     case "fc-vsock":
       return dialFirecrackerVsock(address, limits);
+    case "ring":
+      return dialUnix({ kind: "unix", path: address.path }, limits, printAddress(address));
   }
 }

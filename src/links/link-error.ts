@@ -67,6 +67,8 @@ const EXPLANATIONS: Readonly<Record<LinkAction, Readonly<Record<string, Explanat
     ECONNREFUSED: ["nothing listens there", "Start the host there (`usbferry serve`), or check the address."],
     ENOENT: ["there is no such socket", "Start the host there (`usbferry serve`), or check the path."],
     ENOTSOCK: ["this file is not a socket", "Check the path."],
+    // Of a unix socket, whose queue is full.
+    EAGAIN: ["too many others wait there", "Try again."],
     EACCES: ["this user may not use the socket", "Join the group of the socket, or use sudo."],
     ETIMEDOUT: ["there was no answer in time", "Check the address, the network and the firewalls between."],
     EHOSTUNREACH: ["no way leads to this host", "Check the address and the network."],

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type {
   Endpoint,
   FirecrackerVsockAddress,
+  RingAddress,
   TcpAddress,
   TlsAddress,
   UnixAddress,
@@ -10,6 +11,7 @@ import type {
 import { listenFirecrackerVsock } from "./firecracker-vsock.ts";
 import { LINK_LIMITS, type LinkLimits } from "./link.ts";
 import type { Accept, Listener } from "./listener.ts";
+import { listenRing } from "./ring-listener.ts";
 import { listenTcp } from "./tcp.ts";
 import { listenTls } from "./tls.ts";
 import type { TlsTrust, TurnedAway } from "./trust.ts";
@@ -17,9 +19,15 @@ import { listenUnix } from "./unix.ts";
 import { listenVsock } from "./vsock.ts";
 
 /** The kinds of address that carry links. */
-export type LinkAddress = TcpAddress | TlsAddress | UnixAddress | VsockAddress | FirecrackerVsockAddress;
+export type LinkAddress =
+  | TcpAddress
+  | TlsAddress
+  | UnixAddress
+  | VsockAddress
+  | FirecrackerVsockAddress
+  | RingAddress;
 
-const CARRIED: ReadonlySet<Endpoint["kind"]> = new Set(["tcp", "tls", "unix", "vsock", "fc-vsock"]);
+const CARRIED: ReadonlySet<Endpoint["kind"]> = new Set(["tcp", "tls", "unix", "vsock", "fc-vsock", "ring"]);
 
 export function isLinkAddress(address: Endpoint): address is LinkAddress {
   return CARRIED.has(address.kind);
@@ -51,5 +59,7 @@ export function listen(address: LinkAddress, accept: Accept, options: ListenOpti
       return listenVsock(address, accept);
     case "fc-vsock":
       return listenFirecrackerVsock(address, accept, limits);
+    case "ring":
+      return listenRing(address, accept, limits);
   }
 }

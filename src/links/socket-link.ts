@@ -52,7 +52,7 @@ export class SocketLink implements Link {
     });
     this.#socket = socket;
     this.#paced = writeBytes === undefined ? undefined : new PacedWrites(socket, writeBytes);
-    if (this.#paced !== undefined) socket.on("end", () => this.end());
+    if (socket.allowHalfOpen) socket.on("end", () => this.end());
     // A handshake may have gone before.
     this.#given = writtenBytes(socket);
     socket.on("error", (cause) => {

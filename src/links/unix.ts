@@ -92,11 +92,16 @@ function untilBound(server: Server, address: UnixAddress): Promise<void> {
   }
 }
 
-export async function dialUnix(address: UnixAddress, limits: LinkLimits): Promise<Link> {
+/** `peer` is what the link is called. */
+export async function dialUnix(
+  address: UnixAddress,
+  limits: LinkLimits,
+  peer = printAddress(address),
+): Promise<Link> {
   const tooLong = overlong("dial", address);
   if (tooLong !== undefined) throw tooLong;
   let socket!: Socket;
-  const link = new MovableLink(printAddress(address), (onread) => {
+  const link = new MovableLink(peer, (onread) => {
     socket = connect({ path: address.path, onread }).pause();
     return socket;
   });

@@ -40,7 +40,10 @@ export class Arena {
     return Arena.#map(MAP_PRIVATE | MAP_ANONYMOUS, NO_FILE, length, "mmap");
   }
 
-  /** Memory that a device driver lends (usbfs: what its controller reaches by itself). */
+  /**
+   * Memory of a file that other processes map too, or that a device driver lends (usbfs: what its controller reaches by
+   * itself). A file that may become shorter ends this process with SIGBUS: see `memory-file.ts`.
+   */
   static of(fd: number, length: number): Arena | SystemError {
     return Arena.#map(MAP_SHARED, fd, length, `mmap of descriptor ${fd}`);
   }

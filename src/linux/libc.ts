@@ -39,6 +39,24 @@ export interface Libc {
     offset: number,
   ): number | bigint;
   munmap(address: number, length: number): number;
+  /** `name` ends with a zero. */
+  memfd_create(name: Uint8Array, flags: number): number;
+  ftruncate(fd: number, length: number): number;
+  lseek(fd: number, offset: number, whence: number): number;
+  /** The system call of that number, which glibc has no function for; `timeout` is a `struct timespec`. */
+  futex(
+    number: number,
+    word: number,
+    operation: number,
+    value: number,
+    timeout: Uint32Array | null,
+    word2: number,
+    value3: number,
+  ): number;
+  sched_yield(): number;
+  /** `set` is a `cpu_set_t`; thread 0 is the caller. */
+  sched_setaffinity(thread: number, length: number, set: Uint32Array): number;
+  sched_getaffinity(thread: number, length: number, set: Uint32Array): number;
   recv(fd: number, bytes: Uint8Array, length: number, flags: number): number;
   /** The sender's address comes into `address`, its size into `addressLength`, which holds the room for it before. */
   recvfrom(
@@ -51,6 +69,8 @@ export interface Libc {
   ): number;
   /** `message` is a `struct msghdr`. */
   sendmsg(fd: number, message: Uint32Array, flags: number): number;
+  /** The kernel writes into `message`, too. */
+  recvmsg(fd: number, message: Uint32Array, flags: number): number;
   shutdown(fd: number, how: number): number;
   eventfd(initial: number, flags: number): number;
   eventfd_read(fd: number, value: Uint32Array): number;
@@ -143,9 +163,23 @@ function load(): Libc | SystemError {
     ioctl: program.func("int ioctl(int, unsigned long, uintptr_t)") as Libc["ioctl"],
     mmap: program.func("uintptr_t mmap(uintptr_t, size_t, int, int, int, intptr_t)") as Libc["mmap"],
     munmap: program.func("int munmap(uintptr_t, size_t)") as Libc["munmap"],
+    memfd_create: program.func("int memfd_create(_In_ uint8_t *, unsigned int)") as Libc["memfd_create"],
+    ftruncate: program.func("int ftruncate(int, intptr_t)") as Libc["ftruncate"],
+    lseek: program.func("intptr_t lseek(int, intptr_t, int)") as Libc["lseek"],
+    futex: program.func(
+      "long syscall(long, uintptr_t, int, int, void *, uintptr_t, int)",
+    ) as unknown as Libc["futex"],
+    sched_yield: program.func("int sched_yield()") as Libc["sched_yield"],
+    sched_setaffinity: program.func(
+      "int sched_setaffinity(int, size_t, void *)",
+    ) as Libc["sched_setaffinity"],
+    sched_getaffinity: program.func(
+      "int sched_getaffinity(int, size_t, void *)",
+    ) as Libc["sched_getaffinity"],
     recv: program.func("intptr_t recv(int, void *, size_t, int)") as Libc["recv"],
     recvfrom: program.func("intptr_t recvfrom(int, void *, size_t, int, void *, void *)") as Libc["recvfrom"],
     sendmsg: program.func("intptr_t sendmsg(int, void *, int)") as Libc["sendmsg"],
+    recvmsg: program.func("intptr_t recvmsg(int, void *, int)") as Libc["recvmsg"],
     shutdown: program.func("int shutdown(int, int)") as Libc["shutdown"],
     eventfd: program.func("int eventfd(unsigned int, int)") as Libc["eventfd"],
     eventfd_read: program.func("int eventfd_read(int, void *)") as Libc["eventfd_read"],

@@ -5,6 +5,7 @@ import type { InFlight } from "../usb/in-flight.ts";
 import { TransferCounters } from "../usb/transfer-counters.ts";
 import { isIn, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
 import { packetsAreSound } from "../usb/urb-soundness.ts";
+import type { SessionTrace } from "../usb/urb-trace.ts";
 import { copyBytes } from "../wire/copy-bytes.ts";
 import type { Channel } from "./channel.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
@@ -64,6 +65,8 @@ export class HostDevice implements UsbHost {
   readonly device: UsbDevice;
   readonly counters = new TransferCounters();
   readonly stats = new RingStats();
+  /** Where the lives of its URBs are written. */
+  trace: SessionTrace | undefined;
   readonly #map: EndpointMap;
   readonly #output: HostDeviceOutput;
   readonly #takesSharedData: boolean;
@@ -205,6 +208,7 @@ export class HostDevice implements UsbHost {
     }
     this.#breaker.ended(urb.status, this.#output.clock[0]!);
     this.#count(exchange);
+    if (this.trace !== undefined && !this.#isOver) this.#traceLife(exchange, this.trace);
     this.#release(exchange);
   }
 
@@ -342,6 +346,12 @@ export class HostDevice implements UsbHost {
     this.counters.ended(urb.endpoint, urb.status, moved, tookUs);
     this.stats.ended(urb.status, isIn(urb.endpoint), moved);
     this.#output.stats.ended(urb.status, isIn(urb.endpoint), moved);
+  }
+
+  /** Its answer stands in the ring, or in front of it, where nothing is known of it any more. */
+  #traceLife({ transaction, arrivedMs, urb }: Exchange, { urbs, session }: SessionTrace): void {
+    const completedMs = this.#output.clock[0]!;
+    urbs.add(session, { seqnum: transaction, arrivedMs, completedMs, urb }, completedMs);
   }
 }
 

@@ -342,7 +342,7 @@ export class RingHost {
     }
     shared.device = hosted;
     shared.state = "attached";
-    shared.share.attached(hosted.counters);
+    hosted.trace = shared.share.attached(hosted.counters);
   }
 
   /** Closes a device that the guest does not get. Without `error` it stays shared. */

@@ -1,5 +1,6 @@
 import type { OpenError, UsbDevice } from "../usb/device.ts";
 import type { TransferCounters } from "../usb/transfer-counters.ts";
+import type { SessionTrace } from "../usb/urb-trace.ts";
 import type { ProtocolError } from "../wire/protocol-error.ts";
 import type { RingDevice } from "./guest-device.ts";
 
@@ -47,8 +48,8 @@ export interface Share {
    * on unread, as usbfs does; others get a copy.
    */
   readonly takesSharedData?: boolean;
-  /** The guest has it. */
-  attached(counters: TransferCounters): void;
+  /** The guest has it. Tells where the lives of its URBs are written, if somebody looks for lost time. */
+  attached(counters: TransferCounters): SessionTrace | undefined;
   /** It could not be given to the guest, and is not shared any more. */
   refused(error: OpenError): void;
   /** It is free. Unless it was `disconnected`, it is not shared any more. */

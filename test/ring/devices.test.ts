@@ -4,6 +4,7 @@ import { Zero } from "../../src/gadgets/zero.ts";
 import type { HostFigures } from "../../src/ring/guest-session.ts";
 import { Speed } from "../../src/usb/speed.ts";
 import { createUrb, TransferStatus, TransferType, type Urb } from "../../src/usb/urb.ts";
+import { UrbTrace } from "../../src/usb/urb-trace.ts";
 import { HeldDevice } from "../support/held-device.ts";
 import { LoopbackSink } from "../support/loopback-sink.ts";
 import { ManualLoop } from "../support/manual-loop.ts";
@@ -101,6 +102,26 @@ test("a guest that has not acknowledged a removal does not get another device un
   visitor.exchange();
   visitor.pair.host.share(visitor.pair.shareOf(new HeldDevice()));
   assert.equal(visitor.exchange()[0]?.device, 1);
+});
+
+test("a URB is traced when it is answered, with the times of its life, and not when it ends with its session", () => {
+  const urbs = new UrbTrace();
+  const device = new HeldDevice();
+  const visitor = new RingVisitor();
+  visitor.pair.host.share(visitor.pair.shareOf(device, false, { urbs, session: 9 }));
+  visitor.greet();
+  visitor.loop.advance(5);
+  visitor.submit(7);
+  visitor.submit(8);
+  visitor.exchange();
+  visitor.loop.advance(2);
+  device.finish(device.held[0]!, TransferStatus.stall, new Uint8Array(3));
+  assert.deepEqual(visitor.exchange().map(completion), [[7, -2, 3]]);
+  const urb = { session: 9, seqnum: 7, endpoint: 0x81, status: TransferStatus.stall, actualLength: 3 };
+  const life = { ...urb, arrivedMs: 5, completedMs: 7, leftMs: 7 };
+  assert.deepEqual(urbs.read(), [life]);
+  visitor.greet(2);
+  assert.deepEqual([device.held.length, urbs.read()], [0, [life]]);
 });
 
 test("a guest gives a device back, and it is free", () => {

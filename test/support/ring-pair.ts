@@ -7,6 +7,7 @@ import { RING_LIMITS, type RingLimits } from "../../src/ring/limits.ts";
 import { RingMemory } from "../../src/ring/ring-memory.ts";
 import type { DeviceEnd, Share } from "../../src/ring/sides.ts";
 import type { OpenError, UsbDevice } from "../../src/usb/device.ts";
+import type { SessionTrace } from "../../src/usb/urb-trace.ts";
 import { ProtocolError } from "../../src/wire/protocol-error.ts";
 import type { ManualLoop } from "./manual-loop.ts";
 
@@ -99,11 +100,14 @@ export class RingPair {
   }
 
   /** A share whose events are written down. */
-  shareOf(device: UsbDevice, takesSharedData = false): Share {
+  shareOf(device: UsbDevice, takesSharedData = false, trace?: SessionTrace): Share {
     return {
       device,
       takesSharedData,
-      attached: () => this.shareEvents.push("attached"),
+      attached: () => {
+        this.shareEvents.push("attached");
+        return trace;
+      },
       refused: (error: OpenError) => this.shareEvents.push(error.message),
       closed: (end: DeviceEnd) => this.shareEvents.push(end),
     };

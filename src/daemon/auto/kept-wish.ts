@@ -184,6 +184,11 @@ export class KeptWish {
     await attached?.attachment.ended;
   }
 
+  /** The device comes over a connection that can be dialled before it is asked for. */
+  get #hasOwnConnection(): boolean {
+    return !this.#watch.isShared && this.#watch.place.kind !== "ring";
+  }
+
   get #reasonToWait(): string {
     if (this.#state !== "waiting") return "";
     const lost = this.#lost === undefined ? "" : ` (it was lost: ${this.#lost.reason})`;
@@ -201,8 +206,9 @@ export class KeptWish {
     this.#state = "attaching";
     const { toldMs } = device;
     try {
-      const { isShared } = this.#watch;
-      const own = isShared ? undefined : new HostConversation(await this.#connection.take(), this.#loop);
+      const own = this.#hasOwnConnection
+        ? new HostConversation(await this.#connection.take(), this.#loop)
+        : undefined;
       const dialled = own ?? (await this.#watch.open());
       const dialledMs = this.#loop.now();
       const ready = this.#importAhead(own, device) ?? (await this.#import(dialled, device));
@@ -289,7 +295,7 @@ export class KeptWish {
     this.hooks.run("detach", this.#wish.onDetach, async () => ({ ...attached.facts, nodes: attached.nodes }));
     if (this.#over.signal.aborted) return;
     // A stock server may take one guest at a time.
-    if (this.#watch.watching === "pushed" && !this.#watch.isShared) this.#connection.prepare();
+    if (this.#watch.watching === "pushed" && this.#hasOwnConnection) this.#connection.prepare();
     this.#watch.hurry();
     this.look();
   }

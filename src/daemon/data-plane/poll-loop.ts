@@ -70,7 +70,17 @@ export class PollLoop implements Loop, PollLinkLoop {
 
   /** Runs until stopped. Throws what a callback throws, or if the system refuses to wait. */
   run(): void {
-    while (!this.#stopped) this.turn(this.#patienceMs());
+    while (!this.#stopped) this.rest();
+  }
+
+  /** One turn, that waits until something is due or comes. */
+  rest(): void {
+    this.turn(this.#patienceMs());
+  }
+
+  /** Runs what was asked for soon and looks at nothing else: no system call. */
+  runSoon(): void {
+    this.#soon.run();
   }
 
   /** One turn, that waits so long at most; for ever if negative. */

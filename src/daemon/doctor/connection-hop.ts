@@ -71,7 +71,7 @@ export class ConnectionHop implements Check {
 
   #failed({ place, code, message }: Failure): Finding {
     const subject = printAddress(place);
-    if (place.kind === "unix") return unixFailure(place.path, code, message);
+    if (place.kind === "unix" || place.kind === "ring") return unixFailure(place.path, code, message);
     if (place.kind === "vsock") return vsockFailure(place, subject, code, message);
     // The message tells what to do.
     if (place.kind === "fc-vsock") return failed(subject, code, message);

@@ -15,7 +15,7 @@ export class SocketFileHop implements Check {
 
   run(): readonly Finding[] {
     const { address } = this.#journey;
-    if (address?.kind !== "unix" && address?.kind !== "fc-vsock") return [];
+    if (address?.kind !== "unix" && address?.kind !== "fc-vsock" && address?.kind !== "ring") return [];
     const { path } = address;
     try {
       const status = lstatSync(path);
@@ -34,16 +34,16 @@ export class SocketFileHop implements Check {
   }
 }
 
-function missing(path: string, kind: "unix" | "fc-vsock"): Finding {
+function missing(path: string, kind: "unix" | "fc-vsock" | "ring"): Finding {
   return problem("SOCKET_FILE_MISSING", {
     what: `There is no ${path}.`,
     why:
-      kind === "unix"
+      kind !== "fc-vsock"
         ? "The host does not run, or listens elsewhere. In a container the folder has to be given to it."
         : "The monitor of the virtual machine makes it: it does not run, or was given another path (uds_path).",
     next: [
-      kind === "unix"
-        ? `Start the host there: usbferry serve --listen unix:${path} ...`
+      kind !== "fc-vsock"
+        ? `Start the host there: usbferry serve --listen ${kind}:${path} ...`
         : "Start the virtual machine with a vsock device, and check its path.",
       `See what is there: ls -l ${dirname(path)}`,
     ],

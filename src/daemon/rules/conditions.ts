@@ -129,7 +129,7 @@ const TABLE: { readonly [K in keyof Conditions]-?: Condition<NonNullable<Conditi
             ? undefined
             : pattern.network.check(client.address, isIPv6(client.address) ? "ipv6" : "ipv4");
         case "uid":
-          if (client.link !== "unix") return false;
+          if (client.link !== "unix" && client.link !== "ring") return false;
           return client.uid === undefined ? undefined : client.uid === pattern.uid;
         case "vsock":
           if (client.link !== "vsock") return false;
@@ -160,7 +160,7 @@ export function clientCanBe(pattern: ClientPattern, link: LinkKind): boolean {
     case "network":
       return (link === "tcp" || link === "tls") && !pattern.isLoopback;
     case "uid":
-      return link === "unix";
+      return link === "unix" || link === "ring";
     case "vsock":
       return link === "vsock";
     case "tls":

@@ -65,6 +65,7 @@ function allowedByDefault({ link, address, cid, isDialled }: ClientFacts): boole
   if (isDialled) return true;
   switch (link) {
     case "unix":
+    case "ring":
     case "memory":
       return true;
     case "tcp":

@@ -95,10 +95,12 @@ function endpointFacts(address: Endpoint, { descriptor, peerName }: Link): Omit<
         ...(peerName !== undefined && { name: peerName }),
       };
     }
-    case "unix": {
+    case "unix":
+    case "ring": {
+      const link = address.kind;
       const credentials = descriptor === undefined ? undefined : peerCredentials(descriptor);
-      if (credentials === undefined || credentials instanceof SystemError) return { link: "unix" };
-      return { link: "unix", uid: credentials.uid, pid: credentials.pid };
+      if (credentials === undefined || credentials instanceof SystemError) return { link };
+      return { link, uid: credentials.uid, pid: credentials.pid };
     }
     case "vsock":
       return { link: "vsock", ...(address.cid !== undefined && { cid: address.cid }) };

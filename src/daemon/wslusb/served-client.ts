@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { OpenError } from "../../usb/device.ts";
+import type { OpenError, UsbDevice } from "../../usb/device.ts";
 import type { Loop } from "../../usb/loop.ts";
 import type { TransferCounters } from "../../usb/transfer-counters.ts";
 import type { SessionTrace } from "../../usb/urb-trace.ts";
@@ -14,7 +14,7 @@ import type { SessionExports } from "../session.ts";
 import { endBySession, KICKED, type SessionEnd } from "../session-end.ts";
 import type { SessionEntry } from "../session-registry.ts";
 
-/** What a client of WSL-USB needs of the host that serves it. */
+/** What a client that may have its devices in other ways than over USB/IP needs of the host that serves it. */
 export interface ServedClientOwner {
   /** What this client may have, anew for each device, because an admission is for one. */
   admit(): SessionExports;
@@ -96,10 +96,6 @@ export class ServedClient implements Conversation {
     let takenBack: SessionEnd | undefined;
     // From here on: it may take a while to open, and nobody else is to try meanwhile.
     exports.take();
-    const giveBack = (): void => {
-      if (found.device instanceof PlaneGadget) found.device.giveBack();
-      exports.giveBack();
-    };
     return {
       device: deviceOf(found),
       attached: (handle: AttachedHandle) => {
@@ -111,14 +107,14 @@ export class ServedClient implements Conversation {
         return this.#owner.traced(entry);
       },
       refused: (error) => {
-        giveBack();
+        giveBack(exports, found);
         this.#refuse(busid, error);
       },
       configured: () => exports.changed?.(),
       closed: (cause) => {
         const end = this.#endBy(cause, takenBack);
         exports.returned(end, Math.round(this.#loop.now() - sinceMs));
-        giveBack();
+        giveBack(exports, found);
         entry?.ended(end);
         output.restless();
       },
@@ -144,15 +140,22 @@ export class ServedClient implements Conversation {
   }
 }
 
-const REFUSALS: Readonly<Record<OpenError["reason"], ImportRefusalCode>> = {
+export const REFUSALS: Readonly<Record<OpenError["reason"], ImportRefusalCode>> = {
   busy: "DEVICE_BUSY",
   gone: "NO_DEVICE",
   denied: "DEVICE_DENIED",
   failed: "DEVICE_FAILED",
 };
 
-function deviceOf({ device }: ExportedDevice): Claim["device"] {
+/** The device itself, or the one like it that stands for it on this thread; `giveBack` follows. */
+export function deviceOf({ device }: ExportedDevice): UsbDevice {
   if ("open" in device) return device;
   assert(device instanceof PlaneGadget, "the worker has gadgets alone");
   return device.borrow();
+}
+
+/** Nobody has it any more, and others may. */
+export function giveBack(exports: SessionExports, { device }: ExportedDevice): void {
+  if (device instanceof PlaneGadget) device.giveBack();
+  exports.giveBack();
 }

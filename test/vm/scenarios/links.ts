@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { basename } from "node:path";
 import { blockDevice } from "../disk.ts";
-import type { Guest } from "../guest.ts";
+import type { Guest, GuestProcess } from "../guest.ts";
 import {
   checkGadgets,
   detachEverything,
@@ -37,7 +37,7 @@ export function ends({ lines }: LinkHost): readonly string[] {
 }
 
 /** One after the other, as a person would. */
-async function attachEach(
+export async function attachEach(
   guest: Guest,
   address: string,
   gadgets: readonly LinkGadget[],
@@ -119,6 +119,23 @@ export function hostDials(
   };
 }
 
+/** A host in the guest itself, as soon as it listens. */
+export async function serveInGuest(
+  guest: Guest,
+  address: string,
+  gadgets: readonly LinkGadget[],
+): Promise<GuestProcess> {
+  let isListening = false;
+  const options = ["--listen", address, "--control", "off"];
+  const shared = specifications(gadgets).flatMap((gadget) => ["--gadget", gadget]);
+  const argv = ["/node/bin/node", "/repo/dist/src/cli/main.js", "serve", ...options, ...shared];
+  const host = await guest.spawn(argv, () => {
+    isListening = true;
+  });
+  await guest.waitFor("the host", () => isListening, 90_000);
+  return host;
+}
+
 /** Host and guest side in one kernel. */
 export function vsockLoopback(
   ways: readonly LinkWay[],
@@ -129,15 +146,8 @@ export function vsockLoopback(
     timeoutMs: 300_000,
     expected: GADGET_LINES,
     async run(guest) {
-      let isListening = false;
-      const options = ["--listen", "vsock:1:3240", "--control", "off"];
-      const shared = specifications(gadgets).flatMap((gadget) => ["--gadget", gadget]);
-      const argv = ["/node/bin/node", "/repo/dist/src/cli/main.js", "serve", ...options, ...shared];
-      const host = await guest.spawn(argv, () => {
-        isListening = true;
-      });
+      const host = await serveInGuest(guest, "vsock:1:3240", gadgets);
       try {
-        await guest.waitFor("the host", () => isListening, 60_000);
         for (const way of ways) {
           await checkGadgets(guest, await attachEach(guest, "vsock:1:3240", gadgets, way));
           await detachEverything(guest);

@@ -1,0 +1,66 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { createMemoryFile } from "../src/linux/memory-file.ts";
+import { socketPair } from "../src/linux/socket-pair.ts";
+import { SystemError } from "../src/linux/system-error.ts";
+import { type Pinning, pinned } from "./pinning.ts";
+import type { RingContender, RingResult } from "./ring-contender.ts";
+
+/** Depth 32 of 1 MiB, and a device has no more than three quarters of the slots. */
+const MEMORY_BYTES = 64 << 20;
+/** How long each side looks before it sleeps: longer than it takes to wake the other one up. */
+const LOOK_MS = "0.05";
+/** The compiler of Node needs longer to be warm than that of C. */
+const WARM_MS = 300;
+
+/** Host and guest of a ring, each in a process on its processor, from the first case to the last. */
+export class RingPair {
+  readonly #host: ChildProcess;
+  readonly #guest: ChildProcess;
+  readonly #ended: Promise<never>;
+
+  private constructor(host: ChildProcess, guest: ChildProcess) {
+    this.#host = host;
+    this.#guest = guest;
+    const ends = [host, guest].map((side) => once(side, "exit"));
+    this.#ended = Promise.race(ends).then(() => Promise.reject(new Error("a side of the ring has ended")));
+    this.#ended.catch(() => {});
+  }
+
+  static async start(place: Pinning): Promise<RingPair> {
+    const memory = createMemoryFile("usbferry bench", MEMORY_BYTES);
+    const sockets = socketPair();
+    if (memory instanceof SystemError) throw memory;
+    if (sockets instanceof SystemError) throw sockets;
+    const host = startSide("host", place.server, memory, sockets[0]);
+    const guest = startSide("guest", place.client, memory, sockets[1]);
+    for (const fd of [memory, ...sockets]) closeSync(fd);
+    await Promise.all([once(host, "message"), once(guest, "message")]);
+    return new RingPair(host, guest);
+  }
+
+  contender(name: string): RingContender {
+    return {
+      name,
+      runs: () => true,
+      run: async ({ size, depth }, _place, warmMs, measureMs) => {
+        this.#guest.send({ size, depth, warmMs: Math.max(warmMs, WARM_MS), measureMs });
+        const [result] = await Promise.race([once(this.#guest, "message"), this.#ended]);
+        return result as RingResult;
+      },
+    };
+  }
+
+  stop(): void {
+    this.#guest.kill();
+    this.#host.kill("SIGKILL");
+  }
+}
+
+function startSide(role: string, cpu: number | undefined, memory: number, socket: number): ChildProcess {
+  const script = fileURLToPath(new URL("contenders/ring-side.js", import.meta.url));
+  const [program, argv] = pinned(cpu, [process.execPath, script, role, LOOK_MS]);
+  return spawn(program, argv, { stdio: ["ignore", "inherit", "inherit", memory, socket, "ipc"] });
+}

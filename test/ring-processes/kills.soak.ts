@@ -1,0 +1,13 @@
+import { test } from "node:test";
+import { onLinux } from "../support/poll-loop.ts";
+import { killManyTimes, lastingProcesses, servedProcesses } from "./kills.ts";
+
+const ROUNDS = 200;
+
+test("200 kills of a host or a guest, in memory of each connection", onLinux, (context) =>
+  killManyTimes(context, servedProcesses, ROUNDS),
+);
+
+test("200 kills of a host or a guest, in memory that outlives both", onLinux, (context) =>
+  killManyTimes(context, lastingProcesses, ROUNDS),
+);

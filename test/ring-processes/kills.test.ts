@@ -1,0 +1,15 @@
+import { test } from "node:test";
+import { onLinux } from "../support/poll-loop.ts";
+import { killManyTimes, lastingProcesses, servedProcesses } from "./kills.ts";
+
+const ROUNDS = 20;
+
+test(
+  "a host or a guest that is killed is noticed at once, and gone on with when it is back",
+  onLinux,
+  (context) => killManyTimes(context, servedProcesses, ROUNDS),
+);
+
+test("in memory that outlives both sides each life is another epoch, whoever is killed", onLinux, (context) =>
+  killManyTimes(context, lastingProcesses, ROUNDS),
+);
