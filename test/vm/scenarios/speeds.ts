@@ -56,6 +56,10 @@ async function attachAtSpeeds(guest: Guest, way: AttachWay): Promise<void> {
       Object.keys(EXPECTED).map(() => "OK"),
     );
   } finally {
-    await host.stop();
+    try {
+      await way.detachAll(guest);
+    } finally {
+      await host.stop();
+    }
   }
 }
