@@ -35,8 +35,9 @@ Without a rule, devices are for this machine only (loopback and unix sockets), a
 Listening elsewhere needs a rule that allows something there: see usbferry policy --help, or rules in the file.
 An address is tcp:[HOST:]PORT, tls:[HOST:]PORT (paired machines, see usbferry pair), unix:PATH, vsock:[CID:]PORT, or
 fc-vsock:PATH:PORT (the vsock socket of Firecracker and Cloud Hypervisor); docs/links.md tells what each is for.
-USB/IP and WSL-USB clients come to the same address and are told apart. --connect wslusb+ADDR brings all devices over one
-connection, to a guest that waits there: usbferry attach --listen wslusb+ADDR.
+USB/IP and WSL-USB clients come to the same address and are told apart; --listen wslusb+ADDR only says in whose words a
+client is answered that speaks neither. --connect wslusb+ADDR brings all devices over one connection, to a guest that waits
+there: usbferry attach --listen wslusb+ADDR.
 What is said here wins over the same key of the file. SIGHUP reads the file again, and sessions go on.
 
 Log levels: LEVEL or ROOM=LEVEL, separated by commas, as in info,rules=debug.
@@ -51,7 +52,7 @@ export function addServe(root: Command): void {
     .description("the host: shares bound devices, those named, and gadgets")
     .option(
       "--listen <ADDR>",
-      "where to listen, may be repeated (default, unless it dials: tcp:127.0.0.1:3240)",
+      "where to listen, may begin with wslusb+, may be repeated (default, unless it dials: tcp:127.0.0.1:3240)",
       repeatable,
     )
     .option(

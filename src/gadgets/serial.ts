@@ -220,6 +220,7 @@ export class Serial extends Gadget {
 
   #receive(urb: Urb): TransferStatus | undefined {
     if (this.#received.length === 0) return undefined;
+    // Never an overflow: how a stream is cut into packets is the matter of the device, and ours loses nothing.
     urb.actualLength = this.#received.take(urb, urb.offset, urb.length);
     if (this.#received.length < ENOUGH) this.#resume();
     return TransferStatus.ok;

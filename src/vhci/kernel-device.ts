@@ -61,6 +61,7 @@ export async function untilThere(vhci: Vhci, port: number, signal: AbortSignal):
     return await look(vhci, port, news, signal);
   } finally {
     news.close();
+    vhci.settled(port);
   }
 }
 

@@ -54,8 +54,24 @@ test("the port that is given a device is enumerated quickly, and keeps what else
   assert.equal(vhci.attach(21, 1, Speed.super, { preferred: { ss: 7 } }), 7);
   assert.deepEqual(
     files.map((file) => readFileSync(file, "latin1")),
-    ["7", "7", "7", "7", "00000004\n"],
+    ["6", "7", "6", "7", "00000004\n"],
   );
+});
+
+test("one reset is enough where the port had a device of that speed before, and for high speed", () => {
+  const folder = platform("speeds");
+  const file = quirks(folder, 0, 5, 2);
+  writeFileSync(file, "00000000\n");
+  const vhci = new Vhci(join(folder, "vhci_hcd.0"));
+  const seen = [Speed.full, Speed.full, Speed.high, Speed.high, Speed.full, Speed.low, Speed.low].map(
+    (speed) => {
+      vhci.attach(21, 1, speed, { preferred: { hs: 1 } });
+      return Number.parseInt(readFileSync(file, "latin1"), 16);
+    },
+  );
+  assert.deepEqual(seen, [2, 3, 3, 3, 2, 2, 3]);
+  vhci.settled(1);
+  assert.equal(readFileSync(file, "latin1"), "2");
 });
 
 test("a port that cannot be told is given its device all the same", () => {

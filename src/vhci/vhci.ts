@@ -107,7 +107,7 @@ export class Vhci {
 
   /** False if somebody else took the port between the look and the write, or its controller is not ready. */
   #give(port: number, fd: number, devid: number, speed: Speed): boolean {
-    this.#quirks.hasten(port, this.#files.get(port)!);
+    this.#quirks.hasten(port, this.#files.get(port)!, speed);
     try {
       this.#write(join(this.#folder, "attach"), `${port} ${fd} ${devid} ${speedCodeOf(speed)}`);
       return true;
@@ -116,6 +116,11 @@ export class Vhci {
       if (code === "EBUSY" || code === "EAGAIN") return false;
       throw this.obstacle() ?? sysfsError("attach", error as NodeJS.ErrnoException);
     }
+  }
+
+  /** To be called when the device of an `attach` is there, or will not come. */
+  settled(port: number): void {
+    this.#quirks.settle(port);
   }
 
   /** Attached by a usbferry of this machine, not by another program. */
@@ -152,7 +157,9 @@ export class Vhci {
     const ports = parsePortStatus(this.#text(name));
     const controller = Number(/\d*$/.exec(name)![0]);
     const places = { hs: 0, ss: 0 };
-    for (const { port, hub, devid } of ports) {
+    for (const status of ports) {
+      const { port, hub, devid } = status;
+      if (devid !== 0 && !Vhci.isOurs(status)) this.#quirks.forget(port);
       this.#files.set(port, { name, controller, hub, place: places[hub]++ });
       this.#seen.set(port, devid);
     }

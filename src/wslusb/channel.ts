@@ -115,7 +115,7 @@ export class Channel {
       case MessageType.Hello:
         return this.#phase === "greeting"
           ? new WholeMessage("Hello", Hello.size, MAX_HELLO, (payload) => this.#hello(payload))
-          : new ProtocolError("BAD_COMMAND", "a second Hello came");
+          : SECOND_HELLO;
     }
     if (this.#phase === "greeting") {
       return new ProtocolError("BAD_COMMAND", `a frame of type ${type} came before Hello was whole`);
@@ -146,6 +146,8 @@ export class Channel {
   }
 
   #hello(payload: Uint8Array): ProtocolError | undefined {
+    // Of several that were begun only one can be the first.
+    if (this.#phase !== "greeting") return SECOND_HELLO;
     const hello = Hello.decode(payload);
     if (hello instanceof ProtocolError) return hello;
     if (MAGIC.some((byte, i) => hello.magic[i] !== byte)) {
@@ -193,6 +195,8 @@ export class Channel {
     });
   }
 }
+
+const SECOND_HELLO = new ProtocolError("BAD_COMMAND", "a second Hello came");
 
 /** Types that version 1 has, with other payloads. */
 const VERSION_1_TYPES: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, 6]);

@@ -100,6 +100,17 @@ test("a client of other versions is told which one is spoken", () => {
   assert.match(wire.ended.message, /3 to 4, this host 2/);
 });
 
+test("of two Hellos that were begun one is the first, and the other one too many", () => {
+  const wire = new HostedWire();
+  const payload = CLIENT_HELLO.subarray(16);
+  for (const sequence of [1, 2]) wire.receive(frame(MessageType.Hello, sequence, payload.slice(0, 9), 1));
+  wire.receive(frame(MessageType.Hello, 2, payload.slice(9)));
+  assert.ok(!isOver(wire));
+  wire.receive(frame(MessageType.Hello, 1, payload.slice(9)));
+  assert.equal(wire.ended?.code, "BAD_COMMAND");
+  assert.equal(wire.loop.timers, 0);
+});
+
 test("a Hello of a later version may be longer and offer this one", () => {
   const wire = new HostedWire();
   const later = frame(MessageType.Hello, 0, Buffer.concat([CLIENT_HELLO.subarray(16), new Uint8Array(100)]));

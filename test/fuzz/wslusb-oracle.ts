@@ -203,6 +203,7 @@ class Model {
   }
 
   #hello(bytes: readonly number[]): void {
+    if (this.#greeted) throw new Fault(BAD_COMMAND);
     const magic = String.fromCharCode(...bytes.slice(0, 6));
     const [version, lowest] = [bytes[6]! | (bytes[7]! << 8), bytes[8]! | (bytes[9]! << 8)];
     this.#credit = wordOf(bytes, 12);

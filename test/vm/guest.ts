@@ -44,7 +44,7 @@ export type OnLine = (line: string, atMs: number, source: "stdout" | "stderr") =
 export class GuestFailure extends Error {}
 
 const BOOT_TIMEOUT_MS = 90_000;
-const RUN_TIMEOUT_MS = 30_000;
+const RUN_TIMEOUT_MS = 90_000;
 
 /** Start of the lines that mark a moment in the kernel's log. */
 const MARK = "usbferry: mark ";
