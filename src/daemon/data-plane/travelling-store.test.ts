@@ -1,18 +1,20 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { onLinux } from "../../../test/support/poll-loop.ts";
-import type { TcpAddress } from "../../links/address.ts";
+import type { RingAddress } from "../../links/address.ts";
 import { dial } from "../../links/dial.ts";
-import type { Link } from "../../links/link.ts";
 import { Speed } from "../../usb/speed.ts";
 import { createUrb, TransferStatus, TransferType } from "../../usb/urb.ts";
 import { ExportTable } from "../export-table.ts";
 import { Host } from "../host.ts";
 import { HostConversation } from "../host-conversation.ts";
 import { LibuvLoop } from "../libuv-loop.ts";
-import { dialPlace } from "../place.ts";
 import type { ReadyImport } from "../remote-host.ts";
+import { RingRemoteHost } from "../ring/ring-remote-host.ts";
 import { HostConnection } from "../wslusb/host-connection.ts";
 import { DataPlane } from "./data-plane.ts";
 import { TravellingStore } from "./travelling-store.ts";
@@ -42,7 +44,7 @@ test("what is asked of a disk whose content is elsewhere waits for it", () => {
   assert.deepEqual(read, new Uint8Array(BLOCK));
 });
 
-/** What a driver does to the disk that a client of either protocol has. */
+/** What a driver does to the disk that a client of any protocol has. */
 class DiskUser {
   readonly #ready: ReadyImport;
   readonly #done = new Map<object, () => void>();
@@ -104,13 +106,14 @@ function command(operation: number, isIn: boolean): Uint8Array {
   return bytes;
 }
 
-const IMPORTS: Readonly<Record<string, (link: Link) => Promise<ReadyImport>>> = {
-  usbip: (link) => new HostConversation(link, loop).import("disk"),
-  wslusb: async (link) => {
-    const connection = new HostConnection(link, loop);
+const IMPORTS: Readonly<Record<string, (address: RingAddress) => Promise<ReadyImport>>> = {
+  usbip: async (address) => new HostConversation(await dial(address), loop).import("disk"),
+  wslusb: async (address) => {
+    const connection = new HostConnection(await dial(address), loop);
     await connection.greet();
     return connection.import("disk");
   },
+  ring: (address) => new RingRemoteHost(address, loop).import("disk"),
 };
 
 test("a disk in memory keeps its content whatever protocol its next client speaks", onLinux, async () => {
@@ -128,12 +131,14 @@ test("a disk in memory keeps its content whatever protocol its next client speak
   after(async () => {
     await host.stop();
     await plane.stop();
+    rmSync(folder, { recursive: true });
   });
-  await host.listen([{ kind: "tcp", host: "127.0.0.1", port: 0 }]);
-  const place = dialPlace(host.addresses[0]!) as TcpAddress;
+  const folder = mkdtempSync(join(tmpdir(), "usbferry-disk-"));
+  const address: RingAddress = { kind: "ring", path: join(folder, "host") };
+  await host.listen([address]);
   let content = new Uint8Array(BLOCK);
-  for (const protocol of ["usbip", "wslusb", "wslusb", "usbip", "wslusb", "usbip"]) {
-    const ready = await IMPORTS[protocol]!(await dial(place));
+  for (const protocol of ["usbip", "wslusb", "wslusb", "ring", "usbip", "ring", "ring", "wslusb", "usbip"]) {
+    const ready = await IMPORTS[protocol]!(address);
     const user = await new DiskUser(ready).open();
     assert.deepEqual(await user.read(), content, protocol);
     content = content.map((byte) => byte + 1);
