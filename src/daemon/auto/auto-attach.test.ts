@@ -31,9 +31,9 @@ class TestHost {
   readonly #plugged = new Map<string, Gadget>();
   #host: Host | undefined;
 
-  constructor(path: string, prefix: string) {
+  constructor(path: string, kind: string) {
     this.#path = path;
-    this.address = `${prefix}unix:${path}`;
+    this.address = `${kind}:${path}`;
   }
 
   async start(): Promise<void> {
@@ -71,12 +71,12 @@ class Bench {
   readonly lines: string[] = [];
   agent!: Agent;
 
-  private constructor(prefix: string) {
-    this.host = new TestHost(join(this.folder, "host.sock"), prefix);
+  private constructor(kind: string) {
+    this.host = new TestHost(join(this.folder, "host.sock"), kind);
   }
 
-  static async start(context: TestContext, prefix = ""): Promise<Bench> {
-    const bench = new Bench(prefix);
+  static async start(context: TestContext, kind = "unix"): Promise<Bench> {
+    const bench = new Bench(kind);
     await bench.host.start();
     await bench.startAgent();
     context.after(async () => {
@@ -136,17 +136,17 @@ async function until(condition: () => boolean, what: () => string): Promise<void
   }
 }
 
-/** Over either protocol. */
-function each(name: string, body: (context: TestContext, prefix: string) => Promise<void>): void {
-  for (const prefix of ["", "wslusb+"]) {
-    test(prefix === "" ? name : `${name}, over WSL-USB`, (context) => body(context, prefix));
+/** Over every protocol. `kind`: of the address of the host. */
+function each(name: string, body: (context: TestContext, kind: string) => Promise<void>): void {
+  for (const kind of ["unix", "wslusb+unix", "ring"]) {
+    test(`${name}, over ${kind}`, (context) => body(context, kind));
   }
 }
 
 each(
   "a board that is flashed is attached in both of its faces, each time on the same port",
-  async (context, prefix) => {
-    const bench = await Bench.start(context, prefix);
+  async (context, kind) => {
+    const bench = await Bench.start(context, kind);
     const { host } = bench;
     bench.kernel.occupy(0, true);
     let busid = host.plug(APPLICATION);
@@ -174,8 +174,8 @@ each(
   },
 );
 
-each("a device may be wished for before it is plugged in", async (context, prefix) => {
-  const bench = await Bench.start(context, prefix);
+each("a device may be wished for before it is plugged in", async (context, kind) => {
+  const bench = await Bench.start(context, kind);
   const { wish, device } = await bench.keep();
   assert.equal(device, undefined);
   assert.deepEqual([wish.id, wish.state, wish.watching], ["w1", "waiting", "pushed"]);
@@ -187,20 +187,20 @@ each("a device may be wished for before it is plugged in", async (context, prefi
 
 each(
   "a wish for a host that is not there waits, and its device comes with the host",
-  async (context, prefix) => {
-    const bench = await Bench.start(context, prefix);
+  async (context, kind) => {
+    const bench = await Bench.start(context, kind);
     await bench.host.stop();
     const { wish } = await bench.keep();
     assert.deepEqual([wish.state, wish.watching], ["waiting", "unreachable"]);
-    assert.match(wish.reason!, /cannot reach (wslusb\+)?unix:.*Start the host there/);
+    assert.match(wish.reason!, /cannot reach (wslusb\+)?(unix|ring):.*Start the host there/);
     bench.host.plug(APPLICATION);
     await bench.host.start();
     await bench.untilAttached("serial on 0");
   },
 );
 
-each("a host that was started again is attached again, on the same port", async (context, prefix) => {
-  const bench = await Bench.start(context, prefix);
+each("a host that was started again is attached again, on the same port", async (context, kind) => {
+  const bench = await Bench.start(context, kind);
   bench.host.plug(APPLICATION);
   bench.kernel.occupy(0, true);
   await bench.keep();
@@ -217,8 +217,8 @@ each("a host that was started again is attached again, on the same port", async 
 
 each(
   "an agent that was started again keeps what the one before it kept, on the same port",
-  async (context, prefix) => {
-    const bench = await Bench.start(context, prefix);
+  async (context, kind) => {
+    const bench = await Bench.start(context, kind);
     bench.host.plug(APPLICATION);
     bench.kernel.occupy(0, true);
     await bench.keep();
@@ -230,8 +230,8 @@ each(
   },
 );
 
-each("a port that somebody else has is told, and taken again when it is free", async (context, prefix) => {
-  const bench = await Bench.start(context, prefix);
+each("a port that somebody else has is told, and taken again when it is free", async (context, kind) => {
+  const bench = await Bench.start(context, kind);
   const { host, kernel } = bench;
   const busid = host.plug(APPLICATION);
   await bench.keep();
@@ -255,8 +255,8 @@ each("a port that somebody else has is told, and taken again when it is free", a
 
 each(
   "the port of a device that is wished for is left to it, as long as there is another",
-  async (context, prefix) => {
-    const bench = await Bench.start(context, prefix);
+  async (context, kind) => {
+    const bench = await Bench.start(context, kind);
     const { host, agent, kernel } = bench;
     host.plug(APPLICATION);
     await bench.keep();
@@ -276,8 +276,8 @@ each(
 
 each(
   "detaching the port, ending the wish, or detaching all ends it, and is durable",
-  async (context, prefix) => {
-    const bench = await Bench.start(context, prefix);
+  async (context, kind) => {
+    const bench = await Bench.start(context, kind);
     const { agent, host } = bench;
     host.plug(APPLICATION);
     const ways = [
@@ -300,8 +300,8 @@ each(
 
 each(
   "a device that another program detaches, or that is kicked, is attached again",
-  async (context, prefix) => {
-    const bench = await Bench.start(context, prefix);
+  async (context, kind) => {
+    const bench = await Bench.start(context, kind);
     bench.host.plug(APPLICATION);
     await bench.keep();
     const first = bench.agent.state.devices[0]!.node;
@@ -319,8 +319,8 @@ each(
   },
 );
 
-each("a device that somebody else has is waited for until it is free", async (context, prefix) => {
-  const bench = await Bench.start(context, prefix);
+each("a device that somebody else has is waited for until it is free", async (context, kind) => {
+  const bench = await Bench.start(context, kind);
   bench.host.plug(APPLICATION);
   const shared = bench.host.exports.find("serial")!;
   bench.host.exports.mark(shared, true);
@@ -333,8 +333,8 @@ each("a device that somebody else has is waited for until it is free", async (co
 
 each(
   "of two that look alike none is taken, unless one has been it or has the serial number",
-  async (context, prefix) => {
-    const bench = await Bench.start(context, prefix);
+  async (context, kind) => {
+    const bench = await Bench.start(context, kind);
     const { host, agent } = bench;
     host.plug(`${APPLICATION},serial=one`);
     host.plug(`${APPLICATION},serial=two`);
@@ -369,8 +369,8 @@ each(
   },
 );
 
-each("commands run when the device has come and gone, with its nodes", async (context, prefix) => {
-  const bench = await Bench.start(context, prefix);
+each("commands run when the device has come and gone, with its nodes", async (context, kind) => {
+  const bench = await Bench.start(context, kind);
   const file = join(bench.folder, "seen");
   const onAttach = [
     "/bin/sh",
@@ -393,8 +393,8 @@ each("commands run when the device has come and gone, with its nodes", async (co
   assert.deepEqual(seen(), [`attach 0 S7 ${node}`, `detach 0 S7 ${node}`, ""]);
 });
 
-each("commands run to their end when the agent ends", async (context, prefix) => {
-  const bench = await Bench.start(context, prefix);
+each("commands run to their end when the agent ends", async (context, kind) => {
+  const bench = await Bench.start(context, kind);
   const file = join(bench.folder, "ended");
   bench.host.plug(APPLICATION);
   await bench.keep({ onDetach: ["/bin/sh", "-c", `sleep 0.3; echo $USBFERRY_EVENT > ${file}`] });
@@ -403,8 +403,8 @@ each("commands run to their end when the agent ends", async (context, prefix) =>
   await bench.startAgent();
 });
 
-each("a wish that ends while its device is being attached takes nothing with it", async (context, prefix) => {
-  const bench = await Bench.start(context, prefix);
+each("a wish that ends while its device is being attached takes nothing with it", async (context, kind) => {
+  const bench = await Bench.start(context, kind);
   const { agent, host, kernel } = bench;
   host.plug(APPLICATION);
   kernel.isStuck = true;
@@ -424,8 +424,8 @@ each("a wish that ends while its device is being attached takes nothing with it"
   assert.deepEqual(bench.attached, ["serial on 0"]);
 });
 
-each("the same wish again has the new words, and is one", async (context, prefix) => {
-  const bench = await Bench.start(context, prefix);
+each("the same wish again has the new words, and is one", async (context, kind) => {
+  const bench = await Bench.start(context, kind);
   await bench.keep({ devices: ["2341:8036"], onAttach: ["/bin/true"] });
   bench.host.plug(BOOTLOADER);
   const { wish } = await bench.keep();
