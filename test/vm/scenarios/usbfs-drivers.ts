@@ -54,7 +54,10 @@ export const usbfsDrivers: Scenario = {
       const taken = expected.map((names) => names.replaceAll(/\S+/g, "usbfs"));
 
       const polite = await hold(guest, busids);
-      assert.deepEqual(await drivers(guest, devices), taken);
+      // Open is not held up by the first reset, for which the device is let go of once more.
+      await guest.waitFor("the devices to be taken", async () => {
+        return (await drivers(guest, devices)).join() === taken.join();
+      });
       await polite.kill("SIGTERM");
       assert.deepEqual(await polite.exit, { code: 0, signal: null });
       assert.deepEqual(await drivers(guest, devices), expected);
