@@ -114,8 +114,15 @@ export class Network {
     ip("-n", spaceOf("one"), "link", "set", "cable", "down");
   }
 
-  mend(): void {
+  /** Resolves when both ends carry again: the kernel is up to a second late, and remembers that nobody answered. */
+  async mend(): Promise<void> {
     ip("-n", spaceOf("one"), "link", "set", "cable", "up");
+    for (const name of ["one", "two"]) {
+      while (!ip("-n", spaceOf(name), "link", "show", "cable").includes("state UP")) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    }
+    for (const name of ["one", "two"]) ip("-n", spaceOf(name), "neighbour", "flush", "dev", "cable");
   }
 
   async close(): Promise<void> {
@@ -138,6 +145,6 @@ function spaceOf(name: string): string {
   return `usbferry-${process.pid}-${name}`;
 }
 
-function ip(...argv: readonly string[]): void {
-  execFileSync("ip", argv, { stdio: ["ignore", "ignore", "pipe"] });
+function ip(...argv: readonly string[]): string {
+  return execFileSync("ip", argv, { stdio: ["ignore", "pipe", "pipe"], encoding: "utf8" });
 }

@@ -166,7 +166,7 @@ test("a cable that is cut is noticed on both sides within the limit, and the dev
     `noticed by the guest after ${Math.round(guestMs)} ms, by the host after ${Math.round(hostMs)} ms`,
   );
   for (const ms of [guestMs, hostMs]) assert(ms < LIMIT_MS + SLACK_MS, `noticed after ${ms} ms`);
-  network.mend();
+  await network.mend();
   const again = network.run("two", "test/namespaces/hold.js", [tls, "zero"], { USBFERRY_STATE: guest });
   await again.line(/^imported$/);
   await again.stop();
