@@ -384,7 +384,8 @@ function steps(
 function describe({ attachment, granted, wish }: Kept): AgentDevice | undefined {
   const { port, address, kernel, ready } = attachment;
   if (kernel === undefined) return undefined;
-  const { busid } = ready.remote.record;
+  const { record, ring } = ready.remote;
+  const { busid } = record;
   const id = wish === undefined ? {} : { wish: wish.wish.id };
-  return { port, address, busid, ...kernel, dialledIn: granted !== undefined, ...id };
+  return { port, address, busid, ...kernel, dialledIn: granted !== undefined, ...id, ...(ring && { ring }) };
 }

@@ -26,7 +26,7 @@ import {
   UrbSubmit,
 } from "./messages.ts";
 import type { RingMemory } from "./ring-memory.ts";
-import { RingStats } from "./ring-stats.ts";
+import { INLINE_COPIES, RingStats } from "./ring-stats.ts";
 import { Status, statusOf } from "./status.ts";
 import { checkIsoSubmit, checkSubmit, endpointAddress } from "./submit-check.ts";
 import { TokenBucket } from "./token-bucket.ts";
@@ -144,7 +144,10 @@ export class HostDevice implements UsbHost {
     for (let i = 0; i < 8; i++) urb.setup[i] = bytes[SETUP_AT + i]!;
     if (mode === INLINE) {
       this.#countInline();
-      if (!isIn(address)) copyBytes(bytes, URB_SIZE, length, exchange.inline, 0);
+      if (!isIn(address)) {
+        copyBytes(bytes, URB_SIZE, length, exchange.inline, 0);
+        this.#output.stats.copies += INLINE_COPIES;
+      }
     }
     return this.#start(MessageType.URB_COMPLETE, exchange);
   }
@@ -304,6 +307,7 @@ export class HostDevice implements UsbHost {
           return false;
         }
         copyBytes(memory.bytes, exchange.bufferOffset, urb.length, exchange.copy, 0);
+        this.#output.stats.copies++;
         urb.buffer = exchange.copy;
       }
     }
@@ -335,17 +339,22 @@ export class HostDevice implements UsbHost {
   /** Answers a request that leads to no transfer. */
   #refuse(type: number, transaction: number, address: number, status: number): void {
     this.counters.ended(Math.max(address, 0), TransferStatus.invalid, 0, 0);
+    const { stats } = this.#output;
     this.stats.failed++;
-    this.#output.stats.failed++;
+    stats.failed++;
+    stats.refusals.add(status);
     refuseSubmit(this.#output.channel, type, transaction, this.id, address & 15, status);
   }
 
-  #count({ urb, moved, arrivedMs }: Exchange): void {
+  #count({ urb, moved, arrivedMs, dataMode }: Exchange): void {
     const tookMs = this.#output.clock[0]! - arrivedMs;
     const tookUs = Math.min(Math.max(1_000 * tookMs, 0), LONG_US) | 0;
     this.counters.ended(urb.endpoint, urb.status, moved, tookUs);
     this.stats.ended(urb.status, isIn(urb.endpoint), moved);
-    this.#output.stats.ended(urb.status, isIn(urb.endpoint), moved);
+    const { stats } = this.#output;
+    stats.ended(urb.status, isIn(urb.endpoint), moved);
+    stats.latency.add(tookMs);
+    if (dataMode === INLINE && moved > 0 && isIn(urb.endpoint)) stats.copies += INLINE_COPIES;
   }
 
   /** Its answer stands in the ring, or in front of it, where nothing is known of it any more. */
