@@ -57,6 +57,8 @@ export interface GuestSessionPlace {
   readonly guestEpoch: number;
   readonly hostEpoch: number;
   wake(): void;
+  /** Something was sent, and not by a `poll`. */
+  sent(): void;
   negotiated(): void;
   added(device: RingDevice): void;
   removed(device: RingDevice, reason: number): void;
@@ -252,7 +254,8 @@ export class GuestSession implements GuestDeviceOutput {
     if (this.#isPolling || this.#isOver) return;
     this.#isTimeKnown = false;
     const error = this.channel.flush();
-    if (error !== undefined) this.loop.soon(() => this.#place.over(error));
+    if (error === undefined) this.#place.sent();
+    else this.loop.soon(() => this.#place.over(error));
   }
 
   /** Tells the host that this guest goes away. */

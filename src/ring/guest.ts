@@ -162,6 +162,7 @@ export class RingGuest {
       guestEpoch: this.#epoch,
       hostEpoch,
       wake: () => this.#output.wake(),
+      sent: () => this.#output.sent?.(),
       negotiated: () => this.#output.began(),
       added: (device) => this.#output.added(device),
       removed: (device, reason) => this.#output.removed(device, reason),

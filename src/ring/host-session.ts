@@ -44,6 +44,8 @@ export interface HostSessionPlace {
   readonly guestEpoch: number;
   readonly hostEpoch: number;
   wake(): void;
+  /** Something was sent, and not by a `poll`. */
+  sent(): void;
   /** The guest has greeted: devices can be announced. */
   negotiated(): void;
   /** The guest does not want a device any more. */
@@ -373,7 +375,8 @@ export class HostSession {
     this.#sendIsDue = false;
     if (this.#isOver) return;
     const error = this.channel.flush();
-    if (error !== undefined) this.#place.over(error);
+    if (error === undefined) this.#place.sent();
+    else this.#place.over(error);
   };
 }
 

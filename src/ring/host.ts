@@ -228,6 +228,7 @@ export class RingHost {
       guestEpoch,
       hostEpoch: this.#epoch,
       wake: () => this.#output.wake(),
+      sent: () => this.#output.sent?.(),
       negotiated: () => this.#negotiated(),
       released: (device) => this.#dismiss(device, "released", RemoveReason.RELEASED),
       unplugged: (device) => this.#dismiss(device, "unplugged", RemoveReason.UNPLUG),
