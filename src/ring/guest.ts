@@ -96,7 +96,7 @@ export class RingGuest {
       case "greeting":
         return this.#isSameHost() && this.#memory.load(Control.host + Side.sees) !== this.#epoch;
       case "running":
-        return this.#session!.channel.sleep() && this.#isInSession();
+        return this.#session!.sleep() && this.#isInSession();
       default:
         return true;
     }
