@@ -11,7 +11,7 @@ import { BODY, Capability, DeviceRequest, IsoComplete, MessageType, UrbComplete 
 import { isRefusal } from "./refusal-counts.ts";
 import type { RingFigures } from "./ring-figures.ts";
 import type { RingMemory } from "./ring-memory.ts";
-import { INLINE_COPIES, type RingStats } from "./ring-stats.ts";
+import { INLINE_SENT, INLINE_TAKEN, type RingStats } from "./ring-stats.ts";
 import { NO_SLOT, SlotMap } from "./slot-map.ts";
 import { type Submission, SubmissionTable } from "./submission.ts";
 import { sendIsoSubmit, sendSubmit, takeComplete, takeIsoComplete } from "./submit-message.ts";
@@ -93,7 +93,7 @@ export class GuestTransfers {
     submission.sentMs = this.#clock[0]!;
     this.#stats.submitted++;
     if (isInline) this.#stats.inlineSubmits++;
-    if (!submission.isIn && length > 0) this.#stats.copies += isInline ? INLINE_COPIES : 1;
+    if (!submission.isIn && length > 0) this.#stats.copies += isInline ? INLINE_SENT : 1;
     const at = this.#bufferOffset(submission);
     if (slots > 0 && !submission.isIn) copyBytes(urb.buffer, urb.offset, length, this.#memory.bytes, at);
     if (isIso) sendIsoSubmit(this.#channel, submission, urb, at);
@@ -151,7 +151,7 @@ export class GuestTransfers {
     const status = body.read.status(view, BODY);
     if (isRefusal(status)) stats.refusals.add(status);
     const moved = urb?.actualLength ?? 0;
-    if (submission.isIn && moved > 0) stats.copies += submission.isInline ? INLINE_COPIES : 1;
+    if (submission.isIn && moved > 0) stats.copies += submission.isInline ? INLINE_TAKEN : 1;
     stats.ended(urb?.status ?? cancelled, submission.isIn, moved);
     stats.latency.add(this.#clock[0]! - sentMs);
   }

@@ -88,6 +88,14 @@ export class RingGuest {
     }
   }
 
+  /**
+   * A look that costs less, for when `poll` has just found nothing: false while no message came, and none waits to be sent.
+   * Whether the other side is the same only `poll` sees.
+   */
+  get hasNews(): boolean {
+    return this.#phase !== "running" || this.#session!.channel.hasNews;
+  }
+
   /** Says that this side goes to sleep, until the host rings. False: there is something to do first. */
   sleep(): boolean {
     switch (this.#phase) {

@@ -9,6 +9,7 @@ import { EXCHANGE_BITS, HostDevice, type HostDeviceOutput } from "./host-device.
 import { FROM_GUEST } from "./incoming.ts";
 import { RING_VERSION } from "./layout.ts";
 import { MAX_DEVICES, MAX_URBS } from "./limits.ts";
+import { SubmitWord } from "./message-words.ts";
 import {
   ALL_CAPABILITIES,
   BODY,
@@ -34,6 +35,10 @@ export interface HostSessionPlace extends SessionPlace {
   released(device: HostDevice): void;
   unplugged(device: HostDevice): void;
 }
+
+// What is imported is looked up at each use; a constant of its own module is part of the compiled code.
+const { ISO_SUBMIT } = MessageType;
+const { device_id: ID } = SubmitWord;
 
 /** What one guest says from its NEGOTIATE on, and the devices that it has. */
 export class HostSession extends RingSession<HostSessionPlace> {
@@ -195,16 +200,17 @@ export class HostSession extends RingSession<HostSessionPlace> {
   }
 
   #submit(type: number, transaction: number, id: number): ProtocolError | undefined {
-    const { view, bytes, length } = this.channel.incoming;
+    const { view, words, bytes, length } = this.channel.incoming;
     if (transaction === 0) return new ProtocolError("BAD_FIELD", "a transaction without an id");
     if (this.#inFlight.find(transaction) >= 0) {
       return new ProtocolError("DUPLICATE_SEQNUM", `transaction ${transaction} is in flight`);
     }
-    const isIso = type === MessageType.ISO_SUBMIT;
-    const body = isIso ? IsoSubmit : UrbSubmit;
-    const answer = isIso ? MessageType.ISO_COMPLETE : MessageType.URB_COMPLETE;
+    const isIso = type === ISO_SUBMIT;
     const device = this.#find(id);
-    if (device === undefined || body.read.device_id(view, BODY) !== id) {
+    // Both begin with it.
+    if (device === undefined || words[ID]! >>> 0 !== id) {
+      const body = isIso ? IsoSubmit : UrbSubmit;
+      const answer = isIso ? MessageType.ISO_COMPLETE : MessageType.URB_COMPLETE;
       this.stats.validationFailures++;
       const status = device === undefined ? Status.DISCONNECTED : Status.INVALID_PARAMETER;
       this.stats.refusals.add(status);
@@ -214,7 +220,7 @@ export class HostSession extends RingSession<HostSessionPlace> {
     }
     const isTaken = isIso
       ? device.submitIso(view, length, transaction)
-      : device.submit(view, bytes, length, transaction);
+      : device.submit(words, bytes, length, transaction);
     if (isTaken) this.#touch(device);
     return undefined;
   }

@@ -116,6 +116,14 @@ export class RingHost {
     }
   }
 
+  /**
+   * A look that costs less, for when `poll` has just found nothing: false while no message came, and none waits to be sent.
+   * Whether the other side is the same only `poll` sees.
+   */
+  get hasNews(): boolean {
+    return this.#phase !== "running" || this.#session!.channel.hasNews;
+  }
+
   /** Says that this side goes to sleep, until the guest rings. False: there is something to do first. */
   sleep(): boolean {
     const session = this.#session;

@@ -19,13 +19,23 @@ import {
 
 export const SHUTDOWN_ACK_SIZE = 16;
 
+/** No message of this type is sent. */
+export const NEVER = -1;
+const TYPES = 512;
+
+function sizesOf(sizes: readonly (readonly [type: number, size: number])[]): Int16Array {
+  const table = new Int16Array(TYPES).fill(NEVER);
+  for (const [type, size] of sizes) table[type] = size;
+  return table;
+}
+
 /** What the other side may send, and when. */
 export interface Incoming {
   readonly who: string;
   /** What it begins with. */
   readonly greeting: string;
-  /** Bytes of the body of each message, without what follows it. */
-  readonly sizes: ReadonlyMap<number, number>;
+  /** By type: bytes of the body of each message, without what follows it; `NEVER` if it is not sent. */
+  readonly sizes: Int16Array;
   /** What it may send before both sides have greeted each other. */
   readonly early: ReadonlySet<number>;
 }
@@ -33,7 +43,7 @@ export interface Incoming {
 export const FROM_HOST: Incoming = {
   who: "a host",
   greeting: "NEGOTIATE_RESP",
-  sizes: new Map<number, number>([
+  sizes: sizesOf([
     [MessageType.NEGOTIATE_RESP, NegotiateResponse.size],
     [MessageType.DEVICE_ADDED, DeviceAdded.size],
     [MessageType.DEVICE_REMOVED, DeviceRemoved.size],
@@ -55,7 +65,7 @@ export const FROM_HOST: Incoming = {
 export const FROM_GUEST: Incoming = {
   who: "a guest",
   greeting: "NEGOTIATE",
-  sizes: new Map<number, number>([
+  sizes: sizesOf([
     [MessageType.NEGOTIATE, Negotiate.size],
     [MessageType.DEVICE_ADD_ACK, DeviceAck.size],
     [MessageType.DEVICE_REMOVE_ACK, DeviceAck.size],

@@ -1,12 +1,19 @@
 import type { Loop } from "../usb/loop.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { Channel } from "./channel.ts";
-import { type Incoming, SHUTDOWN_ACK_SIZE } from "./incoming.ts";
+import { type Incoming, NEVER, SHUTDOWN_ACK_SIZE } from "./incoming.ts";
 import { type Layout, RING_VERSION } from "./layout.ts";
 import type { RingLimits } from "./limits.ts";
-import { BODY, MessageHeader, MessageType, Shutdown } from "./messages.ts";
+import { HeaderWord } from "./message-words.ts";
+import { BODY, MessageType, Shutdown } from "./messages.ts";
 import type { RingMemory } from "./ring-memory.ts";
 import { RingStats } from "./ring-stats.ts";
+
+// What is imported is looked up at each use; a constant of its own module is part of the compiled code.
+const { type: TYPE_AT, transaction_id: TRANSACTION_AT, device_id: DEVICE_AT } = HeaderWord;
+const VERSION = RING_VERSION;
+const HEADER_BYTES = BODY;
+const UNKNOWN = NEVER;
 
 /** What a session is made in. */
 export interface SessionPlace {
@@ -106,24 +113,23 @@ export abstract class RingSession<P extends SessionPlace> {
   }
 
   #check(): ProtocolError | undefined {
-    const { view, length } = this.channel.incoming;
-    const read = MessageHeader.read;
-    const type = read.message_type(view, 0);
-    const version = read.protocol_version(view, 0);
+    const { words, length } = this.channel.incoming;
+    const type = words[TYPE_AT]! & 0xffff;
+    const version = words[TYPE_AT]! >>> 16;
     const { who, greeting, sizes, early } = this.#incoming;
-    if (version !== RING_VERSION) {
+    if (version !== VERSION) {
       return new ProtocolError("BAD_VERSION", `a message of version 0x${version.toString(16)}`);
     }
     if (!this.#isNegotiated && !early.has(type)) {
       return new ProtocolError("BAD_COMMAND", `a message of type ${type} came before ${greeting}`);
     }
-    const needed = sizes.get(type);
-    if (needed === undefined) {
+    const needed = sizes[type] ?? UNKNOWN;
+    if (needed === UNKNOWN) {
       return new ProtocolError("BAD_COMMAND", `${who} sends no message of type ${type}`);
     }
-    if (length < BODY + needed) {
+    if (length < HEADER_BYTES + needed) {
       return new ProtocolError("TRUNCATED", `${length} bytes of a message of type ${type}`);
     }
-    return this.take(type, read.transaction_id(view, 0), read.device_id(view, 0));
+    return this.take(type, words[TRANSACTION_AT]! >>> 0, words[DEVICE_AT]! >>> 0);
   }
 }

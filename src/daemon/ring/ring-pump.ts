@@ -53,10 +53,13 @@ export class RingPump {
   /** `found`: what came of the step before, as the policy wants to know it. */
   #run(found: boolean): void {
     let isFound = found;
+    /** The last look found nothing, and nothing else was done since. */
+    let isLooking = false;
     for (let rounds = 0; rounds < ROUNDS_IN_A_ROW && !this.#isStopped; ) {
       switch (this.#waiting.next(isFound, this.#now)) {
         case "poll":
-          isFound = this.#side.poll();
+          isFound = (!isLooking || this.#side.hasNews) && this.#side.poll();
+          isLooking = !isFound;
           if (isFound) rounds++;
           break;
         case "yield":
@@ -65,6 +68,7 @@ export class RingPump {
           return;
         case "announce":
           isFound = !this.#side.sleep();
+          isLooking = false;
           break;
         case "block":
           this.#isAsleep = true;
