@@ -13,7 +13,7 @@ type Notice = "READY=1" | "RELOADING=1" | "STOPPING=1" | "WATCHDOG=1";
 export class Supervisor {
   readonly #socket: string | undefined;
   readonly #watchdogMs: number | undefined;
-  #watchdog: NodeJS.Timeout | undefined;
+  #isWatched = false;
 
   private constructor(socket: string | undefined, watchdogMs: number | undefined) {
     this.#socket = socket;
@@ -31,8 +31,9 @@ export class Supervisor {
   /** It does its work from now on; `status` is for people. The event loop shows that it lives. */
   ready(status: string): void {
     this.#tell("READY=1", status);
-    if (this.#socket === undefined || this.#watchdogMs === undefined) return;
-    this.#watchdog ??= setInterval(() => this.#tell("WATCHDOG=1"), this.#watchdogMs / 2).unref();
+    if (this.#isWatched || this.#socket === undefined || this.#watchdogMs === undefined) return;
+    this.#isWatched = true;
+    setInterval(() => this.#tell("WATCHDOG=1"), this.#watchdogMs / 2).unref();
   }
 
   /** It reads its configuration again, and is ready behind that. */

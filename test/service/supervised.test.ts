@@ -21,7 +21,10 @@ class Supervised {
   constructor(args: readonly string[], sockets: readonly Server[], environment: Record<string, string> = {}) {
     // LISTEN_PID is the process id of the host, which only a process that becomes it knows before.
     const become = `LISTEN_PID=$$ LISTEN_FDS=${sockets.length} exec "$0" "$@"`;
-    const fds = sockets.map((socket) => (socket as unknown as { _handle: { fd: number } })._handle.fd);
+    const fds = sockets.map((socket) => {
+      const { _handle: handle } = socket as unknown as { _handle: { fd: number } };
+      return handle.fd;
+    });
     this.process = spawn("/bin/sh", ["-c", become, process.execPath, MAIN, ...args], {
       env: { ...process.env, ...ALONE, ...environment },
       stdio: ["ignore", "pipe", "pipe", ...fds],
