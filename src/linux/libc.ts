@@ -61,7 +61,8 @@ export interface Libc {
   /** `set` is a `cpu_set_t`; thread 0 is the caller. */
   sched_setaffinity(thread: number, length: number, set: Uint32Array): number;
   sched_getaffinity(thread: number, length: number, set: Uint32Array): number;
-  recv(fd: number, address: bigint, length: number, flags: number): number;
+  /** `bytes`, or their address. */
+  recv(fd: number, bytes: Uint8Array | bigint, length: number, flags: number): number;
   send(fd: number, address: bigint, length: number, flags: number): number;
   /** The sender's address comes into `address`, its size into `addressLength`, which holds the room for it before. */
   recvfrom(

@@ -24,9 +24,8 @@ if (c.bind(fd, Uint32Array.of((EVERYTHING << 16) | AF_PACKET, index, 0, 0, 0), 2
 }
 console.log("capturing");
 const frame = Buffer.alloc(1 << 16);
-const address = c.address(frame.buffer) + BigInt(frame.byteOffset);
 for (;;) {
-  const length = c.recv(fd, address, frame.length, MSG_DONTWAIT);
+  const length = c.recv(fd, frame, frame.length, MSG_DONTWAIT);
   if (length < 0) await sleep(2);
   else console.log(frame.toString("hex", 0, length));
 }
