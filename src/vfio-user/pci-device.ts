@@ -34,10 +34,8 @@ export interface PciDevice {
 
   /** Unsigned. `offset` is within the BAR and a multiple of `size`. */
   read(bar: number, offset: number, size: AccessSize): number;
-  /** Work that a register starts is done in `flush`, or from a loop. */
+  /** Work that a register starts is done later, from a loop. */
   write(bar: number, offset: number, size: AccessSize, value: number): void;
-  /** All that has arrived is answered: what was started may be done. */
-  flush(): void;
   /** To the state after power-on: also when the client is gone. */
   reset(): void;
   /** Views that were taken before show other memory than the guest's, and refusals may be outdated. */

@@ -19,6 +19,7 @@ const INPUTS_OF_SLOW: ReadonlyMap<string, number> = new Map([
   ["WslusbClient", 1500],
   ["RingHost", 1000],
   ["RingGuest", 1000],
+  ["VfioUserSession", 1000],
 ]);
 /** Of the recorded sessions not every length; the long run tries all. */
 const TRUNCATE_EVERY_OF_SLOW: ReadonlyMap<string, number> = new Map([

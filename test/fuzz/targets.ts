@@ -51,6 +51,16 @@ import {
   RetUnlink,
 } from "../../src/usbip/pdu.ts";
 import {
+  DmaMap,
+  DmaUnmap,
+  IrqInfo,
+  RegionAccess,
+  RegionInfo,
+  SetIrqs,
+  DeviceInfo as VfioDeviceInfo,
+  Header as VfioHeader,
+} from "../../src/vfio-user/messages.ts";
+import {
   AttachedDevice,
   AttachRequest,
   AttachResponse,
@@ -88,6 +98,7 @@ import { StructTarget } from "./struct-target.ts";
 import type { Target } from "./target.ts";
 import { addressTarget, gadgetSpecTarget } from "./text-target.ts";
 import { ueventTarget } from "./uevent-target.ts";
+import { vfioUserTarget } from "./vfio-user-target.ts";
 import { wslusbClientTarget } from "./wslusb-client-target.ts";
 import { wslusbHostTarget } from "./wslusb-host-target.ts";
 
@@ -98,6 +109,7 @@ export const TARGETS: readonly Target[] = [
   wslusbClientTarget,
   ringHostTarget,
   ringGuestTarget,
+  vfioUserTarget,
   gadgetTarget,
   commandTarget,
   ...[
@@ -170,6 +182,14 @@ export const TARGETS: readonly Target[] = [
     IsoComplete,
     RingIsoResult,
     StatsResponse,
+    VfioHeader,
+    VfioDeviceInfo,
+    DmaMap,
+    DmaUnmap,
+    RegionInfo,
+    IrqInfo,
+    SetIrqs,
+    RegionAccess,
   ].map((struct) => new StructTarget(struct, "little")),
   configurationTarget,
   descriptorsTarget,
