@@ -1,0 +1,347 @@
+import { Fifo } from "../usb/fifo.ts";
+import { Speed } from "../usb/speed.ts";
+import { isIn, TransferStatus, TransferType } from "../usb/urb.ts";
+import type { Bus } from "./bus.ts";
+import { CompletionCode } from "./completion-code.ts";
+import { contextAt, ENDPOINT_STATE_MASK, EndpointState, EndpointType } from "./contexts.ts";
+import { BATCHES_PER_ENDPOINT, TRANSFERS_PER_ENDPOINT, TRBS_PER_DOORBELL } from "./limits.ts";
+import type { Slot } from "./slot.ts";
+import type { Transfer } from "./transfer.ts";
+import { describe, fill, readTransfer } from "./transfer-beginning.ts";
+import { movedBytes, reportEnded, reportStopped } from "./transfer-end.ts";
+import { addressOf, TRB_SIZE, TrbBit, TrbType } from "./trb.ts";
+import { Fetched, TrbRing } from "./trb-ring.ts";
+import type { Walker } from "./turns.ts";
+
+const MAX_STREAMS = 0x1f << 10;
+
+const { SUCCESS, CONTEXT_STATE } = CompletionCode;
+
+/** An endpoint of a slot (xHCI §4.6.6 to §4.6.10): its ring, its state, and what of the ring is under way. */
+export class Endpoint implements Walker {
+  readonly slot: Slot;
+  readonly dci: number;
+  readonly type: TransferType;
+  /** As on the bus, with the direction in bit 7. */
+  readonly address: number;
+  /** Service interval in microframes. */
+  readonly interval: number;
+  readonly ring = new TrbRing();
+  isQueued = false;
+  #state: EndpointState = EndpointState.running;
+  /** In the order of the ring. */
+  readonly #inFlight = new Fifo<Transfer>();
+  readonly #most: number;
+  /** What comes next in the ring cannot be worked with; that is told when all before it has ended. */
+  #isAtEnd = false;
+  #stopped: ((code: number) => void) | undefined;
+  /** A TD that was stopped in the midst, and how much of it had moved. */
+  #resumeAt = -1;
+  #resumeBytes = 0;
+  /** An isochronous ring that ran dry is told of once. */
+  #dryIsTold = true;
+
+  constructor(slot: Slot, dci: number, type: TransferType, interval: number) {
+    this.slot = slot;
+    this.dci = dci;
+    this.type = type;
+    this.interval = interval;
+    this.address = (dci >> 1) | (type !== TransferType.control && (dci & 1) !== 0 ? 0x80 : 0);
+    this.#most = this.isIsochronous ? BATCHES_PER_ENDPOINT : TRANSFERS_PER_ENDPOINT;
+  }
+
+  /** The endpoint of a context, or nothing where type and place do not agree. */
+  static of(slot: Slot, dci: number, bus: Bus, context: number): Endpoint | undefined {
+    const type = (bus.load(context + 4) >> 3) & 7;
+    const incoming = (type & 4) !== 0;
+    // No streams: HCCPARAMS1.MaxPSASize is 0.
+    if ((bus.load(context) & MAX_STREAMS) !== 0) return undefined;
+    if ((type === EndpointType.control) !== (dci === 1)) return undefined;
+    if (type === 0 || (type !== EndpointType.control && incoming !== ((dci & 1) !== 0))) return undefined;
+    const interval = 1 << Math.min((bus.load(context) >> 16) & 0xff, 15);
+    const endpoint = new Endpoint(slot, dci, TYPES[type & 3]!, interval);
+    const low = bus.load(context + 8);
+    endpoint.ring.move(addressOf(low, bus.load(context + 12), TRB_SIZE), low & 1);
+    return endpoint;
+  }
+
+  get state(): EndpointState {
+    return this.#state;
+  }
+
+  get isIsochronous(): boolean {
+    return this.type === TransferType.isochronous;
+  }
+
+  /** As URBs have it: in frames where the bus has no microframes. */
+  get intervalOfBus(): number {
+    const speed = this.slot.device?.device.speed ?? Speed.high;
+    return speed >= Speed.high ? this.interval : Math.max(this.interval >> 3, 1);
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.length;
+  }
+
+  /** The doorbell was rung. */
+  ringDoorbell(): void {
+    if (this.#state === EndpointState.stopped) {
+      this.#state = EndpointState.running;
+      this.show();
+    }
+    if (this.#state !== EndpointState.running) return;
+    this.ring.walked = 0;
+    this.slot.chip.turns.add(this);
+  }
+
+  walk(): void {
+    this.#settle();
+    const { turns } = this.slot.chip;
+    while (this.#mayBegin()) {
+      if (turns.left <= 0) {
+        turns.add(this);
+        return;
+      }
+      if (!this.#begin()) return;
+    }
+  }
+
+  /** A transfer is the endpoint's again. */
+  ended(transfer: Transfer): void {
+    transfer.hasEnded = true;
+    this.#settle();
+    if (this.#state === EndpointState.running) this.slot.chip.turns.add(this);
+  }
+
+  /** Stop Endpoint: `done` gets its completion code when everything under way has come back. */
+  stop(done: (code: number) => void): void {
+    if (this.#state !== EndpointState.running || this.#stopped !== undefined) {
+      done(CONTEXT_STATE);
+      return;
+    }
+    this.#stopped = done;
+    // The youngest first: none is to move data while an older one goes.
+    for (let i = this.#inFlight.length - 1; i >= 0; i--) {
+      const transfer = this.#inFlight.at(i)!;
+      if (!transfer.hasEnded) this.slot.device?.cancel(transfer);
+    }
+    this.#settle();
+  }
+
+  /** Reset Endpoint. */
+  reset(preserve: boolean): number {
+    if (this.#state !== EndpointState.halted) return CONTEXT_STATE;
+    if (!preserve) this.#resumeAt = -1;
+    this.#state = EndpointState.stopped;
+    this.show();
+    return SUCCESS;
+  }
+
+  /** Set TR Dequeue Pointer. */
+  moveRing(dequeue: number, cycle: number): number {
+    if (this.#state !== EndpointState.stopped && this.#state !== EndpointState.error) return CONTEXT_STATE;
+    this.ring.move(dequeue, cycle);
+    this.#resumeAt = -1;
+    this.#state = EndpointState.stopped;
+    this.show();
+    return SUCCESS;
+  }
+
+  /** Gives up what is under way. */
+  abandon(): void {
+    this.#stopped = undefined;
+    this.#giveUpAll();
+  }
+
+  /** Writes state and dequeue pointer into the context (xHCI §6.2.3). */
+  show(): void {
+    const { chip, context } = this.slot;
+    const at = contextAt(context, this.dci);
+    const { dequeue, cycle } = this.ring;
+    chip.bus.store(at, (chip.bus.load(at) & ~ENDPOINT_STATE_MASK) | this.#state);
+    chip.bus.store(at + 8, (dequeue | 0) + cycle);
+    chip.bus.store(at + 12, Math.floor(dequeue / 0x1_0000_0000));
+  }
+
+  postTransfer(
+    target: number,
+    low: number,
+    high: number,
+    status: number,
+    control: number,
+    isQuiet: boolean,
+  ): void {
+    const what = (TrbType.TRANSFER_EVENT << 10) | (this.dci << 16) | (this.slot.id << 24);
+    this.slot.chip.post(target, low, high, status, control | what, isQuiet);
+  }
+
+  #mayBegin(): boolean {
+    if (this.#state !== EndpointState.running || this.#stopped !== undefined || this.#isAtEnd) return false;
+    if (this.#inFlight.length >= this.#most) return false;
+    const { chip } = this.slot;
+    return chip.isRunning && !chip.isCongested;
+  }
+
+  /** Takes the next transfer from the ring. False if there is none, or no room for it. */
+  #begin(): boolean {
+    const { chip, device } = this.slot;
+    const transfer = chip.memory.take(this);
+    if (transfer === undefined) return false;
+    const { ring } = this;
+    const { dequeue, cycle, walked } = ring;
+    transfer.begin(this);
+    const fetched = readTransfer(this, transfer, chip.bus);
+    chip.turns.left -= 1 + ring.walked - walked;
+    if (ring.walked > TRBS_PER_DOORBELL || fetched === Fetched.broken) {
+      this.#refuse(transfer);
+    } else if (fetched === Fetched.trb) {
+      describe(transfer, this);
+      this.#resume(transfer);
+    } else {
+      ring.move(dequeue, cycle);
+      chip.memory.putBack(transfer);
+      this.#ranDry();
+      return false;
+    }
+    const length = transfer.refusal === 0 ? transfer.bytesOfMemory : 0;
+    if (!chip.memory.provide(transfer, length, device?.device, this)) {
+      ring.move(dequeue, cycle);
+      chip.memory.putBack(transfer);
+      return false;
+    }
+    this.#inFlight.push(transfer);
+    this.#submit(transfer);
+    return true;
+  }
+
+  #submit(transfer: Transfer): void {
+    const { chip, device } = this.slot;
+    this.#dryIsTold = false;
+    if (transfer.refusal === 0 && transfer.hasUrb) {
+      fill(transfer, chip.bus);
+      skip(transfer);
+    }
+    if (transfer.refusal !== 0) {
+      this.#isAtEnd = true;
+      transfer.hasEnded = true;
+    } else if (!transfer.hasUrb) {
+      transfer.hasEnded = true;
+    } else if (device === undefined) {
+      transfer.urb.status = TransferStatus.disconnected;
+      transfer.hasEnded = true;
+    } else {
+      device.submit(transfer);
+    }
+    if (transfer.hasEnded) this.#settle();
+  }
+
+  /** The ring is broken where it was read. */
+  #refuse(transfer: Transfer): void {
+    if (transfer.count === 0) transfer.appendNothing(this.ring);
+    transfer.refuse(CompletionCode.TRB, transfer.count - 1);
+  }
+
+  /** A TD that was stopped in the midst goes on behind what had moved. */
+  #resume(transfer: Transfer): void {
+    if (transfer.addresses[0] === this.#resumeAt) {
+      transfer.resumed = Math.min(this.#resumeBytes, transfer.bytes);
+    }
+    this.#resumeAt = -1;
+  }
+
+  #ranDry(): void {
+    if (!this.isIsochronous || this.#dryIsTold || this.#inFlight.length > 0) return;
+    this.#dryIsTold = true;
+    const code = isIn(this.address) ? CompletionCode.RING_OVERRUN : CompletionCode.RING_UNDERRUN;
+    this.postTransfer(0, 0, 0, code << 24, 0, false);
+  }
+
+  /** Reports what has ended, oldest first. */
+  #settle(): void {
+    const { chip } = this.slot;
+    if (!chip.isRunning) return;
+    for (let first = this.#inFlight.first; first?.hasEnded === true; first = this.#inFlight.first) {
+      if (this.#stopped !== undefined && wasCancelled(first)) break;
+      this.#inFlight.shift();
+      this.#finish(first);
+    }
+    if (this.#stopped !== undefined && this.#haveAllEnded()) this.#finishStop(this.#stopped);
+  }
+
+  #finish(transfer: Transfer): void {
+    const { chip } = this.slot;
+    const code = reportEnded(transfer, this, chip.bus);
+    if (code !== SUCCESS && (!this.isIsochronous || code === CompletionCode.TRB)) {
+      this.#goBackTo(transfer, 0);
+      // A driver that tries again without moving the ring goes on behind what had moved (Transfer State Preserve).
+      if (code === CompletionCode.TRANSACTION) this.#keepMoved(transfer);
+      this.#giveUpAll();
+      this.#state = code === CompletionCode.TRB ? EndpointState.error : EndpointState.halted;
+      this.show();
+      chip.checkBus();
+    }
+    chip.memory.release(transfer);
+  }
+
+  #finishStop(done: (code: number) => void): void {
+    this.#stopped = undefined;
+    if (this.#state !== EndpointState.running) {
+      done(CONTEXT_STATE);
+      return;
+    }
+    const { chip } = this.slot;
+    const first = this.#inFlight.shift();
+    if (first !== undefined) {
+      const trb = reportStopped(first, this, chip.bus);
+      const next = this.#inFlight.first;
+      if (trb < first.count) this.#goBackTo(first, trb);
+      else if (next !== undefined) this.#goBackTo(next, 0);
+      this.#keepMoved(first);
+      chip.memory.release(first);
+    }
+    this.#giveUpAll();
+    this.#state = EndpointState.stopped;
+    this.show();
+    chip.checkBus();
+    done(SUCCESS);
+  }
+
+  #haveAllEnded(): boolean {
+    for (let i = 0; i < this.#inFlight.length; i++) if (!this.#inFlight.at(i)!.hasEnded) return false;
+    return true;
+  }
+
+  #goBackTo(transfer: Transfer, trb: number): void {
+    this.ring.move(transfer.addresses[trb]!, transfer.control(trb) & TrbBit.C);
+  }
+
+  #keepMoved(transfer: Transfer): void {
+    if (this.type === TransferType.control || this.isIsochronous || !transfer.hasUrb) return;
+    this.#resumeAt = transfer.addresses[0]!;
+    this.#resumeBytes = movedBytes(transfer);
+  }
+
+  /** Takes back what is under way; the youngest first. */
+  #giveUpAll(): void {
+    this.#isAtEnd = false;
+    for (let transfer = this.#inFlight.pop(); transfer !== undefined; transfer = this.#inFlight.pop()) {
+      transfer.endpoint = undefined;
+      if (transfer.hasEnded) this.slot.chip.memory.release(transfer);
+      else this.slot.device?.cancel(transfer);
+    }
+  }
+}
+
+/** Ended without having been done. */
+function wasCancelled({ hasUrb, refusal, urb }: Transfer): boolean {
+  return hasUrb && refusal === 0 && urb.status === TransferStatus.cancelled;
+}
+
+/** Leaves out what had moved before the endpoint was stopped. */
+function skip({ urb, resumed }: Transfer): void {
+  urb.offset += resumed;
+  urb.length -= resumed;
+}
+
+/** By the low bits of EP Type. */
+const TYPES = [TransferType.control, TransferType.isochronous, TransferType.bulk, TransferType.interrupt];
