@@ -13,6 +13,8 @@ export class AttachedDevice implements UsbHost, Flushed {
   #isClosed = false;
   /** Something was asked of it since its last reset that a reset would undo. */
   #isUsed = true;
+  /** Who waits for the reset that is under way. */
+  readonly #resets: ((isThere: boolean) => void)[] = [];
   isUnflushed = false;
 
   /** `left`: it was unplugged at its source. */
@@ -23,6 +25,7 @@ export class AttachedDevice implements UsbHost, Flushed {
   }
 
   submit(transfer: Transfer): void {
+    transfer.device = this;
     const { urb } = transfer;
     if (this.#isGone) {
       urb.status = TransferStatus.disconnected;
@@ -47,14 +50,17 @@ export class AttachedDevice implements UsbHost, Flushed {
 
   /** Back to the state of a device that was just plugged in. */
   reset(done: (isThere: boolean) => void): void {
-    if (this.#isGone) {
-      done(false);
-    } else if (!this.#isUsed) {
-      done(true);
-    } else {
-      this.#isUsed = false;
-      this.device.reset((status) => done(status !== TransferStatus.disconnected && !this.#isGone));
+    if (this.#isGone || !(this.#isUsed || this.#resets.length > 0)) {
+      done(!this.#isGone);
+      return;
     }
+    this.#resets.push(done);
+    if (this.#resets.length > 1) return;
+    this.#isUsed = false;
+    this.device.reset((status) => {
+      const isThere = status !== TransferStatus.disconnected && !this.#isGone;
+      for (const told of this.#resets.splice(0)) told(isThere);
+    });
   }
 
   /** Gives the device back. */

@@ -172,6 +172,19 @@ export class Controller {
     attached.close(done);
   }
 
+  /** Gives all devices back. */
+  close(done: () => void): void {
+    const attached = this.#ports.filter(({ device }) => device !== undefined);
+    let left = attached.length;
+    if (left === 0) done();
+    for (const { number } of attached) {
+      this.unplug(number, () => {
+        left--;
+        if (left === 0) done();
+      });
+    }
+  }
+
   #readWord(offset: number): number {
     const capability = this.#capabilities.get(offset);
     if (capability !== undefined) return capability;

@@ -123,7 +123,7 @@ export class Endpoint implements Walker {
     // The youngest first: none is to move data while an older one goes.
     for (let i = this.#inFlight.length - 1; i >= 0; i--) {
       const transfer = this.#inFlight.at(i)!;
-      if (!transfer.hasEnded) this.slot.device?.cancel(transfer);
+      if (!transfer.hasEnded) transfer.device!.cancel(transfer);
     }
     this.#settle();
   }
@@ -209,6 +209,7 @@ export class Endpoint implements Walker {
       chip.memory.putBack(transfer);
       return false;
     }
+    this.#resumeAt = -1;
     this.#inFlight.push(transfer);
     this.#submit(transfer);
     return true;
@@ -243,10 +244,8 @@ export class Endpoint implements Walker {
 
   /** A TD that was stopped in the midst goes on behind what had moved. */
   #resume(transfer: Transfer): void {
-    if (transfer.addresses[0] === this.#resumeAt) {
-      transfer.resumed = Math.min(this.#resumeBytes, transfer.bytes);
-    }
-    this.#resumeAt = -1;
+    if (transfer.addresses[0] !== this.#resumeAt) return;
+    transfer.resumed = Math.min(this.#resumeBytes, transfer.bytes);
   }
 
   #ranDry(): void {
@@ -327,7 +326,7 @@ export class Endpoint implements Walker {
     for (let transfer = this.#inFlight.pop(); transfer !== undefined; transfer = this.#inFlight.pop()) {
       transfer.endpoint = undefined;
       if (transfer.hasEnded) this.slot.chip.memory.release(transfer);
-      else this.slot.device?.cancel(transfer);
+      else transfer.device!.cancel(transfer);
     }
   }
 }
