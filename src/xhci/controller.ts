@@ -150,7 +150,10 @@ export class Controller {
       done({ reason: "busy", message: this.#whyNoPort(device, wished) });
       return undefined;
     }
-    const attached = new AttachedDevice(device, this.#chip, () => this.#leave(free, attached));
+    const attached = new AttachedDevice(device, this.#chip, {
+      left: () => this.#leave(free, attached),
+      woken: () => free.wake(),
+    });
     this.#taken.add(free.number);
     device.open(attached, this.#chip.loop, (refused) => {
       this.#taken.delete(free.number);

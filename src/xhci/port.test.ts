@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HeldDevice } from "../../test/support/held-device.ts";
-import { XhciDriver } from "../../test/support/xhci-driver.ts";
+import { type DriverSlot, XhciDriver } from "../../test/support/xhci-driver.ts";
 import { Keyboard } from "../gadgets/keyboard.ts";
 import { Zero } from "../gadgets/zero.ts";
 import { Speed } from "../usb/speed.ts";
@@ -201,4 +201,95 @@ test("the controller gives all devices back", () => {
     devices.map((device) => device.closed),
     [1, 1],
   );
+});
+
+/** DCI of the interrupt endpoint of `HeldDevice`. */
+const INTERRUPT_IN = 5;
+
+/** A device that sleeps at a suspended port and may wake its guest up. */
+function asleep(feature: readonly number[]): { driver: XhciDriver; device: HeldDevice; slot: DriverSlot } {
+  const driver = new XhciDriver();
+  const device = new HeldDevice();
+  driver.plug(device);
+  driver.start();
+  driver.events();
+  driver.writePortsc(1, 1 << 4);
+  driver.loop.settle();
+  device.resets[0]!(TransferStatus.ok);
+  driver.writePortsc(1, 0x7f << 17);
+  driver.events();
+  const slot = driver.addressed(1, device.descriptors, device.speed, 1);
+  assert.equal(driver.configure(slot).code, 1);
+  const [low, high] = [Buffer.from(feature).readInt32LE(0), Buffer.from(feature).readInt32LE(4)];
+  slot.rings.get(1)!.push(low, high, 8, (2 << 10) | 0x40);
+  slot.rings.get(1)!.push(0, 0, 0, (4 << 10) | 0x20 | (1 << 16));
+  driver.doorbell(slot.id, 1);
+  driver.loop.settle();
+  device.finish(device.held[0]!);
+  driver.events();
+  driver.stopEndpoint(slot, 1);
+  driver.stopEndpoint(slot, INTERRUPT_IN);
+  driver.writePortsc(1, LWS | (3 << 5));
+  driver.loop.settle();
+  return { driver, device, slot };
+}
+
+const REMOTE_WAKEUP = [0x00, 3, 1, 0, 0, 0, 0, 0];
+
+test("a suspended device that has something to say wakes its guest up, which then hears it", () => {
+  const { driver, device, slot } = asleep(REMOTE_WAKEUP);
+  assert.deepEqual(
+    device.held.map(({ endpoint, length }) => ({ endpoint, length })),
+    [{ endpoint: 0x82, length: 64 }],
+  );
+  device.finish(device.held[0]!, TransferStatus.ok, Uint8Array.of(1, 2, 3));
+  assert.equal(link(driver, 1), 15);
+  assert.equal(driver.portsc(1) & PLC, PLC);
+  assert.equal(driver.events()[0]!.type, 34);
+  driver.writePortsc(1, PLC);
+  driver.writePortsc(1, LWS);
+  assert.equal(link(driver, 1), 0);
+  assert.equal(driver.portsc(1) & PLC, PLC);
+  driver.events();
+  const buffer = driver.allocate(64);
+  slot.rings.get(INTERRUPT_IN)!.pushAt(buffer, 64, (1 << 10) | 0x24);
+  slot.rings.get(INTERRUPT_IN)!.pushAt(driver.allocate(64), 64, (1 << 10) | 0x24);
+  driver.doorbell(slot.id, INTERRUPT_IN);
+  assert.deepEqual(
+    driver.events().map(({ code, length }) => ({ code, length })),
+    [{ code: 13, length: 61 }],
+  );
+  assert.deepEqual([...driver.data(buffer, 4)], [1, 2, 3, 0]);
+  assert.equal(device.held.length, 1, "the second TD is the device's");
+});
+
+test("a device that is woken by its driver has its endpoint back before the driver's next TD", () => {
+  const { driver, device, slot } = asleep(REMOTE_WAKEUP);
+  driver.writePortsc(1, LWS | (15 << 5));
+  driver.writePortsc(1, LWS);
+  slot.rings.get(INTERRUPT_IN)!.pushAt(driver.allocate(64), 64, (1 << 10) | 0x24);
+  driver.doorbell(slot.id, INTERRUPT_IN);
+  driver.loop.settle();
+  assert.equal(device.held.length, 1);
+  device.finish(device.held[0]!, TransferStatus.ok, Uint8Array.of(5));
+  assert.equal(driver.events().at(-1)!.length, 63);
+});
+
+test("a device that may not wake its guest up is not read while it sleeps", () => {
+  const { device } = asleep([0x00, 3, 2, 0, 0, 0, 0, 0]);
+  assert.equal(device.held.length, 0);
+});
+
+test("a function that may wake its guest up does so too, until the driver forbids it", () => {
+  assert.equal(asleep([0x01, 3, 0, 0, 0, 3, 0, 0]).device.held.length, 1);
+  assert.equal(asleep([0x01, 3, 0, 0, 0, 1, 0, 0]).device.held.length, 0);
+});
+
+test("a sleeping device that goes, or whose slot goes, leaves nothing behind", () => {
+  const gone = asleep(REMOTE_WAKEUP);
+  gone.device.unplug();
+  assert.equal(gone.driver.portsc(1) & 1, 0);
+  const disabled = asleep(REMOTE_WAKEUP);
+  assert.equal(disabled.driver.command(0, 0, 0, (10 << 10) | (disabled.slot.id << 24)).code, 1);
+  assert.equal(disabled.device.held.length, 0);
 });

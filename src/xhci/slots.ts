@@ -158,6 +158,7 @@ export class Slots {
       return PARAMETER;
     }
     slot.device = port.device;
+    slot.device.slot = slot;
     for (let word = 0; word < SLOT_WORDS; word++) {
       bus.store(slot.context + 4 * word, bus.load(slotInput + 4 * word));
     }
