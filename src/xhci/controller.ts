@@ -150,7 +150,10 @@ export class Controller {
       done({ reason: "busy", message: this.#whyNoPort(device, wished) });
       return undefined;
     }
-    const attached = new AttachedDevice(device, this.#chip, () => this.#leave(free, attached));
+    const attached = new AttachedDevice(device, this.#chip, {
+      left: () => this.#leave(free, attached),
+      woken: () => free.wake(),
+    });
     this.#taken.add(free.number);
     device.open(attached, this.#chip.loop, (refused) => {
       this.#taken.delete(free.number);
@@ -170,6 +173,19 @@ export class Controller {
     }
     port!.detach();
     attached.close(done);
+  }
+
+  /** Gives all devices back. */
+  close(done: () => void): void {
+    const attached = this.#ports.filter(({ device }) => device !== undefined);
+    let left = attached.length;
+    if (left === 0) done();
+    for (const { number } of attached) {
+      this.unplug(number, () => {
+        left--;
+        if (left === 0) done();
+      });
+    }
   }
 
   #readWord(offset: number): number {

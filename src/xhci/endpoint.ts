@@ -12,6 +12,7 @@ import { movedBytes, reportEnded, reportStopped } from "./transfer-end.ts";
 import { addressOf, TRB_SIZE, TrbBit, TrbType } from "./trb.ts";
 import { Fetched, TrbRing } from "./trb-ring.ts";
 import type { Walker } from "./turns.ts";
+import { WakeWatch } from "./wake-watch.ts";
 
 const MAX_STREAMS = 0x1f << 10;
 
@@ -40,6 +41,8 @@ export class Endpoint implements Walker {
   #resumeBytes = 0;
   /** An isochronous ring that ran dry is told of once. */
   #dryIsTold = true;
+  /** Interrupt IN only. */
+  #watch: WakeWatch | undefined;
 
   constructor(slot: Slot, dci: number, type: TransferType, interval: number) {
     this.slot = slot;
@@ -60,6 +63,9 @@ export class Endpoint implements Walker {
     if (type === 0 || (type !== EndpointType.control && incoming !== ((dci & 1) !== 0))) return undefined;
     const interval = 1 << Math.min((bus.load(context) >> 16) & 0xff, 15);
     const endpoint = new Endpoint(slot, dci, TYPES[type & 3]!, interval);
+    if (type === EndpointType.interruptIn) {
+      endpoint.#watch = new WakeWatch(endpoint, bytesPerInterval(bus.load(context + 4)));
+    }
     const low = bus.load(context + 8);
     endpoint.ring.move(addressOf(low, bus.load(context + 12), TRB_SIZE), low & 1);
     return endpoint;
@@ -109,8 +115,21 @@ export class Endpoint implements Walker {
   /** A transfer is the endpoint's again. */
   ended(transfer: Transfer): void {
     transfer.hasEnded = true;
-    this.#settle();
+    if (this.#watch?.ended(transfer) === true) {
+      if (this.#watch.hasData) this.slot.device?.woken();
+    } else {
+      this.#settle();
+    }
     if (this.#state === EndpointState.running) this.slot.chip.turns.add(this);
+  }
+
+  /** The port is suspended: what the device says from here on wakes the guest up. */
+  suspend(): void {
+    if (this.#inFlight.length === 0) this.#watch?.begin();
+  }
+
+  resume(): void {
+    this.#watch?.end();
   }
 
   /** Stop Endpoint: `done` gets its completion code when everything under way has come back. */
@@ -123,7 +142,7 @@ export class Endpoint implements Walker {
     // The youngest first: none is to move data while an older one goes.
     for (let i = this.#inFlight.length - 1; i >= 0; i--) {
       const transfer = this.#inFlight.at(i)!;
-      if (!transfer.hasEnded) this.slot.device?.cancel(transfer);
+      if (!transfer.hasEnded) transfer.device!.cancel(transfer);
     }
     this.#settle();
   }
@@ -150,6 +169,7 @@ export class Endpoint implements Walker {
   /** Gives up what is under way. */
   abandon(): void {
     this.#stopped = undefined;
+    this.#watch?.abandon();
     this.#giveUpAll();
   }
 
@@ -177,7 +197,7 @@ export class Endpoint implements Walker {
 
   #mayBegin(): boolean {
     if (this.#state !== EndpointState.running || this.#stopped !== undefined || this.#isAtEnd) return false;
-    if (this.#inFlight.length >= this.#most) return false;
+    if (this.#inFlight.length >= this.#most || this.#watch?.isBusy === true) return false;
     const { chip } = this.slot;
     return chip.isRunning && !chip.isCongested;
   }
@@ -209,6 +229,7 @@ export class Endpoint implements Walker {
       chip.memory.putBack(transfer);
       return false;
     }
+    this.#resumeAt = -1;
     this.#inFlight.push(transfer);
     this.#submit(transfer);
     return true;
@@ -224,7 +245,7 @@ export class Endpoint implements Walker {
     if (transfer.refusal !== 0) {
       this.#isAtEnd = true;
       transfer.hasEnded = true;
-    } else if (!transfer.hasUrb) {
+    } else if (!transfer.hasUrb || this.#watch?.answer(transfer) === true) {
       transfer.hasEnded = true;
     } else if (device === undefined) {
       transfer.urb.status = TransferStatus.disconnected;
@@ -243,10 +264,8 @@ export class Endpoint implements Walker {
 
   /** A TD that was stopped in the midst goes on behind what had moved. */
   #resume(transfer: Transfer): void {
-    if (transfer.addresses[0] === this.#resumeAt) {
-      transfer.resumed = Math.min(this.#resumeBytes, transfer.bytes);
-    }
-    this.#resumeAt = -1;
+    if (transfer.addresses[0] !== this.#resumeAt) return;
+    transfer.resumed = Math.min(this.#resumeBytes, transfer.bytes);
   }
 
   #ranDry(): void {
@@ -327,7 +346,7 @@ export class Endpoint implements Walker {
     for (let transfer = this.#inFlight.pop(); transfer !== undefined; transfer = this.#inFlight.pop()) {
       transfer.endpoint = undefined;
       if (transfer.hasEnded) this.slot.chip.memory.release(transfer);
-      else this.slot.device?.cancel(transfer);
+      else transfer.device!.cancel(transfer);
     }
   }
 }
@@ -341,6 +360,11 @@ function wasCancelled({ hasUrb, refusal, urb }: Transfer): boolean {
 function skip({ urb, resumed }: Transfer): void {
   urb.offset += resumed;
   urb.length -= resumed;
+}
+
+/** From Max Packet Size and Max Burst Size. */
+function bytesPerInterval(word: number): number {
+  return (word >>> 16) * (((word >> 8) & 15) + 1);
 }
 
 /** By the low bits of EP Type. */

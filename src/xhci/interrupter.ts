@@ -44,6 +44,7 @@ export class Interrupter {
   #timer: Cancellable | undefined;
   #isWaiting = false;
   #turnsWaited = 0;
+  #isDraining = false;
   /** Events for which there is no ring. */
   dropped = 0;
 
@@ -160,7 +161,7 @@ export class Interrupter {
   }
 
   /** Writes what waited for room; not in the register write, of which half is still to come. */
-  drain(): void {
+  #drain(): void {
     const wasCongested = this.#ring.isCongested;
     const pushed = this.#ring.drain();
     if (pushed === Pushed.lost) this.#output.lost();
@@ -170,10 +171,19 @@ export class Interrupter {
     if (wasCongested && !this.#ring.isCongested) this.#output.relieved();
   }
 
+  #drainSoon(): void {
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    this.#output.loop.soon(() => {
+      this.#isDraining = false;
+      this.#drain();
+    });
+  }
+
   #dequeueMoved(): void {
     this.#ring.dequeue = addressOf(this.#dequeueLow, this.#dequeueHigh, 16);
     if (this.#ring.isCongested) {
-      this.#output.loop.soon(() => this.drain());
+      this.#drainSoon();
     } else {
       this.#ring.drain();
       if (this.#ring.isEmpty) this.#isAsked = false;

@@ -84,6 +84,13 @@ export class Port {
     if (this.#changes !== 0) this.#tell();
   }
 
+  /** The device signals: its driver is to resume it (xHCI §4.15.2). */
+  wake(): void {
+    if (this.#link !== LinkState.U3) return;
+    this.#link = LinkState.resume;
+    this.#change(PORTSC.PLC);
+  }
+
   read(register: number): number {
     if (register === PortRegister.PORTPMSC) return this.#powerManagement;
     if (register !== PortRegister.PORTSC) return 0;
@@ -118,6 +125,7 @@ export class Port {
     if (device === undefined || this.#isResetting) return;
     this.#isResetting = true;
     this.#isEnabled = false;
+    device.resume();
     const life = ++this.#life;
     device.reset((isThere) => {
       if (life !== this.#life) return;
@@ -146,10 +154,12 @@ export class Port {
     const isSuspended = from === LinkState.U3 || from === LinkState.resume;
     if (to === LinkState.U3 && from <= LinkState.U2) {
       this.#link = LinkState.U3;
+      this.#device.suspend();
     } else if (to === LinkState.resume && from === LinkState.U3 && !this.isUsb3) {
       this.#link = LinkState.resume;
     } else if (to === LinkState.U0 && isSuspended) {
       this.#link = LinkState.U0;
+      this.#device.resume();
       this.#change(PORTSC.PLC);
     } else if (to === LinkState.disabled && this.isUsb3) {
       this.#disable();

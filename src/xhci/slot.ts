@@ -67,6 +67,15 @@ export class Slot {
   /** Everything under way is given up; nothing is written to the guest. */
   abandon(): void {
     for (const endpoint of this.#endpoints) endpoint?.abandon();
+    this.device = undefined;
+  }
+
+  suspend(): void {
+    for (const endpoint of this.#endpoints) endpoint?.suspend();
+  }
+
+  resume(): void {
+    for (const endpoint of this.#endpoints) endpoint?.resume();
   }
 
   /** Endpoints look at their rings again. */

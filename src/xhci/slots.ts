@@ -76,7 +76,7 @@ export class Slots {
     }
     const slot = this.#slots[id];
     if (slot === undefined) {
-      done(type <= TrbType.RESET_DEVICE ? SLOT_NOT_ENABLED : TRB, id);
+      done(isOfSlot(type) ? SLOT_NOT_ENABLED : TRB, id);
     } else if (
       type === TrbType.RESET_ENDPOINT ||
       type === TrbType.STOP_ENDPOINT ||
@@ -158,6 +158,7 @@ export class Slots {
       return PARAMETER;
     }
     slot.device = port.device;
+    slot.device.slot = slot;
     for (let word = 0; word < SLOT_WORDS; word++) {
       bus.store(slot.context + 4 * word, bus.load(slotInput + 4 * word));
     }
@@ -218,6 +219,10 @@ export class Slots {
   #isMapped(input: number): boolean {
     return this.#chip.bus.page(input, false) !== undefined;
   }
+}
+
+function isOfSlot(type: number): boolean {
+  return type >= TrbType.DISABLE_SLOT && type <= TrbType.RESET_DEVICE;
 }
 
 const MAX_PACKET_SIZE = 0xffff0000 | 0;

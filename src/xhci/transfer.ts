@@ -1,5 +1,6 @@
 import type { BufferPool } from "../usb/device.ts";
 import { createUrb, TransferStatus, type Urb } from "../usb/urb.ts";
+import type { AttachedDevice } from "./attached-device.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { carriesData, highWord, lengthOf, typeOf } from "./trb.ts";
 import type { TrbRing } from "./trb-ring.ts";
@@ -36,6 +37,8 @@ export class Transfer {
   /** Isochronous TDs whose data is not in memory, a bit each. */
   faultyTds = 0;
   hasEnded = false;
+  /** What was asked; nothing before that. */
+  device: AttachedDevice | undefined;
 
   constructor(tag: number) {
     this.urb = createUrb(tag);
@@ -51,6 +54,7 @@ export class Transfer {
     this.hasUrb = false;
     this.faultyTds = 0;
     this.hasEnded = false;
+    this.device = undefined;
     const { urb } = this;
     urb.status = TransferStatus.ok;
     urb.actualLength = 0;
@@ -137,6 +141,7 @@ export class Transfer {
   /** Leaves nothing behind that is large. */
   forget(): void {
     this.endpoint = undefined;
+    this.device = undefined;
     this.memoryOf = undefined;
     this.heldTrbs = 0;
     if (this.addresses.length > KEPT_TRBS) {

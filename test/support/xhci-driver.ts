@@ -332,6 +332,14 @@ export class XhciDriver {
     return slot;
   }
 
+  /** A slot with an address for a device that answers nothing by itself. */
+  addressed(port: number, descriptors: Uint8Array, speed: Speed, configuration: number): DriverSlot {
+    const slot = this.enableSlot(port);
+    assert.equal(this.addressDevice(slot, false).code, 1, "Address Device");
+    slot.map = EndpointMap.of(descriptors, speed, configuration) as EndpointMap;
+    return slot;
+  }
+
   /** Enumerates a device, reads its descriptors, and makes the endpoints of a configuration. */
   setUp(port: number, configuration: number, interfaceNumber = 0, alternate = 0): DriverSlot {
     const slot = this.enumerate(port);
