@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Attachment, AttachWay } from "../attachment.ts";
+import type { ControllerProcess } from "../controller-process.ts";
+import { blockDevice } from "../disk.ts";
+import type { Guest } from "../guest.ts";
+import { inputEvents } from "../input-events.ts";
+import type { Scenario } from "../scenario.ts";
+import { GROUPS, runGroup } from "./usbtest.ts";
+
+/** include/uapi/linux/input-event-codes.h */
+const EV_KEY = 1;
+const KEYS_OF_USB = [22, 31, 48];
+
+const DISK_BYTES = 2 << 20;
+const SERIAL_BYTES = 64 << 10;
+
+/** find SERIAL: waits until the device with this serial number is configured, and prints `sysfsName speed busnum devnum`. */
+const FIND = `
+tries=0
+while [ $tries -lt 1000 ]; do
+  serial=$(grep -lxF "$1" /sys/bus/usb/devices/*/serial 2>/dev/null)
+  device=\${serial%/serial}
+  if [ -n "$serial" ] && [ -n "$(cat $device/bConfigurationValue)" ]; then
+    echo $(basename $device) $(cat $device/speed $device/busnum $device/devnum)
+    exit 0
+  fi
+  usleep 20000
+  tries=$((tries+1))
+done
+echo "$1 is plugged in but never configured" >&2
+exit 1`;
+
+/** The device with this serial number, as soon as the guest has configured it. */
+async function find(guest: Guest, serial: string): Promise<Attachment> {
+  await guest.writeFile("/tmp/find", FIND);
+  const line = await guest.shell(`sh /tmp/find ${serial}`, { timeoutMs: 60_000 });
+  const [sysfsName, speed, busnum, devnum] = line.trim().split(" ");
+  const node = `/dev/bus/usb/${busnum!.padStart(3, "0")}/${devnum!.padStart(3, "0")}`;
+  return { busid: serial, sysfsName: sysfsName!, node, speed: speed! };
+}
+
+async function untilGone(guest: Guest, { sysfsName }: Attachment): Promise<void> {
+  await guest.waitFor(`${sysfsName} to be gone`, `! test -e /sys/bus/usb/devices/${sysfsName}`);
+}
+
+/** Devices of a USB/IP server, which the controller imports: nothing of USB/IP is in the guest. */
+export function throughController(controller: ControllerProcess): AttachWay {
+  const plugged: Attachment[] = [];
+  return {
+    words: ", imported by a virtual controller",
+    async attach(guest, port, busids) {
+      const found: Attachment[] = [];
+      for (const busid of busids) {
+        // oxlint-disable-next-line no-await-in-loop -- their order is that of the ports
+        await controller.plug(`${busid}@tcp:127.0.0.1:${port}`);
+        // oxlint-disable-next-line no-await-in-loop
+        found.push(await find(guest, busid));
+      }
+      plugged.push(...found);
+      return found;
+    },
+    async detachAll(guest) {
+      const { devices } = await controller.state();
+      const imported = devices.filter(({ name }) => name.includes("@"));
+      await Promise.all(imported.map(({ name }) => controller.unplug(name)));
+      await Promise.all(plugged.splice(0).map((attachment) => untilGone(guest, attachment)));
+    },
+  };
+}
+
+/** Gadgets that were there before the guest was, and others that come and go. */
+export function gadgetsOfController(controller: ControllerProcess): Scenario {
+  return {
+    name: "xhci_hcd drives a virtual controller: disk, zero, keys and bytes, plugged in and out",
+    timeoutMs: 180_000,
+    async run(guest) {
+      await guest.loadModule("xhci-pci");
+      const { connected } = await controller.state();
+      assert.equal(connected, true);
+      const disk = await find(guest, "first");
+      assert.equal(disk.speed, "5000");
+      await readAndWrite(guest, disk);
+
+      await controller.plug("keyboard,serial=keys,text=usb");
+      const keys = await find(guest, "keys");
+      const { events, stop } = await inputEvents(guest, keys);
+      const seen = (): number[] =>
+        events.filter(({ type, value }) => type === EV_KEY && value === 1).map(({ code }) => code);
+      await guest.waitFor("the last key", () => seen().length >= KEYS_OF_USB.length, 20_000).finally(stop);
+      assert.deepEqual(seen(), KEYS_OF_USB);
+
+      await controller.plug("serial,serial=bytes");
+      await guest.loadModule("cdc-acm");
+      const bytes = await find(guest, "bytes");
+      await guest.waitFor("the port", "test -c /dev/ttyACM0");
+      await guest.shell("stty -F /dev/ttyACM0 raw -echo");
+      const echoed = guest.call("test/vm/guest/serial.js", "exchange", ["/dev/ttyACM0", SERIAL_BYTES]);
+      assert.equal(await echoed, -1);
+
+      await guest.loadModule("usbtest");
+      for (const speed of ["high", "super"]) {
+        // oxlint-disable-next-line no-await-in-loop -- one after the other
+        await controller.plug(`zero,serial=${speed},speed=${speed},pattern=63`);
+        // oxlint-disable-next-line no-await-in-loop
+        await shortUsbtest(guest, await find(guest, speed));
+      }
+      await guest.unloadModule("usbtest");
+
+      for (const { name } of (await controller.state()).devices) {
+        // oxlint-disable-next-line no-await-in-loop -- as a hand does it
+        if (name !== "disk") await controller.unplug(name);
+      }
+      await Promise.all([keys, bytes].map((gone) => untilGone(guest, gone)));
+      await readAndWrite(guest, disk);
+    },
+  };
+}
+
+async function readAndWrite(guest: Guest, disk: Attachment): Promise<void> {
+  const node = await blockDevice(guest, disk.sysfsName);
+  const content = randomBytes(DISK_BYTES);
+  writeFileSync(join(guest.scratch, "written"), content);
+  await guest.shell(`
+    dd if=/scratch/written of=${node} bs=256k oflag=direct 2>/dev/null
+    dd if=${node} of=/scratch/read bs=64k iflag=direct 2>/dev/null`);
+  assert(readFileSync(join(guest.scratch, "read")).equals(content));
+}
+
+async function shortUsbtest(guest: Guest, zero: Attachment): Promise<void> {
+  const failed: string[] = [];
+  for (const group of GROUPS) {
+    // oxlint-disable-next-line no-await-in-loop -- one driver, one case after the other
+    if (group.zeros !== true) failed.push(...(await runGroup(guest, zero, group, 1)));
+  }
+  assert.deepEqual(failed, []);
+}
+
+/** The driver is taken away and given back: the controller begins anew each time, and its devices are those from before. */
+export function driverReloads(controller: ControllerProcess, times: number): Scenario {
+  return {
+    name: `the driver of a virtual controller is loaded anew ${times} times`,
+    async run(guest) {
+      const before = await controller.state();
+      for (let i = 0; i < times; i++) {
+        // oxlint-disable-next-line no-await-in-loop -- one life after the other
+        await guest.unloadModule("xhci-pci");
+        // oxlint-disable-next-line no-await-in-loop
+        await guest.loadModule("xhci-pci");
+        // oxlint-disable-next-line no-await-in-loop
+        await readAndWrite(guest, await find(guest, "first"));
+      }
+      assert.deepEqual(await controller.state(), before);
+    },
+  };
+}
