@@ -67,6 +67,11 @@ export async function runGroup(
   return failed;
 }
 
+export const UNLINK_RETRY = {
+  pattern: /usbtest .*: unlink retry/,
+  reason: "usbtest prints this when a request completed just before its unlink, which it then tries again",
+};
+
 /**
  * The kernel's own USB test driver against the zero gadget. Data is checked both ways: usbtest demands the
  * pattern of what it reads, the gadget of what it is sent.
@@ -79,14 +84,7 @@ export function usbtest(
   return {
     name: `usbtest passes at ${speed} speed, ${iterations} iterations a case${way.words}`,
     timeoutMs: 60_000 + iterations * 2_000,
-    expected: [
-      ...ATTACH_LINES,
-      {
-        pattern: /usbtest .*: unlink retry/,
-        reason:
-          "usbtest prints this when a request completed just before its unlink, which it then tries again",
-      },
-    ],
+    expected: [...ATTACH_LINES, UNLINK_RETRY],
     async run(guest) {
       const host = await ServedHost.start({
         zeros: `zero,speed=${speed},serial=zeros,pattern=0`,
