@@ -97,6 +97,7 @@ export class XhciDriver {
   readonly raised: number[] = [];
   readonly #eventSegments: readonly number[];
   #allocated = 0x1000;
+  #kept = 0x1000;
   contexts = 0;
   commands!: DriverRing;
   #segments: { base: number; size: number }[] = [];
@@ -123,6 +124,20 @@ export class XhciDriver {
     this.#allocated += size;
     assert.ok(this.#allocated <= MEMORY_SIZE, "the guest is out of memory");
     return MEMORY_AT + at;
+  }
+
+  /** Gives what was allocated for devices back, as it was: rings of commands and events stay. */
+  reuse(): void {
+    this.bytes.fill(0, this.#kept);
+    this.#allocated = this.#kept;
+  }
+
+  unmapAll(): void {
+    this.pages.unmap(MEMORY_AT);
+  }
+
+  mapAll(): void {
+    this.pages.map(MEMORY_AT, this.bytes);
   }
 
   load(address: number): number {
@@ -188,6 +203,7 @@ export class XhciDriver {
     this.write64(OPERATIONAL + 0x18, this.commands.base + CYCLE);
     this.#segments = this.#eventSegments.map((size) => ({ base: this.allocate(size * TRB, 4096), size }));
     this.setUpEvents(0);
+    this.#kept = this.#allocated;
     this.write(OPERATIONAL, 1 | 4);
     this.loop.settle();
   }
@@ -207,6 +223,16 @@ export class XhciDriver {
     this.write64(at + 0x18, this.#segments[0]!.base);
     this.write64(at + 0x10, table);
     this.write(at + 4, 160);
+    this.write(at, 2);
+  }
+
+  /** As after a sleep: the registers of the event ring are written anew, with what they were. */
+  restoreEvents(): void {
+    const at = RUNTIME + 0x20;
+    const table = this.read(at + 0x10) + this.read(at + 0x14) * 2 ** 32;
+    this.write(at + 8, this.#segments.length);
+    this.write64(at + 0x10, table);
+    this.write64(at + 0x18, this.eventPointer);
     this.write(at, 2);
   }
 
