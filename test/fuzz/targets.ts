@@ -90,6 +90,7 @@ import { addressTarget, gadgetSpecTarget } from "./text-target.ts";
 import { ueventTarget } from "./uevent-target.ts";
 import { wslusbClientTarget } from "./wslusb-client-target.ts";
 import { wslusbHostTarget } from "./wslusb-host-target.ts";
+import { xhciTarget } from "./xhci-target.ts";
 
 /** Every decoder and parser of the project, and what stands on them. Whole conversations, where most can go wrong, come first. */
 export const TARGETS: readonly Target[] = [
@@ -98,6 +99,7 @@ export const TARGETS: readonly Target[] = [
   wslusbClientTarget,
   ringHostTarget,
   ringGuestTarget,
+  xhciTarget,
   gadgetTarget,
   commandTarget,
   ...[

@@ -12,7 +12,7 @@ const OPERATIONAL = 0x40;
 const RUNTIME = 0x1000;
 const DOORBELLS = 0x2000;
 const TRB = 16;
-export const MEMORY_SIZE = 4 << 20;
+const MEMORY_SIZE = 4 << 20;
 /** Above 4 GiB, so that every high word counts. */
 export const MEMORY_AT = 0x1_2340_0000;
 const CYCLE = 1;
@@ -82,6 +82,8 @@ export interface DriverSlot {
 export interface DriverOptions {
   /** TRBs of each segment of the event ring. Default: one of 256. */
   readonly eventSegments?: readonly number[];
+  /** Zeroes. */
+  readonly memory?: Uint8Array;
   readonly plan?: ControllerOptions["plan"];
   readonly left?: ControllerOptions["left"];
 }
@@ -90,8 +92,8 @@ export interface DriverOptions {
 export class XhciDriver {
   readonly loop = new ManualLoop();
   readonly pages = new GuestPages();
-  readonly bytes = new Uint8Array(MEMORY_SIZE);
-  readonly view = new DataView(this.bytes.buffer);
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
   readonly controller: Controller;
   /** Vectors in the order in which they were raised. */
   readonly raised: number[] = [];
@@ -107,6 +109,8 @@ export class XhciDriver {
 
   constructor(options: DriverOptions = {}) {
     this.#eventSegments = options.eventSegments ?? [256];
+    this.bytes = options.memory ?? new Uint8Array(MEMORY_SIZE);
+    this.view = new DataView(this.bytes.buffer);
     this.pages.map(MEMORY_AT, this.bytes);
     this.controller = new Controller({
       memory: this.pages,
@@ -122,7 +126,7 @@ export class XhciDriver {
     this.#allocated = Math.ceil(this.#allocated / align) * align;
     const at = this.#allocated;
     this.#allocated += size;
-    assert.ok(this.#allocated <= MEMORY_SIZE, "the guest is out of memory");
+    assert.ok(this.#allocated <= this.bytes.length, "the guest is out of memory");
     return MEMORY_AT + at;
   }
 
