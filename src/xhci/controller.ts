@@ -104,6 +104,12 @@ export class Controller {
     return this.#chip.interrupters.length;
   }
 
+  /** Transfers that are under way at devices, and bytes of memory that are held for their data. */
+  get inFlight(): { readonly transfers: number; readonly bytes: number } {
+    const { memory } = this.#chip;
+    return { transfers: memory.inFlight, bytes: memory.bytes };
+  }
+
   /** Reads a register, or a part of one; 1, 2 or 4 bytes. */
   read(offset: number, size: number): number {
     const word = this.#readWord(offset & ~3) >>> (8 * (offset & 3));

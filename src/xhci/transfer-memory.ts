@@ -26,9 +26,9 @@ export class TransferMemory {
     return this.#transfers.length - this.#free.length;
   }
 
-  /** Bytes of data, and TRBs, that are held. */
-  get held(): { readonly bytes: number; readonly trbs: number } {
-    return { bytes: this.#pool.taken, trbs: this.#trbs };
+  /** Bytes of ordinary memory that are out. */
+  get bytes(): number {
+    return this.#pool.taken;
   }
 
   /** A blank transfer, or nothing while too many are under way: `walker` is walked again when that is over. */

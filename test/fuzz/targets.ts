@@ -101,6 +101,7 @@ import { ueventTarget } from "./uevent-target.ts";
 import { vfioUserTarget } from "./vfio-user-target.ts";
 import { wslusbClientTarget } from "./wslusb-client-target.ts";
 import { wslusbHostTarget } from "./wslusb-host-target.ts";
+import { xhciTarget } from "./xhci-target.ts";
 
 /** Every decoder and parser of the project, and what stands on them. Whole conversations, where most can go wrong, come first. */
 export const TARGETS: readonly Target[] = [
@@ -110,6 +111,7 @@ export const TARGETS: readonly Target[] = [
   ringHostTarget,
   ringGuestTarget,
   vfioUserTarget,
+  xhciTarget,
   gadgetTarget,
   commandTarget,
   ...[

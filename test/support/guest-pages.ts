@@ -9,16 +9,24 @@ interface Mapping {
 /** Memory of a guest, in mappings that come and go. */
 export class GuestPages implements GuestMemory {
   #mappings: Mapping[] = [];
-  generation = 0;
+  #generation = 0;
+  /** Looks at memory that are left: who walks in circles is to be found out. */
+  looks = Number.POSITIVE_INFINITY;
+
+  /** Every look at memory begins with it. */
+  get generation(): number {
+    if (--this.looks < 0) throw new Error("memory is looked at without end");
+    return this.#generation;
+  }
 
   map(address: number, bytes: Uint8Array, writable = true): void {
     this.#mappings.push({ address, bytes, writable });
-    this.generation++;
+    this.#generation++;
   }
 
   unmap(address: number): void {
     this.#mappings = this.#mappings.filter((mapping) => mapping.address !== address);
-    this.generation++;
+    this.#generation++;
   }
 
   view(address: number, length: number, write: boolean): Uint8Array | undefined {

@@ -12,7 +12,7 @@ const OPERATIONAL = 0x40;
 const RUNTIME = 0x1000;
 const DOORBELLS = 0x2000;
 const TRB = 16;
-export const MEMORY_SIZE = 4 << 20;
+const MEMORY_SIZE = 4 << 20;
 /** Above 4 GiB, so that every high word counts. */
 export const MEMORY_AT = 0x1_2340_0000;
 const CYCLE = 1;
@@ -82,6 +82,8 @@ export interface DriverSlot {
 export interface DriverOptions {
   /** TRBs of each segment of the event ring. Default: one of 256. */
   readonly eventSegments?: readonly number[];
+  /** Zeroes. */
+  readonly memory?: Uint8Array;
   readonly plan?: ControllerOptions["plan"];
   readonly left?: ControllerOptions["left"];
 }
@@ -90,13 +92,14 @@ export interface DriverOptions {
 export class XhciDriver {
   readonly loop = new ManualLoop();
   readonly pages = new GuestPages();
-  readonly bytes = new Uint8Array(MEMORY_SIZE);
-  readonly view = new DataView(this.bytes.buffer);
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
   readonly controller: Controller;
   /** Vectors in the order in which they were raised. */
   readonly raised: number[] = [];
   readonly #eventSegments: readonly number[];
   #allocated = 0x1000;
+  #kept = 0x1000;
   contexts = 0;
   commands!: DriverRing;
   #segments: { base: number; size: number }[] = [];
@@ -106,6 +109,8 @@ export class XhciDriver {
 
   constructor(options: DriverOptions = {}) {
     this.#eventSegments = options.eventSegments ?? [256];
+    this.bytes = options.memory ?? new Uint8Array(MEMORY_SIZE);
+    this.view = new DataView(this.bytes.buffer);
     this.pages.map(MEMORY_AT, this.bytes);
     this.controller = new Controller({
       memory: this.pages,
@@ -121,8 +126,22 @@ export class XhciDriver {
     this.#allocated = Math.ceil(this.#allocated / align) * align;
     const at = this.#allocated;
     this.#allocated += size;
-    assert.ok(this.#allocated <= MEMORY_SIZE, "the guest is out of memory");
+    assert.ok(this.#allocated <= this.bytes.length, "the guest is out of memory");
     return MEMORY_AT + at;
+  }
+
+  /** Gives what was allocated for devices back, as it was: rings of commands and events stay. */
+  reuse(): void {
+    this.bytes.fill(0, this.#kept);
+    this.#allocated = this.#kept;
+  }
+
+  unmapAll(): void {
+    this.pages.unmap(MEMORY_AT);
+  }
+
+  mapAll(): void {
+    this.pages.map(MEMORY_AT, this.bytes);
   }
 
   load(address: number): number {
@@ -188,6 +207,7 @@ export class XhciDriver {
     this.write64(OPERATIONAL + 0x18, this.commands.base + CYCLE);
     this.#segments = this.#eventSegments.map((size) => ({ base: this.allocate(size * TRB, 4096), size }));
     this.setUpEvents(0);
+    this.#kept = this.#allocated;
     this.write(OPERATIONAL, 1 | 4);
     this.loop.settle();
   }
@@ -207,6 +227,16 @@ export class XhciDriver {
     this.write64(at + 0x18, this.#segments[0]!.base);
     this.write64(at + 0x10, table);
     this.write(at + 4, 160);
+    this.write(at, 2);
+  }
+
+  /** As after a sleep: the registers of the event ring are written anew, with what they were. */
+  restoreEvents(): void {
+    const at = RUNTIME + 0x20;
+    const table = this.read(at + 0x10) + this.read(at + 0x14) * 2 ** 32;
+    this.write(at + 8, this.#segments.length);
+    this.write64(at + 0x10, table);
+    this.write64(at + 0x18, this.eventPointer);
     this.write(at, 2);
   }
 
