@@ -27,6 +27,7 @@ export function addController(root: Command): void {
     .option("--socket-path <PATH>", "the unix socket where the VMM connects")
     .option("--fd <N>", "an open unix socket, connected to the VMM or listening for it")
     .option("--device <DEV>", "plug in this device, may be repeated", repeatable)
+    .option("--force", "devices also that this machine needs: a mounted disk, its last keyboard")
     .option("--gadget <SPEC>", "plug in a simulated device, may be repeated", repeatable)
     .option("--control <PATH>", "the unix socket for plug, unplug and list")
     .option("--control-group <GROUP>", "who may use that beside this user")
@@ -39,24 +40,31 @@ export function addController(root: Command): void {
     .requiredOption("--control <PATH>", "the control socket of the controller")
     .option("--json", "one JSON document on standard output")
     .action(list);
-  for (const [name, description] of [
-    ["plug", "plug in while the VM runs"],
-    ["unplug", "take away while the VM runs, by name or port as `list` shows them"],
-  ] as const) {
-    controller
-      .command(name)
-      .description(description)
-      .argument("<DEV|SPEC>", "a device or a gadget")
-      .requiredOption("--control <PATH>", "the control socket of the controller")
-      .option("--json", "one JSON document on standard output")
-      .action((device: string, options: ChangeOptions) => change(name, device, options));
-  }
+  controller
+    .command("plug")
+    .description("plug in while the VM runs")
+    .argument("<DEV|SPEC>", "a device or a gadget")
+    .requiredOption("--control <PATH>", "the control socket of the controller")
+    .option("--force", "also a device that this machine needs")
+    .option("--json", "one JSON document on standard output")
+    .action(plug);
+  controller
+    .command("unplug")
+    .description("take away while the VM runs")
+    .argument(
+      "<DEV|SPEC>",
+      "its name or the number of its port, as `list` shows them, or what was plugged in",
+    )
+    .requiredOption("--control <PATH>", "the control socket of the controller")
+    .option("--json", "one JSON document on standard output")
+    .action(unplug);
 }
 
 interface ControllerOptions {
   readonly socketPath?: string;
   readonly fd?: string;
   readonly device?: readonly string[];
+  readonly force?: true;
   readonly gadget?: readonly string[];
   readonly control?: string;
   readonly controlGroup?: string;
@@ -66,6 +74,10 @@ interface ControllerOptions {
 interface ChangeOptions {
   readonly control: string;
   readonly json?: true;
+}
+
+interface PlugOptions extends ChangeOptions {
+  readonly force?: true;
 }
 
 async function run(options: ControllerOptions): Promise<void> {
@@ -84,7 +96,7 @@ async function run(options: ControllerOptions): Promise<void> {
   const { NO_COLOR = "" } = process.env;
   const log = openLog(NO_COLOR === "");
   const controlling = await Controlling.start(
-    { client, devices, gadgets, control: place, group, folder },
+    { client, devices, isForced: options.force === true, gadgets, control: place, group, folder },
     log,
   );
   process.stdout.write(introduction(client, controlling.devices.list()));
@@ -124,23 +136,26 @@ async function list({ control, json }: ChangeOptions): Promise<void> {
   process.stdout.write(state.connected ? "A VM has the controller.\n" : "No VM has the controller.\n");
 }
 
-async function change(
-  action: "plug" | "unplug",
-  device: string,
-  { control, json }: ChangeOptions,
-): Promise<void> {
-  const { plugDevice, unplugDevice } = await import("../daemon/controller/controller-client.ts");
-  const changed = await unlessCancelled((action === "plug" ? plugDevice : unplugDevice)(control, device));
-  if (json === true) printJson(changed);
-  else process.stdout.write(`${sentence(action, changed)}\n`);
+async function plug(device: string, { control, force, json }: PlugOptions): Promise<void> {
+  const { plugDevice } = await import("../daemon/controller/controller-client.ts");
+  const plugged = await unlessCancelled(plugDevice(control, device, force));
+  const { name, port, note } = plugged;
+  if (json === true) printJson(plugged);
+  else if (port === undefined) process.stdout.write(`${printable(name)} will be plugged in when it comes.\n`);
+  else {
+    const hint = note === undefined ? "" : ` ${printable(note)}`;
+    process.stdout.write(`${printable(name)} is in port ${port}.${hint}\n`);
+  }
 }
 
-function sentence(action: "plug" | "unplug", { name, port, note }: AskedDevice): string {
-  const shown = printable(name);
-  if (action === "unplug")
-    return port === undefined ? `${shown} is waited for no more.` : `${shown} is unplugged.`;
-  if (port === undefined) return `${shown} will be plugged in when it comes.`;
-  return `${shown} is in port ${port}.${note === undefined ? "" : ` ${printable(note)}`}`;
+async function unplug(device: string, { control, json }: ChangeOptions): Promise<void> {
+  const { unplugDevice } = await import("../daemon/controller/controller-client.ts");
+  const gone = await unlessCancelled(unplugDevice(control, device));
+  if (json === true) printJson(gone);
+  else {
+    const words = gone.port === undefined ? "is waited for no more" : "is unplugged";
+    process.stdout.write(`${printable(gone.name)} ${words}.\n`);
+  }
 }
 
 function asRow({ name, source, port, vid, pid, speed }: AskedDevice): readonly string[] {

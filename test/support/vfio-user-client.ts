@@ -20,7 +20,8 @@ export interface Reply {
 export const GREETING_BYTES = 141;
 
 const NO_REPLY = 0x10;
-const TURNS = 100;
+/** Of a millisecond; the server may be a process that has no processor at the moment. */
+const TURNS = 10_000;
 
 /**
  * A client in the habit of Cloud Hypervisor: one request at a time, of which it reads as many bytes as a success has, whatever the

@@ -1,5 +1,5 @@
 import { after } from "node:test";
-import { ControllerProcess } from "./controller-process.ts";
+import { ControllerProcess } from "../support/controller-process.ts";
 import { scenarios } from "./scenario.ts";
 import { typing } from "./scenarios/typing.ts";
 import { driverReloads, gadgetsOfController, throughController } from "./scenarios/virtual-controller.ts";

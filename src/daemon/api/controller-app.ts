@@ -27,7 +27,11 @@ const ControllerState = Type.Object({
   devices: Type.Array(Device),
 });
 
-const DeviceText = Type.Object({ device: Text }, { additionalProperties: false });
+const PlugRequest = Type.Object(
+  { device: Text, force: Type.Optional(Type.Boolean()) },
+  { additionalProperties: false },
+);
+const UnplugRequest = Type.Object({ device: Text }, { additionalProperties: false });
 
 /** What answers for the controller of a VM (docs/controller.md). */
 export async function controllerApp(controlling: Controlling, log: Log): Promise<Answerer> {
@@ -42,13 +46,13 @@ export async function controllerApp(controlling: Controlling, log: Log): Promise
   app.post(
     "/v1/devices",
     {
-      schema: { body: DeviceText, response: answers(Device, "It is plugged in, or will be when it comes.") },
+      schema: { body: PlugRequest, response: answers(Device, "It is plugged in, or will be when it comes.") },
     },
-    (request) => devices.plug(request.body.device),
+    (request) => devices.plug(request.body.device, request.body.force),
   );
   app.post(
     "/v1/unplug",
-    { schema: { body: DeviceText, response: answers(Device, "It is taken away.") } },
+    { schema: { body: UnplugRequest, response: answers(Device, "It is taken away.") } },
     (request) => devices.unplug(request.body.device),
   );
   await app.ready();

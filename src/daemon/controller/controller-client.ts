@@ -17,8 +17,9 @@ export function controllerState(control: string): Promise<ControllerState> {
   return ask(control, { method: "GET", path: "/v1/state" });
 }
 
-export function plugDevice(control: string, device: string): Promise<AskedDevice> {
-  return ask(control, { method: "POST", path: "/v1/devices", body: { device } });
+/** `force`: also a device that this machine needs. */
+export function plugDevice(control: string, device: string, force = false): Promise<AskedDevice> {
+  return ask(control, { method: "POST", path: "/v1/devices", body: { device, force } });
 }
 
 export function unplugDevice(control: string, device: string): Promise<AskedDevice> {

@@ -45,9 +45,11 @@ export class ControllerDevices {
   }
 
   /** A gadget, or what `plugDevice` takes. */
-  plug(text: string): Promise<AskedDevice> {
+  plug(text: string, isForced = false): Promise<AskedDevice> {
     const [kind] = text.split(",");
-    return GADGET_KINDS.some(({ name }) => name === kind) ? this.plugGadget(text) : this.plugDevice(text);
+    return GADGET_KINDS.some(({ name }) => name === kind)
+      ? this.plugGadget(text)
+      : this.plugDevice(text, isForced);
   }
 
   async plugGadget(text: string): Promise<AskedDevice> {
@@ -61,11 +63,14 @@ export class ControllerDevices {
     });
   }
 
-  /** A device of this machine, also if it is plugged in later, or of another host (`DEV@ADDR`). */
-  plugDevice(text: string): Promise<AskedDevice> {
+  /**
+   * A device of this machine, also if it is plugged in later, or of another host (`DEV@ADDR`). `isForced`: also if this machine
+   * needs it.
+   */
+  plugDevice(text: string, isForced = false): Promise<AskedDevice> {
     const distant = readDistantName(text);
     return this.#unlessMany(() =>
-      distant === undefined ? this.#plugReal(text) : this.#plugDistant(text, distant),
+      distant === undefined ? this.#plugReal(text, isForced) : this.#plugDistant(text, distant),
     );
   }
 
@@ -110,10 +115,10 @@ export class ControllerDevices {
     return (await ports.plug(text, await distant.open(name, this.#stopping.signal))).told;
   }
 
-  async #plugReal(text: string): Promise<AskedDevice> {
+  async #plugReal(text: string, isForced: boolean): Promise<AskedDevice> {
     const { hardware, folder } = this.#rooms;
     if (hardware.has(text)) throw new Failed(`${text} was asked for before. Unplug it first.`);
-    await hardware.add(text, await deviceNamed(text, folder));
+    await hardware.add(text, await deviceNamed(text, folder), isForced);
     for (const [shared, plugged] of this.#real) {
       if (!hardware.isMeant(text, shared.busid)) continue;
       // oxlint-disable-next-line no-await-in-loop -- there is one, as a rule

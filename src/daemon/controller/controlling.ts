@@ -30,6 +30,8 @@ export type ClientPlace = UnixAddress | { readonly kind: "fd"; readonly fd: numb
 export interface ControllerRequest {
   readonly client: ClientPlace;
   readonly devices: readonly string[];
+  /** Devices also that this machine needs. */
+  readonly isForced: boolean;
   readonly gadgets: readonly string[];
   readonly control: ControlPlace | undefined;
   readonly group: string | undefined;
@@ -108,13 +110,13 @@ export class Controlling {
     this.#end();
   }
 
-  async #begin({ client, devices, gadgets, control, group }: ControllerRequest): Promise<void> {
+  async #begin({ client, devices, isForced, gadgets, control, group }: ControllerRequest): Promise<void> {
     for (const text of gadgets) {
       // oxlint-disable-next-line no-await-in-loop -- their order is that of the ports, and the first failure is the one to tell
       await this.devices.plugGadget(text);
     }
     // oxlint-disable-next-line no-await-in-loop
-    for (const text of devices) await this.devices.plugDevice(text);
+    for (const text of devices) await this.devices.plugDevice(text, isForced);
     if (control !== undefined) {
       this.#control = await ControlServer.start({
         role: "controller",

@@ -24,6 +24,8 @@ export interface HardwareSurroundings {
   /** Which devices are to be plugged in has changed. */
   readonly changed: () => void;
   readonly source?: (device: HardwareDevice) => UsbDevice;
+  /** Begins to tell the rack what is plugged in, at the first wish. Default: by the events of this machine's kernel. */
+  readonly follow?: (rack: HardwareRack) => Promise<void>;
 }
 
 /**
@@ -34,9 +36,11 @@ export class HardwareWishes {
   readonly #rack: HardwareRack;
   readonly #exports = new ExportTable();
   #wishes: readonly NamedDevice[] = [];
-  #isStarted = false;
+  readonly #follow: (rack: HardwareRack) => Promise<void>;
+  #following: Promise<void> | undefined;
 
-  constructor({ loop, log, roots, claims, changed, source }: HardwareSurroundings) {
+  constructor({ loop, log, roots, claims, changed, source, follow }: HardwareSurroundings) {
+    this.#follow = follow ?? ((rack) => rack.start());
     const events = new EventLog();
     this.#rack = new HardwareRack({
       exports: this.#exports,
@@ -48,6 +52,7 @@ export class HardwareWishes {
       log,
       roots,
       claims,
+      force: () => "use --force.",
       source:
         source ??
         ((device) =>
@@ -57,11 +62,6 @@ export class HardwareWishes {
           })),
     });
     this.#exports.watch(changed);
-  }
-
-  /** For tests that play the kernel; others are told by it from the first wish on. */
-  get rack(): HardwareRack {
-    return this.#rack;
   }
 
   /** Devices that are wished for and there. */
@@ -85,14 +85,12 @@ export class HardwareWishes {
   }
 
   /** `device` is what `text` stands for. Rejects with WrongUsage, or Failed if the machine would lose what it needs. */
-  async add(text: string, device: string): Promise<void> {
+  async add(text: string, device: string, isForced: boolean): Promise<void> {
     const choice = readHardwareChoice(device);
-    if (!this.#isStarted) {
-      this.#isStarted = true;
-      await this.#rack.start();
-    }
+    this.#following ??= this.#follow(this.#rack);
+    await this.#following;
     const before = this.#wishes;
-    this.#wishes = [...before, { text, choice }];
+    this.#wishes = [...before, { text, choice, isForced }];
     await this.#rack.name(this.#wishes);
     const refused = this.#rack
       .list()
