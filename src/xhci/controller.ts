@@ -1,6 +1,5 @@
 import type { OpenError, UsbDevice } from "../usb/device.ts";
 import type { Loop } from "../usb/loop.ts";
-import { AttachedDevice } from "./attached-device.ts";
 import { Bus } from "./bus.ts";
 import { type ControllerPlan, capabilityRegisters, DEFAULT_PLAN } from "./capability-registers.ts";
 import { Chip } from "./chip.ts";
@@ -10,7 +9,6 @@ import type { EventRingPlace } from "./event-ring.ts";
 import { FrameClock } from "./frame-clock.ts";
 import type { GuestMemory, InterruptLine } from "./guest-memory.ts";
 import { Interrupter } from "./interrupter.ts";
-import { Port } from "./port.ts";
 import {
   BAR_SIZE,
   DOORBELLS,
@@ -18,7 +16,6 @@ import {
   INTERRUPTERS,
   OPERATIONAL,
   Operational,
-  PORT_SIZE,
   PORTS,
   RUNTIME,
   USBCMD,
@@ -26,6 +23,7 @@ import {
   USBSTS,
   USBSTS_WRITE_1_TO_CLEAR,
 } from "./registers.ts";
+import { RootHub } from "./root-hub.ts";
 import { Slots } from "./slots.ts";
 import { TransferMemory } from "./transfer-memory.ts";
 import { addressOf, TrbType } from "./trb.ts";
@@ -49,11 +47,8 @@ const PAGE_SIZE_4K = 1;
  */
 export class Controller {
   readonly #chip: Chip;
-  readonly #left: (port: number, device: UsbDevice) => void;
   readonly #capabilities: ReadonlyMap<number, number>;
-  readonly #ports: readonly Port[];
-  /** Ports whose device is being opened. */
-  readonly #taken = new Set<number>();
+  readonly #hub: RootHub;
   readonly #slots: Slots;
   readonly #commands: CommandRing;
   readonly #clock: FrameClock;
@@ -69,13 +64,9 @@ export class Controller {
     const bus = new Bus(memory);
     const chip = new Chip(bus, loop, turns, new TransferMemory(turns));
     this.#chip = chip;
-    this.#left = options.left ?? (() => {});
     this.#capabilities = capabilityRegisters(plan);
-    this.#ports = Array.from(
-      { length: plan.usb2Ports + plan.usb3Ports },
-      (_, i) => new Port(i + 1, i >= plan.usb2Ports, chip),
-    );
-    this.#slots = new Slots(chip, this.#ports, plan.slots);
+    this.#hub = new RootHub(chip, plan, options.left ?? (() => {}));
+    this.#slots = new Slots(chip, this.#hub.ports, plan.slots);
     this.#commands = new CommandRing(chip, (words, done) => this.#slots.execute(words, done));
     this.#clock = new FrameClock(loop, () => this.#tellWrap());
     const output = {
@@ -139,7 +130,7 @@ export class Controller {
     this.#contextsLow = 0;
     this.#contextsHigh = 0;
     this.#saved = undefined;
-    for (const port of this.#ports) port.reset();
+    this.#hub.reset();
   }
 
   /**
@@ -151,47 +142,17 @@ export class Controller {
     wished: number | undefined,
     done: (refused?: OpenError) => void,
   ): number | undefined {
-    const free = this.#freePort(device, wished);
-    if (free === undefined) {
-      done({ reason: "busy", message: this.#whyNoPort(device, wished) });
-      return undefined;
-    }
-    const attached = new AttachedDevice(device, this.#chip, {
-      left: () => this.#leave(free, attached),
-      woken: () => free.wake(),
-    });
-    this.#taken.add(free.number);
-    device.open(attached, this.#chip.loop, (refused) => {
-      this.#taken.delete(free.number);
-      if (refused === undefined) free.attach(attached);
-      done(refused);
-    });
-    return free.number;
+    return this.#hub.plug(device, wished, done);
   }
 
   /** Takes the device from a port; `done` when it was given back. */
-  unplug(number: number, done: () => void): void {
-    const port = this.#ports[number - 1];
-    const attached = port?.device;
-    if (attached === undefined) {
-      done();
-      return;
-    }
-    port!.detach();
-    attached.close(done);
+  unplug(port: number, done: () => void): void {
+    this.#hub.unplug(port, done);
   }
 
   /** Gives all devices back. */
   close(done: () => void): void {
-    const attached = this.#ports.filter(({ device }) => device !== undefined);
-    let left = attached.length;
-    if (left === 0) done();
-    for (const { number } of attached) {
-      this.unplug(number, () => {
-        left--;
-        if (left === 0) done();
-      });
-    }
+    this.#hub.close(done);
   }
 
   #readWord(offset: number): number {
@@ -204,10 +165,7 @@ export class Controller {
       return interrupter?.read(at % INTERRUPTER_SIZE) ?? 0;
     }
     if (offset >= RUNTIME) return offset === RUNTIME ? this.#clock.index : 0;
-    if (offset >= PORTS) {
-      const at = offset - PORTS;
-      return this.#ports[Math.floor(at / PORT_SIZE)]?.read(at % PORT_SIZE) ?? 0;
-    }
+    if (offset >= PORTS) return this.#hub.read(offset - PORTS);
     return this.#readOperational(offset - OPERATIONAL);
   }
 
@@ -241,8 +199,7 @@ export class Controller {
       const at = offset - INTERRUPTERS;
       this.#chip.interrupters[Math.floor(at / INTERRUPTER_SIZE)]?.write(at % INTERRUPTER_SIZE, value);
     } else if (offset >= PORTS) {
-      const at = offset - PORTS;
-      this.#ports[Math.floor(at / PORT_SIZE)]?.write(at % PORT_SIZE, value);
+      this.#hub.write(offset - PORTS, value);
     } else {
       this.#writeOperational(offset - OPERATIONAL, value);
     }
@@ -303,7 +260,7 @@ export class Controller {
     if ((chip.usbsts & USBSTS.HCE) !== 0) return;
     chip.usbsts &= ~USBSTS.HCH;
     this.#clock.start();
-    for (const port of this.#ports) port.announce();
+    this.#hub.announce();
     this.#wake();
   }
 
@@ -341,28 +298,5 @@ export class Controller {
 
   #tellWrap(): void {
     this.#chip.post(0, 0, 0, CompletionCode.SUCCESS << 24, TrbType.MFINDEX_WRAP << 10);
-  }
-
-  #freePort(device: UsbDevice, wished: number | undefined): Port | undefined {
-    return this.#ports.find(
-      (port) =>
-        port.fits(device.speed) &&
-        port.device === undefined &&
-        !this.#taken.has(port.number) &&
-        (wished === undefined || wished === port.number),
-    );
-  }
-
-  #whyNoPort({ speed }: UsbDevice, wished: number | undefined): string {
-    const first = this.#ports.find((port) => port.fits(speed))?.number ?? 0;
-    const last = this.#ports.findLast((port) => port.fits(speed))?.number ?? 0;
-    const range = `ports ${first} to ${last} are for its speed`;
-    if (wished === undefined) return `every port is taken (${range}); unplug another device first`;
-    return `port ${wished} is taken or not for this device (${range}); choose a free one of them`;
-  }
-
-  #leave(port: Port, attached: AttachedDevice): void {
-    if (port.device === attached) port.detach();
-    attached.close(() => this.#left(port.number, attached.device));
   }
 }

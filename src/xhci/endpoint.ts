@@ -3,18 +3,17 @@ import { Speed } from "../usb/speed.ts";
 import { isIn, TransferStatus, TransferType } from "../usb/urb.ts";
 import type { Bus } from "./bus.ts";
 import { CompletionCode } from "./completion-code.ts";
-import { contextAt, ENDPOINT_STATE_MASK, EndpointState, EndpointType } from "./contexts.ts";
+import { contextAt, ENDPOINT_STATE_MASK, EndpointState } from "./contexts.ts";
+import { type EndpointPlan, readEndpointContext } from "./endpoint-context.ts";
 import { BATCHES_PER_ENDPOINT, TRANSFERS_PER_ENDPOINT, TRBS_PER_DOORBELL } from "./limits.ts";
 import type { Slot } from "./slot.ts";
 import type { Transfer } from "./transfer.ts";
 import { describe, fill, readTransfer } from "./transfer-beginning.ts";
 import { movedBytes, reportEnded, reportStopped } from "./transfer-end.ts";
-import { addressOf, TRB_SIZE, TrbBit, TrbType } from "./trb.ts";
+import { TrbBit, TrbType } from "./trb.ts";
 import { Fetched, TrbRing } from "./trb-ring.ts";
 import type { Walker } from "./turns.ts";
 import { WakeWatch } from "./wake-watch.ts";
-
-const MAX_STREAMS = 0x1f << 10;
 
 const { SUCCESS, CONTEXT_STATE } = CompletionCode;
 
@@ -42,33 +41,26 @@ export class Endpoint implements Walker {
   /** An isochronous ring that ran dry is told of once. */
   #dryIsTold = true;
   /** Interrupt IN only. */
-  #watch: WakeWatch | undefined;
+  readonly #watch: WakeWatch | undefined;
 
-  constructor(slot: Slot, dci: number, type: TransferType, interval: number) {
+  constructor(slot: Slot, dci: number, plan: EndpointPlan) {
+    const { type, isIncoming } = plan;
     this.slot = slot;
     this.dci = dci;
     this.type = type;
-    this.interval = interval;
-    this.address = (dci >> 1) | (type !== TransferType.control && (dci & 1) !== 0 ? 0x80 : 0);
+    this.interval = plan.interval;
+    this.address = (dci >> 1) | (isIncoming ? 0x80 : 0);
     this.#most = this.isIsochronous ? BATCHES_PER_ENDPOINT : TRANSFERS_PER_ENDPOINT;
+    this.ring.move(plan.dequeue, plan.cycle);
+    if (type === TransferType.interrupt && isIncoming) {
+      this.#watch = new WakeWatch(this, plan.bytesPerInterval);
+    }
   }
 
   /** The endpoint of a context, or nothing where type and place do not agree. */
   static of(slot: Slot, dci: number, bus: Bus, context: number): Endpoint | undefined {
-    const type = (bus.load(context + 4) >> 3) & 7;
-    const incoming = (type & 4) !== 0;
-    // No streams: HCCPARAMS1.MaxPSASize is 0.
-    if ((bus.load(context) & MAX_STREAMS) !== 0) return undefined;
-    if ((type === EndpointType.control) !== (dci === 1)) return undefined;
-    if (type === 0 || (type !== EndpointType.control && incoming !== ((dci & 1) !== 0))) return undefined;
-    const interval = 1 << Math.min((bus.load(context) >> 16) & 0xff, 15);
-    const endpoint = new Endpoint(slot, dci, TYPES[type & 3]!, interval);
-    if (type === EndpointType.interruptIn) {
-      endpoint.#watch = new WakeWatch(endpoint, bytesPerInterval(bus.load(context + 4)));
-    }
-    const low = bus.load(context + 8);
-    endpoint.ring.move(addressOf(low, bus.load(context + 12), TRB_SIZE), low & 1);
-    return endpoint;
+    const plan = readEndpointContext(bus, dci, context);
+    return plan === undefined ? undefined : new Endpoint(slot, dci, plan);
   }
 
   get state(): EndpointState {
@@ -240,7 +232,7 @@ export class Endpoint implements Walker {
     this.#dryIsTold = false;
     if (transfer.refusal === 0 && transfer.hasUrb) {
       fill(transfer, chip.bus);
-      skip(transfer);
+      transfer.skipResumed();
     }
     if (transfer.refusal !== 0) {
       this.#isAtEnd = true;
@@ -280,7 +272,7 @@ export class Endpoint implements Walker {
     const { chip } = this.slot;
     if (!chip.isRunning) return;
     for (let first = this.#inFlight.first; first?.hasEnded === true; first = this.#inFlight.first) {
-      if (this.#stopped !== undefined && wasCancelled(first)) break;
+      if (this.#stopped !== undefined && first.wasCancelled) break;
       this.#inFlight.shift();
       this.#finish(first);
     }
@@ -350,22 +342,3 @@ export class Endpoint implements Walker {
     }
   }
 }
-
-/** Ended without having been done. */
-function wasCancelled({ hasUrb, refusal, urb }: Transfer): boolean {
-  return hasUrb && refusal === 0 && urb.status === TransferStatus.cancelled;
-}
-
-/** Leaves out what had moved before the endpoint was stopped. */
-function skip({ urb, resumed }: Transfer): void {
-  urb.offset += resumed;
-  urb.length -= resumed;
-}
-
-/** From Max Packet Size and Max Burst Size. */
-function bytesPerInterval(word: number): number {
-  return (word >>> 16) * (((word >> 8) & 15) + 1);
-}
-
-/** By the low bits of EP Type. */
-const TYPES = [TransferType.control, TransferType.isochronous, TransferType.bulk, TransferType.interrupt];

@@ -45,8 +45,6 @@ export class Interrupter {
   #isWaiting = false;
   #turnsWaited = 0;
   #isDraining = false;
-  /** Events for which there is no ring. */
-  dropped = 0;
 
   constructor(vector: number, output: InterrupterOutput) {
     this.#vector = vector;
@@ -137,10 +135,8 @@ export class Interrupter {
 
   /** Puts an event into the ring. `isQuiet`: it asks for no interrupt (BEI). */
   post(low: number, high: number, status: number, control: number, isQuiet: boolean): void {
-    if (this.#tableSize === 0) {
-      this.dropped++;
-      return;
-    }
+    // Nobody has asked to hear of it (xHCI §5.5.2.3.1).
+    if (this.#tableSize === 0) return;
     const pushed = this.#ring.push(low, high, status, control);
     if (pushed === Pushed.lost) {
       this.#output.lost();

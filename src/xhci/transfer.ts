@@ -97,6 +97,17 @@ export class Transfer {
     return false;
   }
 
+  /** Ended without having been done. */
+  get wasCancelled(): boolean {
+    return this.hasUrb && this.refusal === 0 && this.urb.status === TransferStatus.cancelled;
+  }
+
+  /** Leaves out what had moved before the endpoint was stopped. */
+  skipResumed(): void {
+    this.urb.offset += this.resumed;
+    this.urb.length -= this.resumed;
+  }
+
   /** Forgets the TRBs from one on. */
   truncate(count: number): void {
     for (let i = count; i < this.count; i++) this.bytes -= this.dataLength(i);

@@ -204,13 +204,13 @@ function selfLink(records: readonly Buffer[], at: number, random: Random): Buffe
     (6 << 10) | 2 | random.below(2),
     (6 << 10) | CH | random.below(2),
   ]);
-  return words(place + 16 * random.below(3), [LOW + (place & ~63), HIGH, 0, control]);
+  return trbWords(place + 16 * random.below(3), [LOW + (place & ~63), HIGH, 0, control]);
 }
 
 /** A TRB, or an entry of a table, that leads to where nothing is, or nothing may be written. */
 function pointElsewhere(records: readonly Buffer[], at: number, random: Random): Buffer[] {
   const place = memoryNear(records, at) & ~15;
-  return words(place, [random.pick([NOWHERE, READ_ONLY_AT, READ_ONLY_AT + 4080]), 0]);
+  return trbWords(place, [random.pick([NOWHERE, READ_ONLY_AT, READ_ONLY_AT + 4080]), 0]);
 }
 
 function memoryNear(records: readonly Buffer[], at: number): number {
@@ -218,6 +218,6 @@ function memoryNear(records: readonly Buffer[], at: number): number {
   return near.readUInt32LE(4);
 }
 
-function words(place: number, values: readonly number[]): Buffer[] {
+function trbWords(place: number, values: readonly number[]): Buffer[] {
   return values.map((value, i) => encode({ step: Step.memory, place: place + 4 * i, value }));
 }
