@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ControllerProcess } from "../../support/controller-process.ts";
 import type { Attachment, AttachWay } from "../attachment.ts";
 import { blockDevice } from "../disk.ts";
@@ -147,6 +148,72 @@ export function driverReloads(controller: ControllerProcess, times: number): Sce
         await readAndWrite(guest, await find(guest, "first"));
       }
       assert.deepEqual(await controller.state(), before);
+    },
+  };
+}
+
+/** What the kernel says of a device that goes away while it is being enumerated or used. */
+const GONE_LINES = [
+  { pattern: /usb .*: device descriptor read\/(64|8|all), error -\d+/, reason: "it left while it was asked" },
+  { pattern: /usb .*: device not (accepting address|responding to setup address)/i, reason: "the same" },
+  { pattern: /usb .*: (can't|unable to) (read configurations|set config|get BOS)/, reason: "the same" },
+  { pattern: /usb usb\d-port\d+: (unable to enumerate USB device|attempt power cycle)/, reason: "the same" },
+  { pattern: /usb usb\d-port\d+: (cannot reset|cannot disable|couldn't allocate)/, reason: "the same" },
+  { pattern: /usb .*: (config|interface) .*error/, reason: "the same" },
+  {
+    pattern: /I\/O error, dev sd|Buffer I\/O error on dev|sd .*: .*(rejecting I\/O|Synchroniz|failed|FAILED)/,
+    reason: "a disk left in the middle of a read",
+  },
+];
+
+/** Plugged in and out, sooner or later: before, while and after the guest looks at it. */
+export function plugCycles(controller: ControllerProcess, cycles: number): Scenario {
+  return {
+    name: `a device is plugged into a virtual controller and out of it ${cycles} times`,
+    expected: GONE_LINES,
+    async run(guest) {
+      await guest.loadModule("xhci-pci");
+      for (let i = 0; i < cycles; i++) {
+        const speed = i % 2 === 0 ? "high" : "super";
+        // oxlint-disable-next-line no-await-in-loop -- one after the other
+        const { name } = await controller.plug(`zero,serial=cycle${i},speed=${speed}`);
+        // oxlint-disable-next-line no-await-in-loop
+        if (i % 4 === 3) await find(guest, `cycle${i}`);
+        // oxlint-disable-next-line no-await-in-loop
+        else await sleep(i * 20);
+        // oxlint-disable-next-line no-await-in-loop
+        await controller.unplug(name);
+      }
+      await controller.plug("zero,serial=last,speed=super");
+      await find(guest, "last");
+      await controller.unplug("zero");
+      await guest.waitFor("every zero to be gone", "! grep -qi a4a0 /sys/bus/usb/devices/*/idProduct");
+    },
+  };
+}
+
+/** A disk is pulled while it is read from; whoever reads is told, and the next disk works. */
+export function pulledDisk(controller: ControllerProcess): Scenario {
+  return {
+    name: "a disk is taken from a virtual controller while it is read",
+    expected: GONE_LINES,
+    async run(guest) {
+      await guest.loadModule("xhci-pci");
+      await controller.plug("disk,size=2M,serial=pulled");
+      const disk = await find(guest, "pulled");
+      const node = await blockDevice(guest, disk.sysfsName);
+      const reading = guest.run([
+        "sh",
+        "-c",
+        `while dd if=${node} of=/dev/null bs=64k iflag=direct 2>/dev/null; do :; done`,
+      ]);
+      await sleep(500);
+      await controller.unplug("disk,size=2M,serial=pulled");
+      assert.equal((await reading).code, 0);
+      await untilGone(guest, disk);
+      await controller.plug("disk,size=2M,serial=next");
+      await readAndWrite(guest, await find(guest, "next"));
+      await controller.unplug("disk,size=2M,serial=next");
     },
   };
 }
