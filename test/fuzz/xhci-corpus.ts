@@ -133,13 +133,14 @@ function record(story: Story): readonly Buffer[] {
 /** Sessions of a driver that does all right. */
 export const DRIVER_TALK: readonly (readonly Buffer[])[] = STORIES.map(record);
 
-/** Where nothing is mapped, and where devices may only read. */
-export const NOWHERE = 0x7f00_0000;
-export const READ_ONLY_AT = 0x2000_0000;
-export const READ_ONLY_SIZE = 8 << 10;
-
 const HIGH = Math.floor(MEMORY_AT / 2 ** 32);
 const LOW = MEMORY_AT % 2 ** 32;
+export const MEMORY_USED = 256 << 10;
+
+/** Where devices may only read, and nothing is mapped: as far from the guest's memory as these are, below the same high word. */
+const TO_READ_ONLY = 0x40_0000;
+const TO_NOWHERE = 0x80_0000;
+export const READ_ONLY_AT = MEMORY_AT + TO_READ_ONLY;
 
 /** A session in which some things are not as they should be. */
 export function mutateDriver(random: Random): Uint8Array {
@@ -152,7 +153,7 @@ export function mutateDriver(random: Random): Uint8Array {
         bytes.writeUInt32LE((bytes.readUInt32LE(8) ^ (1 << random.below(32))) >>> 0, 8);
         break;
       case 1:
-        bytes.writeUInt32LE(random.pick([0, 1, 0xffff_ffff, NOWHERE, READ_ONLY_AT, LOW, random.next()]), 8);
+        bytes.writeUInt32LE(random.pick([0, 1, 0xffff_ffff, LOW, random.next()]), 8);
         break;
       case 2:
         records.splice(at, 1 + random.below(4));
@@ -168,7 +169,7 @@ export function mutateDriver(random: Random): Uint8Array {
         );
         break;
       case 5:
-        records.splice(at, 0, ...selfLink(records, at, random));
+        endlessRing(records, at, random);
         break;
       case 6:
         records.splice(at, 0, encode({ step: Step.unplug, place: 1 + random.below(2), value: 0 }));
@@ -177,7 +178,7 @@ export function mutateDriver(random: Random): Uint8Array {
         records.splice(at, 0, encode({ step: Step.time, place: 0, value: random.below(3000) }));
         break;
       case 8:
-        records.splice(at, 0, ...pointElsewhere(records, at, random));
+        pointElsewhere(records, at, random);
         break;
     }
     if (records.length === 0) break;
@@ -196,28 +197,38 @@ function anyRegister(random: Random): number {
   ]);
 }
 
-/** Words of memory near what is written there: a link to itself, of each cycle, in front of a doorbell. */
-function selfLink(records: readonly Buffer[], at: number, random: Random): Buffer[] {
-  const place = memoryNear(records, at) & ~15;
-  const control = random.pick([
-    (6 << 10) | random.below(2),
-    (6 << 10) | 2 | random.below(2),
-    (6 << 10) | CH | random.below(2),
-  ]);
-  return trbWords(place + 16 * random.below(3), [LOW + (place & ~63), HIGH, 0, control]);
+/** The next TRB that the driver writes comes round to itself: as a link, or a TD, or TDs that do nothing. */
+function endlessRing(records: Buffer[], at: number, random: Random): void {
+  const first = records.findIndex((_, i) => i >= at && isTrb(records, i));
+  if (first < 0) return;
+  const place = records[first]!.readUInt32LE(4);
+  const cycle = records[first + 3]!.readUInt32LE(8) & 1;
+  const link = [LOW + place, HIGH, 0, (6 << 10) | cycle];
+  const nothing = [0, 0, 0, random.pick([NORMAL | CH, 8 << 10, (8 << 10) | CH, 23 << 10]) | cycle];
+  const trbs = random.oneIn(3) ? link : [...nothing, ...link];
+  records.splice(
+    first,
+    4,
+    ...trbs.map((value, i) => encode({ step: Step.memory, place: place + 4 * i, value })),
+  );
 }
 
-/** A TRB, or an entry of a table, that leads to where nothing is, or nothing may be written. */
-function pointElsewhere(records: readonly Buffer[], at: number, random: Random): Buffer[] {
-  const place = memoryNear(records, at) & ~15;
-  return trbWords(place, [random.pick([NOWHERE, READ_ONLY_AT, READ_ONLY_AT + 4080]), 0]);
+/** Whether four words of a TRB are written here, one after the other. */
+function isTrb(records: readonly Buffer[], at: number): boolean {
+  const place = records[at]!.readUInt32LE(4);
+  if (place % 16 !== 0 || at + 4 > records.length) return false;
+  return [0, 1, 2, 3].every((i) => {
+    const bytes = records[at + i]!;
+    return bytes[0] === Step.memory && bytes.readUInt32LE(4) === place + 4 * i;
+  });
 }
 
-function memoryNear(records: readonly Buffer[], at: number): number {
-  const near = records.slice(at).find((bytes) => bytes[0] === Step.memory) ?? records[0]!;
-  return near.readUInt32LE(4);
-}
-
-function trbWords(place: number, values: readonly number[]): Buffer[] {
-  return values.map((value, i) => encode({ step: Step.memory, place: place + 4 * i, value }));
+/** A pointer leads to where nothing is, or nothing may be written. */
+function pointElsewhere(records: readonly Buffer[], at: number, random: Random): void {
+  const distance = random.pick([TO_READ_ONLY, TO_NOWHERE]);
+  const bytes = records.slice(at).find((near) => {
+    const value = near.readUInt32LE(8);
+    return value >= LOW && value < LOW + MEMORY_USED;
+  });
+  bytes?.writeUInt32LE(bytes.readUInt32LE(8) + distance, 8);
 }
