@@ -29,6 +29,7 @@ const OTHERS = [
   "RELOADED",
   "RELOAD_REFUSED",
   "SHARED",
+  "SOCKET_UNUSED",
   "UNSHARED",
   "NOT_SHARED",
   "PLUGGED",
