@@ -150,8 +150,14 @@ export class Endpoint implements Walker {
     return SUCCESS;
   }
 
-  /** Gives up what is under way. */
+  /** It is none any more: what is under way comes back to nobody, and a turn that it still waits for finds nothing to do. */
   abandon(): void {
+    this.#state = EndpointState.disabled;
+    this.empty();
+  }
+
+  /** Gives up what is under way. */
+  empty(): void {
     this.#stopped = undefined;
     this.#watch?.abandon();
     this.#giveUp();
@@ -202,14 +208,14 @@ export class Endpoint implements Walker {
       describe(transfer, this);
       this.#resume(transfer);
     } else {
-      ring.move(dequeue, cycle);
+      ring.goBack(dequeue, cycle, walked);
       chip.memory.putBack(transfer);
       this.#ranDry();
       return false;
     }
     const length = transfer.refusal === 0 ? transfer.bytesOfMemory : 0;
     if (!chip.memory.provide(transfer, length, device?.device, this)) {
-      ring.move(dequeue, cycle);
+      ring.goBack(dequeue, cycle, walked);
       chip.memory.putBack(transfer);
       return false;
     }
