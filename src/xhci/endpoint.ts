@@ -1,4 +1,3 @@
-import { Fifo } from "../usb/fifo.ts";
 import { Speed } from "../usb/speed.ts";
 import { isIn, TransferStatus, TransferType } from "../usb/urb.ts";
 import type { Bus } from "./bus.ts";
@@ -13,6 +12,7 @@ import { movedBytes, reportEnded, reportStopped } from "./transfer-end.ts";
 import { TrbBit, TrbType } from "./trb.ts";
 import { Fetched, TrbRing } from "./trb-ring.ts";
 import type { Walker } from "./turns.ts";
+import { UnderWay } from "./under-way.ts";
 import { WakeWatch } from "./wake-watch.ts";
 
 const { SUCCESS, CONTEXT_STATE } = CompletionCode;
@@ -29,8 +29,7 @@ export class Endpoint implements Walker {
   readonly ring = new TrbRing();
   isQueued = false;
   #state: EndpointState = EndpointState.running;
-  /** In the order of the ring. */
-  readonly #inFlight = new Fifo<Transfer>();
+  readonly #underWay: UnderWay;
   readonly #most: number;
   /** What comes next in the ring cannot be worked with; that is told when all before it has ended. */
   #isAtEnd = false;
@@ -46,6 +45,7 @@ export class Endpoint implements Walker {
   constructor(slot: Slot, dci: number, plan: EndpointPlan) {
     const { type, isIncoming } = plan;
     this.slot = slot;
+    this.#underWay = new UnderWay(slot.chip.memory);
     this.dci = dci;
     this.type = type;
     this.interval = plan.interval;
@@ -75,10 +75,6 @@ export class Endpoint implements Walker {
   get intervalOfBus(): number {
     const speed = this.slot.device?.device.speed ?? Speed.high;
     return speed >= Speed.high ? this.interval : Math.max(this.interval >> 3, 1);
-  }
-
-  get inFlight(): number {
-    return this.#inFlight.length;
   }
 
   /** The doorbell was rung. */
@@ -117,7 +113,7 @@ export class Endpoint implements Walker {
 
   /** The port is suspended: what the device says from here on wakes the guest up. */
   suspend(): void {
-    if (this.#inFlight.length === 0) this.#watch?.begin();
+    if (this.#underWay.count === 0) this.#watch?.begin();
   }
 
   resume(): void {
@@ -131,11 +127,7 @@ export class Endpoint implements Walker {
       return;
     }
     this.#stopped = done;
-    // The youngest first: none is to move data while an older one goes.
-    for (let i = this.#inFlight.length - 1; i >= 0; i--) {
-      const transfer = this.#inFlight.at(i)!;
-      if (!transfer.hasEnded) transfer.device!.cancel(transfer);
-    }
+    this.#underWay.cancel();
     this.#settle();
   }
 
@@ -158,11 +150,17 @@ export class Endpoint implements Walker {
     return SUCCESS;
   }
 
-  /** Gives up what is under way. */
+  /** It is none any more: what is under way comes back to nobody, and a turn that it still waits for finds nothing to do. */
   abandon(): void {
+    this.#state = EndpointState.disabled;
+    this.empty();
+  }
+
+  /** Gives up what is under way. */
+  empty(): void {
     this.#stopped = undefined;
     this.#watch?.abandon();
-    this.#giveUpAll();
+    this.#giveUp();
   }
 
   /** Writes state and dequeue pointer into the context (xHCI §6.2.3). */
@@ -189,7 +187,7 @@ export class Endpoint implements Walker {
 
   #mayBegin(): boolean {
     if (this.#state !== EndpointState.running || this.#stopped !== undefined || this.#isAtEnd) return false;
-    if (this.#inFlight.length >= this.#most || this.#watch?.isBusy === true) return false;
+    if (this.#underWay.count >= this.#most || this.#watch?.isBusy === true) return false;
     const { chip } = this.slot;
     return chip.isRunning && !chip.isCongested;
   }
@@ -210,19 +208,19 @@ export class Endpoint implements Walker {
       describe(transfer, this);
       this.#resume(transfer);
     } else {
-      ring.move(dequeue, cycle);
+      ring.goBack(dequeue, cycle, walked);
       chip.memory.putBack(transfer);
       this.#ranDry();
       return false;
     }
     const length = transfer.refusal === 0 ? transfer.bytesOfMemory : 0;
     if (!chip.memory.provide(transfer, length, device?.device, this)) {
-      ring.move(dequeue, cycle);
+      ring.goBack(dequeue, cycle, walked);
       chip.memory.putBack(transfer);
       return false;
     }
     this.#resumeAt = -1;
-    this.#inFlight.push(transfer);
+    this.#underWay.push(transfer);
     this.#submit(transfer);
     return true;
   }
@@ -261,7 +259,7 @@ export class Endpoint implements Walker {
   }
 
   #ranDry(): void {
-    if (!this.isIsochronous || this.#dryIsTold || this.#inFlight.length > 0) return;
+    if (!this.isIsochronous || this.#dryIsTold || this.#underWay.count > 0) return;
     this.#dryIsTold = true;
     const code = isIn(this.address) ? CompletionCode.RING_OVERRUN : CompletionCode.RING_UNDERRUN;
     this.postTransfer(0, 0, 0, code << 24, 0, false);
@@ -271,12 +269,12 @@ export class Endpoint implements Walker {
   #settle(): void {
     const { chip } = this.slot;
     if (!chip.isRunning) return;
-    for (let first = this.#inFlight.first; first?.hasEnded === true; first = this.#inFlight.first) {
+    for (let first = this.#underWay.first; first?.hasEnded === true; first = this.#underWay.first) {
       if (this.#stopped !== undefined && first.wasCancelled) break;
-      this.#inFlight.shift();
+      this.#underWay.shift();
       this.#finish(first);
     }
-    if (this.#stopped !== undefined && this.#haveAllEnded()) this.#finishStop(this.#stopped);
+    if (this.#stopped !== undefined && this.#underWay.haveAllEnded) this.#finishStop(this.#stopped);
   }
 
   #finish(transfer: Transfer): void {
@@ -286,7 +284,7 @@ export class Endpoint implements Walker {
       this.#goBackTo(transfer, 0);
       // A driver that tries again without moving the ring goes on behind what had moved (Transfer State Preserve).
       if (code === CompletionCode.TRANSACTION) this.#keepMoved(transfer);
-      this.#giveUpAll();
+      this.#giveUp();
       this.#state = code === CompletionCode.TRB ? EndpointState.error : EndpointState.halted;
       this.show();
       chip.checkBus();
@@ -301,25 +299,25 @@ export class Endpoint implements Walker {
       return;
     }
     const { chip } = this.slot;
-    const first = this.#inFlight.shift();
+    const first = this.#underWay.shift();
     if (first !== undefined) {
       const trb = reportStopped(first, this, chip.bus);
-      const next = this.#inFlight.first;
+      const next = this.#underWay.first;
       if (trb < first.count) this.#goBackTo(first, trb);
       else if (next !== undefined) this.#goBackTo(next, 0);
       this.#keepMoved(first);
       chip.memory.release(first);
     }
-    this.#giveUpAll();
+    this.#giveUp();
     this.#state = EndpointState.stopped;
     this.show();
     chip.checkBus();
     done(SUCCESS);
   }
 
-  #haveAllEnded(): boolean {
-    for (let i = 0; i < this.#inFlight.length; i++) if (!this.#inFlight.at(i)!.hasEnded) return false;
-    return true;
+  #giveUp(): void {
+    this.#isAtEnd = false;
+    this.#underWay.giveUp();
   }
 
   #goBackTo(transfer: Transfer, trb: number): void {
@@ -330,15 +328,5 @@ export class Endpoint implements Walker {
     if (this.type === TransferType.control || this.isIsochronous || !transfer.hasUrb) return;
     this.#resumeAt = transfer.addresses[0]!;
     this.#resumeBytes = movedBytes(transfer);
-  }
-
-  /** Takes back what is under way; the youngest first. */
-  #giveUpAll(): void {
-    this.#isAtEnd = false;
-    for (let transfer = this.#inFlight.pop(); transfer !== undefined; transfer = this.#inFlight.pop()) {
-      transfer.endpoint = undefined;
-      if (transfer.hasEnded) this.slot.chip.memory.release(transfer);
-      else transfer.device!.cancel(transfer);
-    }
   }
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { XhciDriver } from "../../test/support/xhci-driver.ts";
+import { Zero } from "../gadgets/zero.ts";
 
 const RUNTIME = 0x1000;
 const IMAN = RUNTIME + 0x20;
@@ -230,4 +231,62 @@ test("wraps of MFINDEX are told of while EWE is set", () => {
   );
   driver.write(USBCMD, 1 | 4);
   assert.equal(driver.loop.timers, 0);
+});
+
+test("a TRB has its event in the ring of its own interrupter, whose own vector is raised", () => {
+  const driver = new XhciDriver();
+  driver.plug(new Zero());
+  driver.start();
+  const slot = driver.setUp(1, 3);
+  driver.loop.advance(10);
+  driver.raised.length = 0;
+  const second = RUNTIME + 0x20 + 0x20 * 2;
+  const [ring, table] = [driver.allocate(16 * 16, 4096), driver.allocate(16, 64)];
+  driver.storeAddress(table, ring);
+  driver.store(table + 8, [16, 0]);
+  driver.write(second + 8, 1);
+  driver.write64(second + 0x18, ring);
+  driver.write64(second + 0x10, table);
+  driver.write(second, 2);
+  const at = slot.rings.get(3)!.pushAt(driver.allocate(64), (2 << 22) | 64, (1 << 10) | 0x24);
+  driver.doorbell(slot.id, 3);
+  driver.loop.settle();
+  assert.deepEqual(driver.raised, [2]);
+  assert.equal(driver.loadAddress(ring), at);
+  assert.equal(driver.read(second + 0x18) & 8, 8, "EHB");
+  assert.equal(driver.read(ERDP) & 8, 0);
+  assert.deepEqual(driver.peekEvents(), []);
+});
+
+test("a TRB of an interrupter that is not there, or has no ring, has no event", () => {
+  const driver = new XhciDriver();
+  driver.plug(new Zero());
+  driver.start();
+  const slot = driver.setUp(1, 3);
+  for (const target of [1, 4, 1023]) {
+    slot.rings.get(3)!.pushAt(driver.allocate(64), (target << 22) | 64, (1 << 10) | 0x24);
+    driver.doorbell(slot.id, 3);
+    assert.deepEqual(driver.events(), []);
+  }
+  assert.equal(driver.usbsts & 0x1005, 0);
+});
+
+test("an event that asks for no interrupt waits for one that does", () => {
+  const driver = new XhciDriver();
+  driver.plug(new Zero());
+  driver.start();
+  const slot = driver.setUp(1, 3);
+  driver.loop.advance(10);
+  driver.raised.length = 0;
+  const ring = slot.rings.get(3)!;
+  ring.pushAt(driver.allocate(64), 64, (1 << 10) | 0x224);
+  driver.doorbell(slot.id, 3);
+  driver.loop.advance(10);
+  assert.deepEqual(driver.raised, []);
+  assert.equal(driver.read(ERDP) & 8, 0);
+  ring.pushAt(driver.allocate(64), 64, (1 << 10) | 0x24);
+  driver.doorbell(slot.id, 3);
+  driver.loop.settle();
+  assert.deepEqual(driver.raised, [0]);
+  assert.equal(driver.events().length, 2);
 });

@@ -175,6 +175,7 @@ export class Port {
   }
 
   #tell(): void {
+    this.#chip.usbsts |= USBSTS.PCD;
     const status = CompletionCode.SUCCESS << 24;
     this.#chip.post(0, this.number << 24, 0, status, TrbType.PORT_STATUS_CHANGE << 10);
   }

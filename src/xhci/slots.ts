@@ -243,7 +243,7 @@ function deconfigure(slot: Slot): number {
 function resetDevice(slot: Slot): number {
   if (slot.state < SlotState.addressed) return CONTEXT_STATE;
   slot.dropOthers();
-  slot.endpoint(1)?.abandon();
+  slot.endpoint(1)?.empty();
   slot.show(SlotState.default, 1);
   return SUCCESS;
 }

@@ -22,6 +22,12 @@ export class TrbRing {
     this.cycle = cycle;
   }
 
+  /** As if nothing had been fetched since. */
+  goBack(dequeue: number, cycle: number, walked: number): void {
+    this.move(dequeue, cycle);
+    this.walked = walked;
+  }
+
   /** Follows links to the next TRB and takes it. */
   fetch(bus: Bus): Fetched {
     for (let links = 0; links <= LINKS_MAX; links++) {

@@ -1,5 +1,6 @@
 import { Keyboard } from "../../src/gadgets/keyboard.ts";
 import { Zero } from "../../src/gadgets/zero.ts";
+import { StubbornDevice } from "../support/stubborn-device.ts";
 import { type DriverSlot, MEMORY_AT, XhciDriver } from "../support/xhci-driver.ts";
 import type { Random } from "./random.ts";
 
@@ -30,6 +31,7 @@ function encode({ step, place, value }: Record): Buffer {
 /** Writes down what it does to registers and memory. */
 class RecordedDriver extends XhciDriver {
   readonly records: Record[] = [];
+  stubborn: StubbornDevice | undefined;
 
   override store(address: number, words: readonly number[]): void {
     super.store(address, words);
@@ -45,6 +47,7 @@ class RecordedDriver extends XhciDriver {
 
   pass(ms: number): void {
     this.loop.advance(ms);
+    this.stubborn?.finishAll({ transfer: ms, packet: ms });
     this.records.push({ step: Step.time, place: 0, value: ms });
   }
 }
@@ -53,10 +56,13 @@ const NORMAL = 1 << 10;
 const ISOCH = 5 << 10;
 const [ISP, CH, IOC, IDT] = [4, 0x10, 0x20, 0x40] as const;
 
-/** A zero at port 1 and a keyboard at port 2: what the target has too. */
-export function plugDevices(driver: XhciDriver): void {
+/** A zero at port 1, a keyboard at port 2, and at port 3 a device that lets go of nothing before time passes. */
+export function plugDevices(driver: XhciDriver): StubbornDevice {
+  const stubborn = new StubbornDevice();
   driver.plug(new Zero());
   driver.plug(new Keyboard({ text: "fuzz" }));
+  driver.plug(stubborn);
+  return stubborn;
 }
 
 type Story = (driver: RecordedDriver) => void;
@@ -120,11 +126,41 @@ const STORIES: readonly Story[] = [
     driver.write(0x40, 5);
     driver.events();
   },
+  (driver) => {
+    driver.events();
+    driver.resetPort(3);
+    const { descriptors, speed } = driver.stubborn!;
+    const slot = driver.addressed(3, descriptors, speed, 1);
+    driver.configure(slot);
+    for (const dci of [2, 3, 5]) {
+      for (let i = 0; i < 3; i++) {
+        slot.rings.get(dci)!.pushAt(driver.allocate(100), 60, NORMAL | CH);
+        slot.rings.get(dci)!.pushAt(driver.allocate(100), 60, NORMAL | IOC | ISP);
+      }
+      driver.doorbell(slot.id, dci);
+      driver.loop.settle();
+    }
+    for (let i = 0; i < 4; i++) slot.rings.get(7)!.pushAt(driver.allocate(64), 64, ISOCH | IOC | ISP);
+    driver.doorbell(slot.id, 7);
+    driver.loop.settle();
+    driver.commands.push(0, 0, 0, (15 << 10) | (3 << 16) | (slot.id << 24));
+    driver.doorbell(0, 0);
+    driver.loop.settle();
+    driver.pass(70);
+    driver.events();
+    slot.rings.get(2)!.pushAt(driver.allocate(64), 64, NORMAL | IOC);
+    driver.doorbell(slot.id, 2);
+    driver.loop.settle();
+    driver.configure(slot);
+    driver.command(0, 0, 0, (10 << 10) | (slot.id << 24));
+    driver.pass(30);
+    driver.events();
+  },
 ];
 
 function record(story: Story): readonly Buffer[] {
   const driver = new RecordedDriver({ eventSegments: [32, 16] });
-  plugDevices(driver);
+  driver.stubborn = plugDevices(driver);
   driver.start();
   story(driver);
   return driver.records.map(encode);
@@ -172,7 +208,7 @@ export function mutateDriver(random: Random): Uint8Array {
         endlessRing(records, at, random);
         break;
       case 6:
-        records.splice(at, 0, encode({ step: Step.unplug, place: 1 + random.below(2), value: 0 }));
+        records.splice(at, 0, encode({ step: Step.unplug, place: 1 + random.below(3), value: 0 }));
         break;
       case 7:
         records.splice(at, 0, encode({ step: Step.time, place: 0, value: random.below(3000) }));

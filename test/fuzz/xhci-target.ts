@@ -1,3 +1,4 @@
+import type { StubbornDevice } from "../support/stubborn-device.ts";
 import { MEMORY_AT, XhciDriver } from "../support/xhci-driver.ts";
 import { requireSame, requireSameBytes, type Target } from "./target.ts";
 import {
@@ -46,21 +47,21 @@ export const xhciTarget: Target = {
     const driver = new XhciDriver({ memory: MEMORY });
     const readOnly = READ_ONLY.slice();
     driver.pages.map(READ_ONLY_AT, readOnly, false);
-    plugDevices(driver);
+    const stubborn = plugDevices(driver);
     for (let at = 0; at + RECORD <= Math.min(bytes.length, STEPS_MAX * RECORD); at += RECORD) {
       driver.pages.looks = LOOKS_MAX;
-      act(driver, bytes, at);
+      act(driver, stubborn, bytes, at);
       driver.loop.settle();
       if (driver.controller.inFlight.bytes > HELD_MAX) throw new Error("too much memory is held");
     }
     requireSameBytes(readOnly, READ_ONLY, "memory that may only be read");
     const outcome = (driver.usbsts & HALTED_BY_ERROR) === 0 ? "value" : "error";
-    beginAnew(driver);
+    beginAnew(driver, stubborn);
     return outcome;
   },
 };
 
-function act(driver: XhciDriver, bytes: Uint8Array, at: number): void {
+function act(driver: XhciDriver, stubborn: StubbornDevice, bytes: Uint8Array, at: number): void {
   const { step, place, value } = recordAt(bytes, at);
   switch (step) {
     case Step.register:
@@ -71,6 +72,7 @@ function act(driver: XhciDriver, bytes: Uint8Array, at: number): void {
       break;
     case Step.time:
       driver.loop.advance(value % TIME_MAX_MS);
+      stubborn.finishAll({ transfer: value % TIME_MAX_MS, packet: value % TIME_MAX_MS });
       break;
     default:
       driver.controller.unplug(place, () => {});
@@ -78,14 +80,15 @@ function act(driver: XhciDriver, bytes: Uint8Array, at: number): void {
 }
 
 /** Whatever was done to it, after a reset it is a controller as any other. */
-function beginAnew(driver: XhciDriver): void {
+function beginAnew(driver: XhciDriver, stubborn: StubbornDevice): void {
   driver.pages.looks = LOOKS_MAX;
   driver.controller.reset();
   driver.loop.advance(1000);
+  stubborn.finishAll({ transfer: 10, packet: 10 });
   const { transfers, bytes } = driver.controller.inFlight;
   requireSame(transfers, 0, "transfers that are left");
   requireSame(bytes, 0, "bytes that are left");
-  for (const port of [1, 2]) driver.controller.unplug(port, () => {});
+  for (const port of [1, 2, 3]) driver.controller.unplug(port, () => {});
   driver.loop.settle();
   driver.reuse();
   plugDevices(driver);

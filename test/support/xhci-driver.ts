@@ -82,6 +82,10 @@ export interface DriverSlot {
 export interface DriverOptions {
   /** TRBs of each segment of the event ring. Default: one of 256. */
   readonly eventSegments?: readonly number[];
+  /** An interrupt is raised. */
+  readonly interrupted?: () => void;
+  /** TRBs of the ring of each endpoint. Default 256. */
+  readonly ringSize?: number;
   /** Zeroes. */
   readonly memory?: Uint8Array;
   readonly plan?: ControllerOptions["plan"];
@@ -97,7 +101,10 @@ export class XhciDriver {
   readonly controller: Controller;
   /** Vectors in the order in which they were raised. */
   readonly raised: number[] = [];
+  /** Events that came while something else was waited for. */
+  readonly missed: Event[] = [];
   readonly #eventSegments: readonly number[];
+  readonly #ringSize: number;
   #allocated = 0x1000;
   #kept = 0x1000;
   contexts = 0;
@@ -109,12 +116,18 @@ export class XhciDriver {
 
   constructor(options: DriverOptions = {}) {
     this.#eventSegments = options.eventSegments ?? [256];
+    this.#ringSize = options.ringSize ?? 256;
     this.bytes = options.memory ?? new Uint8Array(MEMORY_SIZE);
     this.view = new DataView(this.bytes.buffer);
     this.pages.map(MEMORY_AT, this.bytes);
     this.controller = new Controller({
       memory: this.pages,
-      line: { raise: (vector) => this.raised.push(vector) },
+      line: {
+        raise: (vector) => {
+          this.raised.push(vector);
+          options.interrupted?.();
+        },
+      },
       loop: this.loop,
       ...(options.plan === undefined ? {} : { plan: options.plan }),
       ...(options.left === undefined ? {} : { left: options.left }),
@@ -293,7 +306,7 @@ export class XhciDriver {
   }
 
   /** Carries a command out and gives its completion event; others that came with it are in `before`. */
-  command(low: number, high: number, status: number, control: number, before: Event[] = []): Event {
+  command(low: number, high: number, status: number, control: number, before = this.missed): Event {
     const at = this.commands.push(low, high, status, control);
     this.doorbell(0, 0);
     const events = this.events();
@@ -303,7 +316,7 @@ export class XhciDriver {
     return completion;
   }
 
-  commandAt(pointer: number, control: number, before: Event[] = []): Event {
+  commandAt(pointer: number, control: number, before = this.missed): Event {
     return this.command(pointer | 0, Math.floor(pointer / 2 ** 32), 0, control, before);
   }
 
@@ -317,7 +330,7 @@ export class XhciDriver {
       id: enabled.slot,
       port,
       context,
-      rings: new Map([[1, new DriverRing(this)]]),
+      rings: new Map([[1, new DriverRing(this, this.#ringSize)]]),
       map: map as EndpointMap,
     };
   }
@@ -344,7 +357,7 @@ export class XhciDriver {
     this.loop.settle();
     assert.notEqual(this.portsc(port) & (1 << 21), 0, "PRC");
     this.writePortsc(port, 0x7f << 17);
-    this.events();
+    this.missed.push(...this.events());
   }
 
   /** From a port with a device to a slot with an address: what Linux does before it reads the configuration. */
@@ -405,7 +418,7 @@ export class XhciDriver {
     for (const { address, type, maxPacketSize, interval } of slot.map.all()) {
       const dci = dciOf(address);
       if (slot.rings.has(dci)) drop |= 1 << dci;
-      const ring = new DriverRing(this);
+      const ring = new DriverRing(this, this.#ringSize);
       slot.rings.set(dci, ring);
       add |= 1 << dci;
       last = Math.max(last, dci);
@@ -451,7 +464,7 @@ export class XhciDriver {
   }
 
   /** Stop Endpoint; transfer events go to `before`. */
-  stopEndpoint(slot: DriverSlot, dci: number, before: Event[] = []): Event {
+  stopEndpoint(slot: DriverSlot, dci: number, before = this.missed): Event {
     return this.command(0, 0, 0, (15 << 10) | (dci << 16) | (slot.id << 24), before);
   }
 

@@ -169,6 +169,47 @@ test("a slot whose endpoint is halted can be disabled", () => {
   assert.equal(driver.command(0, 0, 0, (10 << 10) | (slot.id << 24)).code, 1);
 });
 
+test("a doorbell behind the command that disables its slot is not heard", () => {
+  const { driver, device, slot } = withHeld();
+  slot.rings.get(BULK_IN)!.pushAt(driver.allocate(8), 8, NORMAL | IOC | ISP);
+  driver.commands.push(0, 0, 0, (10 << 10) | (slot.id << 24));
+  driver.doorbell(0, 0);
+  driver.doorbell(slot.id, BULK_IN);
+  assert.deepEqual(
+    driver.events().map(({ type, code }) => ({ type, code })),
+    [{ type: 33, code: 1 }],
+  );
+  assert.equal(device.held.length, 0);
+});
+
+test("a ring that waits for memory is not taken for one without an end", () => {
+  const { driver, device, slot } = withHeld();
+  const large = slot.rings.get(BULK_IN)!;
+  const buffer = driver.allocate(65536);
+  for (let td = 0; td < 5; td++) {
+    for (let i = 0; i < 250; i++) large.pushAt(buffer, 65536, NORMAL | (i < 249 ? CH : IOC));
+    driver.doorbell(slot.id, BULK_IN);
+    driver.loop.settle();
+  }
+  const waiting = device.held.length;
+  assert.ok(waiting > 0 && waiting < 5, `${waiting} of 5 are under way`);
+  const small = slot.rings.get(BULK_OUT)!;
+  for (let i = 0; i < 400; i++) {
+    small.pushAt(buffer, 8, NORMAL | IOC);
+    driver.doorbell(slot.id, BULK_OUT);
+    driver.loop.settle();
+    device.finish(device.held.at(-1)!);
+    assert.equal(driver.events()[0]!.code, 1);
+  }
+  for (let ended = 0; ended < 5; ended++) {
+    device.finish(device.held[0]!, TransferStatus.ok);
+    assert.deepEqual(
+      driver.events().map(({ code }) => code),
+      [1],
+    );
+  }
+});
+
 test("Reset Device leaves the slot in the default state, with the control endpoint alone", () => {
   const driver = withZero();
   const slot = driver.setUp(1, 3);
