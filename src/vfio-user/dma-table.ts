@@ -1,7 +1,6 @@
 import { constants } from "node:os";
 import { MappedFile } from "../linux/mapped-file.ts";
 import { SystemError } from "../linux/system-error.ts";
-import type { GuestMemory } from "./guest-memory.ts";
 
 /** Each costs a mapping, and a process may have 65,530 (vm.max_map_count). */
 export const MAPS_MAX = 16384;
@@ -22,13 +21,14 @@ interface Mapping extends DmaRange {
 }
 
 /** Which memory of the client stands at which bus address. Answers numbers of errors, 0 for none. */
-export class DmaTable implements GuestMemory {
+export class DmaTable {
   /** By address. */
   readonly #mappings: Mapping[] = [];
   #found: Mapping | undefined;
   #isReachable = false;
   #generation = 0;
 
+  /** Another number whenever views that were taken before are good no longer. */
   get generation(): number {
     return this.#generation;
   }
@@ -44,6 +44,11 @@ export class DmaTable implements GuestMemory {
     this.#generation++;
   }
 
+  /**
+   * The bytes from a bus address on; nothing where there is no memory, where it cannot be written to and `write` asks for that, where
+   * the range leaves its mapping, or while the function may not reach memory. From the next generation on nobody but the
+   * caller sees what is written there.
+   */
   view(address: number, length: number, write: boolean): Uint8Array | undefined {
     if (!this.#isReachable) return undefined;
     const mapping = this.#at(address);

@@ -1,15 +1,10 @@
 import type { EventDescriptor } from "../linux/event-descriptor.ts";
 
-/** How a function interrupts the guest. */
-export interface InterruptLine {
-  raise(vector: number): void;
-}
-
 /**
  * The MSI-X vectors of a function. Whether one is masked is for the client to tell (SET_IRQS): it keeps the table itself. What
  * cannot be delivered stays pending, and is delivered when it can be.
  */
-export class MsixVectors implements InterruptLine {
+export class MsixVectors {
   readonly count: number;
   readonly #events: (EventDescriptor | undefined)[];
   readonly #isMasked: Uint8Array;
@@ -22,6 +17,7 @@ export class MsixVectors implements InterruptLine {
     this.#isPending = new Uint8Array(count);
   }
 
+  /** Interrupts the guest. */
   raise(vector: number): void {
     const event = this.#events[vector];
     if (event === undefined || this.#isMasked[vector] === 1) this.#isPending[vector] = 1;

@@ -1,5 +1,5 @@
-import type { GuestMemory } from "../../src/vfio-user/guest-memory.ts";
-import type { InterruptLine } from "../../src/vfio-user/msix-vectors.ts";
+import type { DmaTable } from "../../src/vfio-user/dma-table.ts";
+import type { MsixVectors } from "../../src/vfio-user/msix-vectors.ts";
 import type { AccessSize, PciDevice } from "../../src/vfio-user/pci-device.ts";
 
 /** Registers of 32 bits, and a memory behind them that is written and read byte by byte. */
@@ -30,15 +30,15 @@ export class CopyEngine implements PciDevice {
   readonly configuration = new Map([[0x60, 0x30]]);
   /** Copies that are due: they are made when the loop comes to it. */
   readonly #soon: (callback: () => void) => void;
-  readonly #memory: GuestMemory;
-  readonly #line: InterruptLine;
+  readonly #memory: DmaTable;
+  readonly #vectors: MsixVectors;
   readonly #registers = new DataView(new ArrayBuffer(BAR_BYTES));
   resets = 0;
   changes = 0;
 
-  constructor(memory: GuestMemory, line: InterruptLine, soon: (callback: () => void) => void) {
+  constructor(memory: DmaTable, vectors: MsixVectors, soon: (callback: () => void) => void) {
     this.#memory = memory;
-    this.#line = line;
+    this.#vectors = vectors;
     this.#soon = soon;
   }
 
@@ -82,7 +82,7 @@ export class CopyEngine implements PciDevice {
     const target = this.#memory.view(this.#address(TARGET), length, true);
     if (source !== undefined && target !== undefined) target.set(source);
     this.#registers.setUint32(RESULT, source !== undefined && target !== undefined ? 1 : 2, true);
-    this.#line.raise(vector);
+    this.#vectors.raise(vector);
   }
 
   #address(register: number): number {

@@ -181,7 +181,7 @@ export function writeOf(region: number, offset: number, count: number, value: nu
 }
 
 export function bytesOf(...parts: readonly (Uint8Array | readonly number[])[]): Uint8Array {
-  return Uint8Array.from(parts.flatMap((part) => [...part]));
+  return Uint8Array.from(parts.flatMap((part) => Array.from(part)));
 }
 
 function replyOf(bytes: Uint8Array): Reply {
