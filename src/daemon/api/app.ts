@@ -72,7 +72,8 @@ export async function buildApp(
   return app;
 }
 
-function bareApp(log: Log, { bodyBytes }: ApiLimits): Routes {
+/** An application without routes. */
+export function bareApp(log: Log, { bodyBytes }: ApiLimits = API_LIMITS): Routes {
   const app: FastifyInstance = fastify({
     bodyLimit: bodyBytes,
     exposeHeadRoutes: false,

@@ -3,7 +3,7 @@ import { printAddress } from "../../links/address.ts";
 import { linkError } from "../../links/link-error.ts";
 import { AccessDenied, Failed, WrongUsage } from "../failure.ts";
 import { VERSION } from "../version.ts";
-import type { ControlPlace } from "./control-place.ts";
+import type { ControlPlace, DaemonRole } from "./control-place.ts";
 import { readToken, tokenPath } from "./token-file.ts";
 
 /** One request of the control API. */
@@ -28,7 +28,7 @@ const ANSWER_BYTES = 16 << 20;
  */
 export async function askDaemon<T>(
   place: ControlPlace,
-  role: "serve" | "agent",
+  role: DaemonRole,
   question: Question,
   signal?: AbortSignal,
 ): Promise<T | undefined> {
@@ -59,7 +59,7 @@ export async function askDaemon<T>(
 
 async function exchange(
   place: ControlPlace,
-  role: "serve" | "agent",
+  role: DaemonRole,
   { method, path, body }: Question,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly message: IncomingMessage; readonly text: string }> {

@@ -3,6 +3,9 @@ import { isAbsolute, join } from "node:path";
 import { AddressError, parseAddress, type TcpAddress, type UnixAddress } from "../../links/address.ts";
 import { WrongUsage } from "../failure.ts";
 
+/** Who is controlled: a host, the agent, or the controller of a VM. */
+export type DaemonRole = "serve" | "agent" | "controller";
+
 /** Where a control API is served. */
 export type ControlPlace = UnixAddress | TcpAddress;
 

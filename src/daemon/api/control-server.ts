@@ -4,7 +4,7 @@ import { printAddress } from "../../links/address.ts";
 import { untilListening } from "../../links/listener.ts";
 import { VERSION } from "../version.ts";
 import { API_LIMITS, type ApiLimits } from "./api-limits.ts";
-import type { ControlPlace } from "./control-place.ts";
+import type { ControlPlace, DaemonRole } from "./control-place.ts";
 import { bindControlSocket } from "./control-socket.ts";
 import { Refusal } from "./refusal.ts";
 import { refuse } from "./request-guard.ts";
@@ -14,7 +14,7 @@ import { TokenFile, tokenPath } from "./token-file.ts";
 export type Answerer = (request: IncomingMessage, response: ServerResponse) => void;
 
 export interface ControlOptions {
-  readonly role: "serve" | "agent";
+  readonly role: DaemonRole;
   readonly places: readonly ControlPlace[];
   /** Name or number of the group that may use the unix sockets. */
   readonly group?: string | undefined;

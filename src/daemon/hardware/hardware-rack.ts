@@ -40,6 +40,8 @@ export interface NamedDevice {
   /** As it was written. */
   readonly text: string;
   readonly choice: HardwareChoice;
+  /** Also if this machine then loses what it needs. */
+  readonly isForced?: boolean;
 }
 
 /** What a rack stands on. */
@@ -56,6 +58,8 @@ export interface RackSurroundings {
   readonly claims?: DriverClaims | undefined;
   /** Makes the source of a device; nothing is opened yet. */
   readonly source: (device: HardwareDevice) => UsbDevice;
+  /** How a person has a device all the same that this machine needs. Default: by binding it. */
+  readonly force?: (busid: string) => string;
 }
 
 /** One device for as long as it is plugged in. */
@@ -300,7 +304,9 @@ export class HardwareRack implements Binding, WatchListener {
     const { binds, rules } = this.#around;
     if (binds.list().some((bind) => hasIdentity(device, bind))) return { because: "bound", isForced: true };
     const named = this.#named.find(({ choice }) => isChosen(device, choice));
-    if (named !== undefined) return { because: `--device ${named.text}`, isForced: false };
+    if (named !== undefined) {
+      return { because: `--device ${named.text}`, isForced: named.isForced ?? false };
+    }
     const rule = rules.autoBind(deviceFacts(device.busid, device, device.serial));
     return rule === undefined ? undefined : { because: `rule ${rule.id}`, isForced: false };
   }
@@ -308,7 +314,9 @@ export class HardwareRack implements Binding, WatchListener {
   async #lossOf(device: HardwareDevice): Promise<string | undefined> {
     const { busid } = device;
     const loss = await lossOf(device, this.#devices(), this.#around.roots);
-    return loss && `${busid} ${loss} while a guest has it. If that is meant: usbferry bind ${busid} --force`;
+    if (loss === undefined) return undefined;
+    const force = this.#around.force?.(busid) ?? `usbferry bind ${busid} --force`;
+    return `${busid} ${loss} while a guest has it. If that is meant: ${force}`;
   }
 
   #share(plugged: Plugged): void {
