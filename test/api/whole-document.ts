@@ -68,7 +68,12 @@ export async function wholeDocument(): Promise<string> {
     reload: unasked,
   };
   const app = await buildApp(
-    { events, log, state: () => ({ role: "agent", version: "", since: "", sequence: 0, ...agent.state }) },
+    {
+      events,
+      log,
+      carried: () => [],
+      state: () => ({ role: "agent", version: "", since: "", sequence: 0, ...agent.state }),
+    },
     (routes, limits) => {
       addHostRoutes(routes, host);
       addBindRoutes(routes, host.hardware);

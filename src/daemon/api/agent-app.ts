@@ -6,7 +6,12 @@ import type { Answerer } from "./control-server.ts";
 
 /** What answers for an agent. */
 export async function agentApp(agent: Agent, log: Log): Promise<Answerer> {
-  const watched = { events: agent.events, log, state: () => agentDocument(agent) };
+  const watched = {
+    events: agent.events,
+    log,
+    carried: () => agent.carried(),
+    state: () => agentDocument(agent),
+  };
   const app = await buildApp(watched, (routes, limits) => addAgentRoutes(routes, agent, limits));
   return (request, response) => app.routing(request, response);
 }

@@ -10,6 +10,7 @@ import {
 } from "fastify";
 import type { EventKind } from "../device-event.ts";
 import type { EventLog } from "../event-log.ts";
+import type { CarriedDevice } from "../figures/carried-device.ts";
 import type { Log } from "../log.ts";
 import { API_LIMITS, type ApiLimits } from "./api-limits.ts";
 import {
@@ -22,6 +23,7 @@ import {
   HostState,
 } from "./documents.ts";
 import { EventStreams } from "./event-stream.ts";
+import { addFigures } from "./figure-routes.ts";
 import { describe } from "./openapi.ts";
 import { badRequest, noSuchPath, refusalOf } from "./refusal.ts";
 import { checkRequest, writeAnswer } from "./schema-check.ts";
@@ -44,6 +46,7 @@ export type Routes = FastifyInstance<
 export interface Watched {
   readonly events: EventLog;
   readonly log: Log;
+  readonly carried: () => readonly CarriedDevice[];
   state(): Promise<Given<typeof HostState.static>> | Given<typeof AgentState.static>;
 }
 
@@ -59,6 +62,7 @@ export async function buildApp(
     const routes: Routes = instance.withTypeProvider<TypeBoxProvider>();
     addState(routes, watched);
     addEvents(routes, streams);
+    addFigures(routes, watched, limits);
     addRoutes(routes, limits);
   };
   const app = bareApp(log, limits);

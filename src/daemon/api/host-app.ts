@@ -8,7 +8,12 @@ import { addRulesRoutes } from "./rules-routes.ts";
 
 /** What answers for a host. */
 export async function hostApp(host: HostControl, log: Log): Promise<Answerer> {
-  const watched = { events: host.events, log, state: () => hostState(host) };
+  const watched = {
+    events: host.events,
+    log,
+    carried: () => host.sessions.carried(),
+    state: () => hostState(host),
+  };
   const app = await buildApp(watched, (routes) => {
     addHostRoutes(routes, host);
     addBindRoutes(routes, host.hardware);
