@@ -4,6 +4,7 @@ import type { Loop } from "../usb/loop.ts";
 import { driverNodes, untilBound } from "../vhci/driver-nodes.ts";
 import { untilLeft } from "../vhci/free-port.ts";
 import { hubOf, type PortChoice, type Vhci } from "../vhci/vhci.ts";
+import type { VhciError } from "../vhci/vhci-error.ts";
 import type { AgentDevice, AgentState } from "./agent-state.ts";
 import { Attachment } from "./attachment.ts";
 import { type AutoAnswer, AutoAttach, type AutoRequest } from "./auto/auto-attach.ts";
@@ -91,6 +92,11 @@ export class Agent {
     const devices = Array.from(this.#kept.values(), describe).filter((device) => device !== undefined);
     const waiting = Array.from(this.#granted, ({ wish, guest }) => ({ ...wish, address: guest.listening }));
     return { pid: process.pid, devices, waiting, wishes: this.#auto.states };
+  }
+
+  /** Why this kernel takes no devices, if it does not. */
+  get obstacle(): VhciError | undefined {
+    return this.#vhci.obstacle();
   }
 
   /** Devices that this kernel has of us. */
@@ -217,7 +223,7 @@ export class Agent {
   }
 
   #requireKernel(): void {
-    const obstacle = this.#vhci.obstacle();
+    const { obstacle } = this;
     if (obstacle !== undefined) throw obstacle;
   }
 

@@ -69,9 +69,14 @@ export async function wholeDocument(): Promise<string> {
   };
   const app = await buildApp(
     {
+      role: "agent",
+      since: "",
       events,
       log,
+      ledger: agent.ledger,
       carried: () => [],
+      gauges: () => [],
+      checks: unasked,
       state: () => ({ role: "agent", version: "", since: "", sequence: 0, ...agent.state }),
     },
     (routes, limits) => {

@@ -163,6 +163,14 @@ export const Figures = document(
   { description: "What devices carry that somebody has." },
 );
 
+export const Health = document("Health", {
+  status: Type.Literal("ok"),
+  role: oneOf("host", "agent"),
+  version: Type.String(),
+  since: Time,
+  checks: Type.Array(Type.String(), { description: "what was looked at, in words" }),
+});
+
 export const Device = document("Device", {
   busid: BusId,
   vid: Type.Optional(Hex4),
