@@ -1,7 +1,9 @@
 import type { RingFigures } from "../ring/ring-figures.ts";
-import type { TransferFigures } from "../usb/transfer-counters.ts";
+import type { TransferFigures } from "../usb/transfer-figures.ts";
 import type { DeviceIdentity } from "./device-event.ts";
 import type { EventLog } from "./event-log.ts";
+import type { CarriedDevice, SessionCounters } from "./figures/carried-device.ts";
+import { TransferLedger } from "./figures/transfer-ledger.ts";
 import { KICKED, type SessionEnd } from "./session-end.ts";
 
 /** One session, as plain facts. */
@@ -25,11 +27,6 @@ export interface SessionFacts {
 export interface SessionControl {
   /** Ends it with this end; `SessionEntry.ended` follows within seconds. */
   end(end: SessionEnd): void;
-}
-
-/** A moment's look at what a session has carried, from any thread: `TransferCounters` over its shared block. */
-export interface SessionCounters {
-  read(): TransferFigures;
 }
 
 /** A moment's look at a ring; nothing while it has no session. */
@@ -65,6 +62,9 @@ export class SessionRegistry {
   readonly #endings = new Set<{ readonly busid: string; readonly end: SessionEnd }>();
   #opened = 0;
 
+  /** What devices have carried whose sessions are over. */
+  readonly ledger = new TransferLedger();
+
   constructor(events: EventLog) {
     this.#events = events;
   }
@@ -99,6 +99,8 @@ export class SessionRegistry {
         this.#events.publish("refused", { device: { busid }, peer, session: id, code, reason }),
       ended: (end) => {
         this.#open.delete(id);
+        if (open.device !== undefined && open.counters !== undefined)
+          this.ledger.add(open.device.busid, open.counters.look().figures);
         this.#tellEnd(open, end);
         over(end);
       },
@@ -112,6 +114,15 @@ export class SessionRegistry {
 
   sessions(): readonly SessionFacts[] {
     return Array.from(this.#open.values(), describe);
+  }
+
+  /** Devices that somebody has. */
+  carried(): readonly CarriedDevice[] {
+    return Array.from(this.#open.values()).flatMap(({ facts, device, counters }) => {
+      if (device === undefined || counters === undefined) return [];
+      const { id: session, peer, link, since } = facts;
+      return [{ device, session, peer, link, since, counters }];
+    });
   }
 
   /** Cuts a session; resolves when it is over. Nothing if there is none. */
@@ -147,7 +158,7 @@ function describe({ facts, device, counters, ring: look }: Open): SessionFacts {
   return {
     ...facts,
     ...(device !== undefined && { device }),
-    ...(counters !== undefined && { counters: counters.read() }),
+    ...(counters !== undefined && { counters: counters.look().figures }),
     ...(ring !== undefined && { ring }),
   };
 }

@@ -2,6 +2,7 @@ import type { UsbDevice, UsbHost } from "../usb/device.ts";
 import type { EndpointMap } from "../usb/endpoint-map.ts";
 import { type HeapPool, NONE } from "../usb/heap-pool.ts";
 import type { InFlight } from "../usb/in-flight.ts";
+import { latencyTicks } from "../usb/latency-histogram.ts";
 import { TransferCounters } from "../usb/transfer-counters.ts";
 import { isIn, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
 import { packetsAreSound } from "../usb/urb-soundness.ts";
@@ -27,7 +28,7 @@ import {
 } from "./messages.ts";
 import type { RingMemory } from "./ring-memory.ts";
 import { INLINE_SENT, INLINE_TAKEN, RingStats } from "./ring-stats.ts";
-import { Status, statusOf } from "./status.ts";
+import { Status, statusOf, transferStatusOf } from "./status.ts";
 import { checkIsoSubmit, checkSubmit, endpointAddress } from "./submit-check.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
@@ -48,9 +49,6 @@ const {
   buffer_offset: OFFSET,
   stream_id: STREAM,
 } = SubmitWord;
-
-/** Longer than any bucket of the counters tells apart. */
-const LONG_US = 1 << 30;
 
 /** What a device needs of the session that it is shared in. */
 export interface HostDeviceOutput {
@@ -77,7 +75,7 @@ export const EXCHANGE_BITS = 16;
 export class HostDevice implements UsbHost {
   readonly id: number;
   readonly device: UsbDevice;
-  readonly counters = new TransferCounters();
+  readonly counters: TransferCounters;
   readonly stats = new RingStats();
   /** Where the lives of its URBs are written. */
   trace: SessionTrace | undefined;
@@ -103,6 +101,7 @@ export class HostDevice implements UsbHost {
     this.id = id;
     this.device = device;
     this.#map = map;
+    this.counters = TransferCounters.of(map.addresses());
     this.#takesSharedData = takesSharedData;
     this.#output = output;
     this.#bucket = new TokenBucket(output.limits.rate, output.clock[0]!);
@@ -354,7 +353,7 @@ export class HostDevice implements UsbHost {
 
   /** Answers a request that leads to no transfer. */
   #refuse(type: number, transaction: number, address: number, status: number): void {
-    this.counters.ended(Math.max(address, 0), TransferStatus.invalid, 0, 0);
+    this.counters.refused(Math.max(address, 0), transferStatusOf(status));
     const { stats } = this.#output;
     this.stats.failed++;
     stats.failed++;
@@ -364,8 +363,7 @@ export class HostDevice implements UsbHost {
 
   #count({ urb, moved, arrivedMs, dataMode }: Exchange): void {
     const tookMs = this.#output.clock[0]! - arrivedMs;
-    const tookUs = Math.min(Math.max(1_000 * tookMs, 0), LONG_US) | 0;
-    this.counters.ended(urb.endpoint, urb.status, moved, tookUs);
+    this.counters.ended(urb.endpoint, urb.status, moved, latencyTicks(tookMs));
     this.stats.ended(urb.status, isIn(urb.endpoint), moved);
     const { stats } = this.#output;
     stats.ended(urb.status, isIn(urb.endpoint), moved);

@@ -1,8 +1,8 @@
+export type { Percentiles } from "../usb/latency-histogram.ts";
 export { RingGuest } from "./guest.ts";
 export { RingDevice } from "./guest-device.ts";
 export type { HostFigures } from "./guest-session.ts";
 export { RingHost } from "./host.ts";
-export type { Percentiles } from "./latency-histogram.ts";
 export { Control, type Layout, type LayoutPlan, planLayout, Side } from "./layout.ts";
 export { type BreakerLimits, type RateLimit, RING_LIMITS, type RingLimits } from "./limits.ts";
 export type { RefusalFigures, RefusalKind } from "./refusal-counts.ts";

@@ -1,5 +1,5 @@
+import type { Percentiles } from "../usb/latency-histogram.ts";
 import type { Channel } from "./channel.ts";
-import type { Percentiles } from "./latency-histogram.ts";
 import type { RefusalFigures } from "./refusal-counts.ts";
 import type { RingStats } from "./ring-stats.ts";
 

@@ -1,5 +1,5 @@
+import { LatencyHistogram } from "../usb/latency-histogram.ts";
 import { TransferStatus } from "../usb/urb.ts";
-import { LatencyHistogram } from "./latency-histogram.ts";
 import { RefusalCounts } from "./refusal-counts.ts";
 
 const { ok, cancelled } = TransferStatus;

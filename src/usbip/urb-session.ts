@@ -1,6 +1,7 @@
 import type { UsbDevice, UsbHost } from "../usb/device.ts";
 import type { EndpointMap } from "../usb/endpoint-map.ts";
 import { InFlight } from "../usb/in-flight.ts";
+import { latencyTicks } from "../usb/latency-histogram.ts";
 import type { Loop } from "../usb/loop.ts";
 import { TransferCounters } from "../usb/transfer-counters.ts";
 import { isIn, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
@@ -48,15 +49,13 @@ const LENT_MIN = 8 << 10;
 /** When the bytes came that are being taken in, and when the first answer to them was there. */
 const ARRIVED = 0;
 const ANSWERED = 1;
-/** Longer than any bucket tells apart. */
-const LONG_US = 1 << 30;
 
 /**
  * The URB phase of one connection: the sink of one device. CMD_SUBMIT becomes an `Urb`, its completion a
  * RET_SUBMIT; CMD_UNLINK cancels. Answers of one batch leave in one write.
  */
 export class UrbSession implements UsbHost, CommandTarget {
-  readonly counters = new TransferCounters();
+  readonly counters: TransferCounters;
   readonly #device: UsbDevice;
   readonly #devid: number;
   readonly #map: EndpointMap;
@@ -92,8 +91,8 @@ export class UrbSession implements UsbHost, CommandTarget {
   readonly #times = new Float64Array(2);
   /** The clock was looked at for an answer to these bytes. */
   #isAnswered = false;
-  /** Between the two times. */
-  #tookUs = 0;
+  /** Between the two times, for the counters. */
+  #ticks = 0;
   /** Bytes are being taken in; what they lead to is sent at the end. */
   #reading = false;
   #over = false;
@@ -111,6 +110,7 @@ export class UrbSession implements UsbHost, CommandTarget {
     this.#lends = device.takesLentData ?? false;
     this.#devid = devid;
     this.#map = map;
+    this.counters = TransferCounters.of(map.addresses());
     this.#loop = loop;
     this.#output = output;
     this.#limits = limits;
@@ -258,7 +258,7 @@ export class UrbSession implements UsbHost, CommandTarget {
   }
 
   #answerRefused(): void {
-    this.counters.ended(this.#refused.endpoint, this.#refused.status, 0, 0);
+    this.counters.refused(this.#refused.endpoint, this.#refused.status);
     this.#replies.addLoose(this.#refused.encodeAnswer());
   }
 
@@ -422,14 +422,14 @@ export class UrbSession implements UsbHost, CommandTarget {
     const times = this.#times;
     if (!this.#isAnswered || this.#trace !== undefined) {
       times[ANSWERED] = this.#loop.now();
-      this.#tookUs = wholeUs(times[ANSWERED] - times[ARRIVED]!);
+      this.#ticks = latencyTicks(times[ANSWERED] - times[ARRIVED]!);
       this.#isAnswered = this.#reading;
     }
     if (this.#trace !== undefined) exchange.completedMs = times[ANSWERED]!;
     const { arrivedMs } = exchange;
-    const tookUs = arrivedMs === times[ARRIVED] ? this.#tookUs : wholeUs(times[ANSWERED]! - arrivedMs);
+    const ticks = arrivedMs === times[ARRIVED] ? this.#ticks : latencyTicks(times[ANSWERED]! - arrivedMs);
     const moved = Math.min(Math.max(urb.actualLength, 0), urb.length);
-    this.counters.ended(urb.endpoint, urb.status, moved, tookUs);
+    this.counters.ended(urb.endpoint, urb.status, moved, ticks);
   }
 
   #takeBack(exchange: Exchange): void {
@@ -481,10 +481,6 @@ export class UrbSession implements UsbHost, CommandTarget {
     this.stop();
     this.#output.end(cause);
   }
-}
-
-function wholeUs(ms: number): number {
-  return Math.min(Math.max(1_000 * ms, 0), LONG_US) | 0;
 }
 
 function hex(devid: number): string {

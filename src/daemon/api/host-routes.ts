@@ -137,7 +137,8 @@ export async function hostState(host: HostControl): Promise<Given<typeof HostSta
   };
 }
 
-function devicesOf(host: HostControl): Given<typeof Device.static>[] {
+/** Real devices and gadgets. */
+export function devicesOf(host: HostControl): Given<typeof Device.static>[] {
   const sessions = new Map(host.sessions.sessions().map((session) => [session.device?.busid, session]));
   const holder = (busid: string, state: string): Pick<typeof Device.static, "session" | "peer"> => {
     const session = state === "attached" ? sessions.get(busid) : undefined;

@@ -39,8 +39,11 @@ function refuseOrigin({ headers, socket }: IncomingMessage, place: ControlPlace)
     : forbidden("the Sec-Fetch-Site header tells of another origin");
 }
 
-function refuseToken({ headers }: IncomingMessage, token: TokenFile | undefined): Refusal | undefined {
-  if (token === undefined || token.accepts(headers.authorization)) return undefined;
+/** Who watches over a daemon may not be who uses it. */
+const WITHOUT_TOKEN = "/health";
+
+function refuseToken({ url, headers }: IncomingMessage, token: TokenFile | undefined): Refusal | undefined {
+  if (url === WITHOUT_TOKEN || token === undefined || token.accepts(headers.authorization)) return undefined;
   return new Refusal(
     "UNAUTHORIZED",
     'the token is missing or wrong. Send the header "authorization: Bearer TOKEN" with what is in the token file, ' +

@@ -14,6 +14,9 @@ import { type CarriedSession, type CarriedWatcher, PlaneGadget } from "./plane-g
 import type { Connection, ThreadMemory, ThreadStart, ToMain, ToThread } from "./plane-message.ts";
 import { buffersOf, TravellingStore } from "./travelling-store.ts";
 
+/** It may be carrying what it can. */
+const ANSWER_MS = 5_000;
+
 const THREAD = new URL("./thread.js", import.meta.url);
 
 /**
@@ -34,6 +37,8 @@ export class DataPlane {
   #over = false;
   /** Who has asked for the memory, in order. */
   readonly #asking: ((memory: ThreadMemory) => void)[] = [];
+  #question: Promise<boolean> | undefined;
+  #answered: () => void = () => {};
   /** The process ends: it waits for the worker, which must not wait for ever. */
   readonly #onExit = (): void => this.#post({ what: "end" });
 
@@ -104,6 +109,22 @@ export class DataPlane {
     });
   }
 
+  /** Whether it answers in some seconds; who asks meanwhile shares the question. */
+  answers(): Promise<boolean> {
+    if (this.#over) return Promise.resolve(false);
+    this.#question ??= new Promise<boolean>((resolve) => {
+      const patience = setTimeout(() => resolve(false), ANSWER_MS).unref();
+      this.#answered = () => {
+        clearTimeout(patience);
+        resolve(true);
+      };
+      this.#post({ what: "alive" });
+    }).finally(() => {
+      this.#question = undefined;
+    });
+    return this.#question;
+  }
+
   /** Ends the worker, when it carries nothing any more. */
   async stop(): Promise<void> {
     this.#post({ what: "end" });
@@ -171,6 +192,9 @@ export class DataPlane {
         break;
       case "restless":
         setTimeout(() => this.#post({ what: "patrol" }), PATROL_MS).unref();
+        break;
+      case "alive":
+        this.#answered();
         break;
       case "memory":
         this.#asking.shift()?.(message);

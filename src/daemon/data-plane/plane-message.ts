@@ -54,7 +54,7 @@ export type ToThread =
   | { readonly what: "stop" | "destroy"; readonly session: number }
   | { readonly what: "kick"; readonly session: number; readonly end: SessionEnd }
   /** `patrol` follows `restless`. */
-  | { readonly what: "patrol" | "memory" | "end" };
+  | { readonly what: "patrol" | "memory" | "alive" | "end" };
 
 export type ToMain =
   | { readonly what: "info" | "warn"; readonly fields: object; readonly message: string }
@@ -70,5 +70,5 @@ export type ToMain =
   | { readonly what: "lent"; readonly gadget: number; readonly pages: MemoryPages }
   | { readonly what: "finished"; readonly session: number; readonly end: SessionEnd }
   /** Sessions are to be looked at in a while. A timer of the worker would cost each of its waits. */
-  | { readonly what: "restless" }
+  | { readonly what: "restless" | "alive" }
   | ({ readonly what: "memory" } & ThreadMemory);
