@@ -9,8 +9,8 @@ import { addRulesRoutes } from "./rules-routes.ts";
 /** What answers for a host. */
 export async function hostApp(host: HostControl, log: Log): Promise<Answerer> {
   const watched = { events: host.events, log, state: () => hostState(host) };
-  const app = await buildApp(watched, (routes) => {
-    addHostRoutes(routes, host);
+  const app = await buildApp(watched, (routes, limits) => {
+    addHostRoutes(routes, host, limits);
     addBindRoutes(routes, host.hardware);
     addRulesRoutes(routes, host.rules);
   });
