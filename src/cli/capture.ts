@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { type CaptureOutcome, capture } from "../daemon/capture/capture.ts";
+import { type CaptureOutcome, capture, captureQuery } from "../daemon/capture/capture.ts";
+import { captureTarget } from "../daemon/capture/capture-target.ts";
 import { WrongUsage } from "../daemon/failure.ts";
 import { parseByteSize } from "../daemon/serve.ts";
 import { Cancelled, interruption } from "./cancelled.ts";
@@ -44,15 +45,16 @@ async function run(device: string, options: CaptureOptions): Promise<void> {
   const { signal } = interruption;
   const { endpoint: endpoints = [], snaplen, ring: ringBytes, control } = options;
   const output = outputOf(options);
-  const request = { device, control, output, endpoints, snaplen, ringBytes };
   let began = false;
   try {
+    const query = captureQuery(endpoints, snaplen);
+    const target = await captureTarget(device, control);
     const outcome = await capture(
-      request,
-      ({ name }) => {
+      { target, output, query, ringBytes },
+      () => {
         began = true;
         const place = output === "-" ? "" : ` to ${printable(output)}`;
-        process.stderr.write(`Recording ${printable(name)}${place}; Ctrl-C ends it.\n`);
+        process.stderr.write(`Recording ${printable(target.name)}${place}; Ctrl-C ends it.\n`);
       },
       signal,
     );
@@ -64,6 +66,9 @@ async function run(device: string, options: CaptureOptions): Promise<void> {
 }
 
 function outputOf({ output, ring }: CaptureOptions): string {
+  if (output === "-" && ring !== undefined) {
+    throw new WrongUsage("with --ring the recording is written when it ends: name a file with -o.");
+  }
   if (output !== undefined) return output;
   if (process.stdout.isTTY || ring !== undefined) {
     throw new WrongUsage(

@@ -204,7 +204,7 @@ test("--help names every command and the exit codes, on standard output", () => 
   const { code, stdout, stderr } = usbferry(["--help"]);
   assert.deepEqual([code, stderr], [0, ""]);
   const commands =
-    "list bind unbind serve attach agent detach ports controller policy nickname doctor state top capture bench kick pair service gadget";
+    "list bind unbind serve attach agent detach ports controller policy nickname doctor state top capture extcap bench kick pair service gadget";
   for (const command of commands.split(" ")) assert.match(stdout, new RegExp(`^  ${command}\\b`, "m"));
   assert.match(stdout, /0 done, 1 failed, 2 wrong usage, 3 access denied, 4 cancelled/);
 });

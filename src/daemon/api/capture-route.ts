@@ -5,7 +5,8 @@ import type { CaptureSubject } from "../capture/capture-subject.ts";
 import type { ApiLimits } from "./api-limits.ts";
 import type { Routes } from "./app.ts";
 import { CaptureStreams } from "./capture-stream.ts";
-import { CaptureQuery, ErrorBody } from "./documents.ts";
+import { answers, CapturePath, CaptureQuery, ErrorBody, Nothing } from "./documents.ts";
+import { Refusal } from "./refusal.ts";
 
 interface CaptureRoute<P extends TObject> {
   readonly path: string;
@@ -31,7 +32,8 @@ export function addCaptureRoute<P extends TObject>(
         operationId,
         summary: "Record a device",
         description:
-          "pcapng with the packets of Linux usbmon, from now until the client goes or the device does. No transfer waits for it: " +
+          "pcapng with the packets of Linux usbmon, from now until the client goes, the device does, or the recording is ended " +
+          "by the id in the header usbferry-capture, which loses nothing that was recorded until then. No transfer waits for it: " +
           "what the client does not take in time is lost, and an Interface Statistics Block tells how much.",
         params,
         querystring: CaptureQuery,
@@ -54,6 +56,26 @@ export function addCaptureRoute<P extends TObject>(
         snaplen: Number(snaplen ?? LARGEST_PACKET),
         endpoints: endpointsOf(endpoint),
       });
+    },
+  );
+  routes.delete(
+    `${path}/:id`,
+    {
+      schema: {
+        tags: [tag],
+        operationId: `${operationId}End`,
+        summary: "End a recording of a device",
+        params: Type.Composite([params, CapturePath], { additionalProperties: false }),
+        response: answers(Nothing, "Its client gets the rest."),
+      },
+    },
+    (request) => {
+      const { id } = request.params as typeof CapturePath.static;
+      if (streams.end(id)) return {};
+      throw new Refusal(
+        "NOT_FOUND",
+        `there is no recording ${id}: it has ended, with its client or its device.`,
+      );
     },
   );
 }

@@ -4,13 +4,18 @@ import { type CaptureChoice, LiveCapture } from "../capture/live-capture.ts";
 import type { ApiLimits } from "./api-limits.ts";
 import { Refusal } from "./refusal.ts";
 
+/** The header of an answer by which its recording can be ended. */
+export const CAPTURE_HEADER = "usbferry-capture";
+
 /** How often what was recorded is fetched: nothing wakes the thread that writes it, and no device waits for it. */
 const FETCH_MS = 20;
 
 /** Recordings on their way to clients. What a client does not take in time is lost, and told as lost. */
 export class CaptureStreams {
   readonly #limits: ApiLimits;
-  #open = 0;
+  /** What ends each recording. */
+  readonly #open = new Map<string, () => void>();
+  #begun = 0;
 
   constructor(limits: ApiLimits) {
     this.#limits = limits;
@@ -18,10 +23,10 @@ export class CaptureStreams {
 
   /** Throws a Refusal while there is no room; to be asked before the response is taken out of other hands. */
   admit(): void {
-    if (this.#open < this.#limits.captures) return;
+    if (this.#open.size < this.#limits.captures) return;
     throw new Refusal(
       "TOO_MANY_CLIENTS",
-      `${this.#open} recordings are being made. End one of them, then try again.`,
+      `${this.#open.size} recordings are being made. End one of them, then try again.`,
     );
   }
 
@@ -29,23 +34,32 @@ export class CaptureStreams {
   open(response: ServerResponse, subject: CaptureSubject, choice: CaptureChoice): void {
     if (response.destroyed || response.closed) return;
     const capture = new LiveCapture(subject, choice);
-    this.#open++;
-    response.writeHead(200, { "content-type": "application/x-pcapng", "cache-control": "no-store" });
+    const id = `c${++this.#begun}`;
+    response.writeHead(200, {
+      "content-type": "application/x-pcapng",
+      "cache-control": "no-store",
+      [CAPTURE_HEADER]: id,
+    });
     for (const piece of capture.head) response.write(piece);
     const timer = setInterval(() => {
       if (response.writableLength > this.#limits.captureBytes) return;
       for (const piece of capture.read()) response.write(piece);
       if (capture.isOver) end();
     }, FETCH_MS);
-    let isOver = false;
     const end = (): void => {
-      if (isOver) return;
-      isOver = true;
-      this.#open--;
+      if (!this.#open.delete(id)) return;
       clearInterval(timer);
       for (const piece of capture.stop()) response.write(piece);
       response.end();
     };
+    this.#open.set(id, end);
     response.once("close", end);
+  }
+
+  /** Ends a recording: its client gets the rest of what was recorded until now. False if there is none. */
+  end(id: string): boolean {
+    const end = this.#open.get(id);
+    end?.();
+    return end !== undefined;
   }
 }

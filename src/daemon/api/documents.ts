@@ -349,6 +349,7 @@ export const EventQuery = plain({
   ),
 });
 
+export const CapturePath = plain({ id: Type.String({ pattern: "^c[0-9]{1,9}$", examples: ["c1"] }) });
 const ENDPOINT = "[08]?[0-9a-f]";
 export const CaptureQuery = plain({
   endpoint: Type.Optional(

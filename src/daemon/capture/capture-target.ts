@@ -13,6 +13,8 @@ export interface CaptureTarget {
   readonly name: string;
   readonly place: ControlPlace;
   readonly role: "serve" | "agent";
+  /** Among those of its role: a bus id or a port. */
+  readonly id: string;
   readonly path: string;
 }
 
@@ -39,11 +41,11 @@ export async function captureTarget(text: string, control: string | undefined): 
   const meant = shared.length > 0 ? shared : found;
   if (meant.length === 1) return meant[0]!;
   if (meant.length > 1) {
-    const names = meant.map(({ names: [first] }) => first!);
+    const names = meant.map(({ id }) => id);
     throw new Failed(`"${text}" may be ${names.join(" or ")}: name one of these.`);
   }
   if (!text.startsWith("/")) readDeviceChoice(text);
-  const all = someOf(targets.map(({ names: [first] }) => first!)) || "nothing";
+  const all = someOf(targets.map(({ id }) => id)) || "nothing";
   throw new Failed(
     `"${text}" is neither shared nor attached by usbferry on this machine; there is: ${all}. A real device is shared with ` +
       "`usbferry bind DEV`; one that only drivers of this machine use is recorded by Linux itself: sudo modprobe usbmon.",
@@ -57,6 +59,7 @@ function namedTargets({ host, agent }: LocalState, control: string | undefined):
       const id = vid === undefined || pid === undefined ? undefined : `${vid}:${pid}`;
       return {
         name: describe(busid, id, product, "of the host"),
+        id: busid,
         names: [busid, ...idsOf(id, serial)],
         place: hostPlace(control)!,
         role: "serve" as const,
@@ -67,6 +70,7 @@ function namedTargets({ host, agent }: LocalState, control: string | undefined):
     const id = idsOfKernel(sysfsName);
     return {
       name: describe(busid, id, undefined, `of ${address}, on port ${port}`),
+      id: String(port),
       names: [String(port), busid, node, ...idsOf(id, undefined)],
       place: { kind: "unix", path: agentSocket() } as const,
       role: "agent" as const,

@@ -9,11 +9,12 @@ import {
   Option,
 } from "../../capture/pcapng.ts";
 import type { ProtocolError } from "../../wire/protocol-error.ts";
-import { openDaemonStream } from "../api/control-client.ts";
+import { CAPTURE_HEADER } from "../api/capture-stream.ts";
+import { askDaemon, openDaemonStream } from "../api/control-client.ts";
 import { Failed, WrongUsage } from "../failure.ts";
 import { openOutput } from "./capture-output.ts";
 import { timeOfDayUs } from "./capture-subject.ts";
-import { type CaptureTarget, captureTarget } from "./capture-target.ts";
+import type { CaptureTarget } from "./capture-target.ts";
 import { LastPackets } from "./last-packets.ts";
 
 /** What waits to be written; packets beyond it are lost. */
@@ -22,16 +23,11 @@ const WAITING_BYTES = 64 << 20;
 const FINISH_MS = 2_000;
 
 export interface CaptureRequest {
-  /** A DEV of the command line. */
-  readonly device: string;
-  /** The control socket of the host. */
-  readonly control?: string | undefined;
+  readonly target: CaptureTarget;
   /** A file, a FIFO or `-`. */
   readonly output: string;
-  /** Endpoint addresses in hexadecimal; all of them without any. */
-  readonly endpoints: readonly string[];
-  /** Bytes of each packet. */
-  readonly snaplen?: number | undefined;
+  /** What of it is recorded: see `captureQuery`. */
+  readonly query: string;
   /** Only the last packets are kept, of so many bytes, and written at the end. */
   readonly ringBytes?: number | undefined;
 }
@@ -55,19 +51,26 @@ const ENDPOINT = /^(?:0x)?([08]?[0-9a-f])$/i;
  */
 export async function capture(
   request: CaptureRequest,
-  begun: (target: CaptureTarget) => void,
+  begun: () => void,
   signal: AbortSignal,
 ): Promise<CaptureOutcome> {
-  const query = queryOf(request);
-  const target = await captureTarget(request.device, request.control);
+  const { target, query } = request;
   const output = await openOutput(request.output, signal);
-  const stream = await openDaemonStream(target.place, target.role, `${target.path}${query}`, signal);
+  const gone = new AbortController();
+  const abort = (): void => gone.abort();
+  signal.addEventListener("abort", abort);
+  const stream = await openDaemonStream(target.place, target.role, `${target.path}${query}`, gone.signal);
+  signal.removeEventListener("abort", abort);
   if (stream === undefined)
     throw new Failed(`${target.name} is there no more. Look at it with \`usbferry list\`.`);
-  begun(target);
+  begun();
   const recording = new Recording(output, request.ringBytes);
+  const id = String(stream.headers[CAPTURE_HEADER]);
   return new Promise((resolve, reject) => {
+    let isOver = false;
     const end = (by: CaptureOutcome["by"]): void => {
+      if (isOver) return;
+      isOver = true;
       stream.removeAllListeners("data");
       stream.destroy();
       resolve(recording.finish(by));
@@ -83,6 +86,15 @@ export async function capture(
     // Our end, a daemon that ended, or the device: what came is whole in each case.
     stream.on("error", () => {});
     stream.on("close", () => end(signal.aborted ? "signal" : "device"));
+    const leave = (): void => {
+      // What was recorded until now still comes; a daemon that is stuck does not keep us.
+      setTimeout(() => stream.destroy(), FINISH_MS).unref();
+      void askDaemon(target.place, target.role, { method: "DELETE", path: `${target.path}/${id}` }).catch(
+        () => stream.destroy(),
+      );
+    };
+    if (signal.aborted) leave();
+    else signal.addEventListener("abort", leave, { once: true });
     output.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "EPIPE") end("reader");
       else reject(new Failed(`the recording cannot be written: ${error.message}. Give it another place.`));
@@ -92,8 +104,11 @@ export async function capture(
   });
 }
 
-/** Throws WrongUsage. */
-function queryOf({ endpoints, snaplen, ringBytes, output }: CaptureRequest): string {
+/**
+ * Endpoint addresses in hexadecimal (all of them without any), and how much of each packet is kept, as the API takes them.
+ * Throws WrongUsage.
+ */
+export function captureQuery(endpoints: readonly string[], snaplen: number | undefined): string {
   const addresses = endpoints.map((text) => {
     const address = ENDPOINT.exec(text)?.[1];
     if (address !== undefined) return address.toLowerCase();
@@ -101,11 +116,8 @@ function queryOf({ endpoints, snaplen, ringBytes, output }: CaptureRequest): str
       `"${text}" is no endpoint: write its address, as in 81 (IN), 2 (OUT), or 0 for the control endpoint.`,
     );
   });
-  if (snaplen !== undefined && (snaplen < 64 || snaplen > LARGEST_PACKET)) {
+  if (snaplen !== undefined && !(snaplen >= 64 && snaplen <= LARGEST_PACKET)) {
     throw new WrongUsage(`a packet is cut to 64 to ${LARGEST_PACKET} bytes, of which its header takes 64.`);
-  }
-  if (ringBytes !== undefined && output === "-") {
-    throw new WrongUsage("with --ring the recording is written when it ends: name a file with -o.");
   }
   const parts = new URLSearchParams();
   if (addresses.length > 0) parts.set("endpoint", addresses.join(","));
