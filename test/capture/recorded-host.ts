@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 import type { Outcome } from "../support/usbferry.ts";
 import { RunningUsbferry, usbferry } from "../support/usbferry.ts";
 
@@ -20,7 +19,10 @@ export class RecordedHost {
   }
 
   /** Ends with the test. */
-  static async start(context: TestContext, ...words: readonly string[]): Promise<RecordedHost> {
+  static async start(
+    context: { after(close: () => Promise<void>): void },
+    ...words: readonly string[]
+  ): Promise<RecordedHost> {
     const folder = mkdtempSync(join(tmpdir(), "usbferry-capture-"));
     const environment = {
       USBFERRY_CONTROL: join(folder, "serve.sock"),

@@ -122,20 +122,16 @@ test("Wireshark finds the devices by extcap and records one of them live", async
 
   const path = host.path("live.pcapng");
   const words = ["-i", "usbferry-host-zero", "-c", "10", "-w", path];
-  const recording = wireshark.tshark(words, environment);
-  let isOver = false;
-  const over = recording.finally(() => {
-    isOver = true;
-  });
+  const recording = wireshark.tshark(words, environment).then(() => "over" as const);
   const user = await DeviceUser.open(host.address, "zero");
   await user.control("00 09 0300 0000 0000", new Uint8Array(0));
-  while (!isOver) {
-    // oxlint-disable-next-line no-await-in-loop -- until tshark has enough
+  const transferred = async (): Promise<"transferred"> => {
     await user.transfer(0x81, TransferType.bulk, new Uint8Array(64));
-    // oxlint-disable-next-line no-await-in-loop
     await sleep(10);
-  }
-  await over;
+    return "transferred";
+  };
+  // oxlint-disable-next-line no-await-in-loop -- until tshark has enough
+  while ((await Promise.race([transferred(), recording])) !== "over");
   await user.close();
   const rows = await wireshark.fields(path, "usb.transfer_type", "frame.comment");
   assert.equal(rows.length, 10);

@@ -28,9 +28,10 @@ const GROUPS: readonly CaseGroup[] = [
 ];
 
 /** Sizes that are no multiple of a packet, so that short packets and odd offsets occur. */
-const PARAMETERS = { length: 1024, vary: 421, sglen: 32 };
+export const PARAMETERS = { length: 1024, vary: 421, sglen: 32 };
 
-async function bindTo(guest: Guest, { sysfsName }: Attachment, alternate: number): Promise<void> {
+/** Gives a zero gadget to the driver, at this alternate setting. */
+export async function bindTo(guest: Guest, { sysfsName }: Attachment, alternate: number): Promise<void> {
   await guest.shell(`
     cd /sys/bus/usb/drivers/usbtest
     echo ${alternate} > /sys/module/usbtest/parameters/alt
