@@ -156,7 +156,7 @@ test("a device that is unplugged ends its recording", async (t) => {
   const recording = await host.record("keyboard", "-o", path);
   const place = { socketPath: host.environment.USBFERRY_CONTROL };
   assert.equal((await call(place, { method: "DELETE", path: "/v1/gadgets/keyboard" })).status, 200);
-  await recording.until("The device is gone. 0 packets.");
+  await recording.until("The device is gone. 0 packets.", 60_000);
   assert.equal((await recording.end("SIGCONT")).code, 0);
   assert.equal(readRecording(path).dropped, 0);
 });

@@ -4,6 +4,9 @@ import { join } from "node:path";
 import type { Outcome } from "../support/usbferry.ts";
 import { RunningUsbferry, usbferry } from "../support/usbferry.ts";
 
+/** Several processes start, beside whatever else this machine does. */
+const PATIENCE_MS = 60_000;
+
 type Environment = Readonly<Record<"USBFERRY_CONTROL" | "USBFERRY_STATE", string>>;
 
 /** A host in a process of its own, and the commands that record its devices. */
@@ -41,7 +44,7 @@ export class RecordedHost {
       await host.end("SIGKILL");
       rmSync(folder, { recursive: true });
     });
-    await host.until("Controlled at");
+    await host.until("Controlled at", PATIENCE_MS);
     return new RecordedHost(folder, environment, /tcp:127\.0\.0\.1:\d+/.exec(host.stdout)![0]);
   }
 
@@ -52,7 +55,7 @@ export class RecordedHost {
   /** Records already when this resolves. */
   async record(...words: readonly string[]): Promise<RunningUsbferry> {
     const recording = new RunningUsbferry(["capture", ...words], this.environment);
-    await recording.until("Ctrl-C ends it.");
+    await recording.until("Ctrl-C ends it.", PATIENCE_MS);
     return recording;
   }
 
