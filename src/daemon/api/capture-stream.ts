@@ -49,7 +49,9 @@ export class CaptureStreams {
     const end = (): void => {
       if (!this.#open.delete(id)) return;
       clearInterval(timer);
-      for (const piece of capture.stop()) response.write(piece);
+      const rest = capture.stop();
+      if (response.destroyed) return;
+      for (const piece of rest) response.write(piece);
       response.end();
     };
     this.#open.set(id, end);
