@@ -12,9 +12,6 @@ const notBuilt: readonly string[] = [
   "serve --dashboard tcp:8080 --gadget zero",
   "attach tcp:box:3240 zero --auto --direct",
   "attach --listen tcp:3240 --direct",
-  "capture 1-2",
-  "capture 1-2 -o out.pcapng",
-  "capture 1-2 -o -",
   "bench",
   "bench tcp:box:3240 zero",
   "list hvsocket:e0e16197-dd56-4a10-9195-5ee7a155a838:3240",
@@ -54,6 +51,12 @@ const wrong: readonly (readonly [line: string, reason: RegExp])[] = [
   ["attach tcp:box:3240 zero --direct --ring-cpu 0", /--ring-look and --ring-cpu are for the agent/],
   ["serve --device nonsense", /"nonsense" is neither a bus id/],
   ["capture", /missing required argument 'DEV'/],
+  ["capture 1-2 --endpoint x", /"x" is no endpoint: write its address, as in 81/],
+  ["capture 1-2 --snaplen 63", /a packet is cut to 64 to 262144 bytes/],
+  ["capture 1-2 --snaplen all", /It is no whole number/],
+  ["capture 1-2 --ring much -o x", /Write bytes, or 64K, 100M, 1G/],
+  ["capture 1-2 --ring 1M", /where to\? Name a file with -o FILE/],
+  ["capture 1-2 --ring 1M -o -", /with --ring the recording is written when it ends/],
   ["kick", /missing required argument/],
   ["doctor tcp:1 tcp:2", /too many arguments/],
   ["doctor --side client", /argument 'client' is invalid\. Allowed choices are guest, host, both/],
@@ -209,7 +212,7 @@ test("--help names every command and the exit codes, on standard output", () => 
   const { code, stdout, stderr } = usbferry(["--help"]);
   assert.deepEqual([code, stderr], [0, ""]);
   const commands =
-    "list bind unbind serve attach agent detach ports controller policy nickname doctor state top capture bench kick pair service gadget completion";
+    "list bind unbind serve attach agent detach ports controller policy nickname doctor state top capture extcap bench kick pair service gadget completion";
   for (const command of commands.split(" ")) assert.match(stdout, new RegExp(`^  ${command}\\b`, "m"));
   assert.match(stdout, /0 done, 1 failed, 2 wrong usage, 3 access denied, 4 cancelled/);
 });

@@ -9,6 +9,7 @@ import type { AgentDevice, AgentState } from "./agent-state.ts";
 import { Attachment } from "./attachment.ts";
 import { type AutoAnswer, AutoAttach, type AutoRequest } from "./auto/auto-attach.ts";
 import type { AttachTiming, Granted, KeptWish } from "./auto/kept-wish.ts";
+import type { CaptureSubject } from "./capture/capture-subject.ts";
 import { readDeviceChoice } from "./device-choice.ts";
 import { deviceIdentity } from "./device-description.ts";
 import type { EventLog } from "./event-log.ts";
@@ -195,6 +196,13 @@ export class Agent {
     attachment.stop();
     await Promise.all([attachment.ended, isOver ? this.#forget(granted) : undefined]);
     return { ports: [port], wishes: [] };
+  }
+
+  /** What is attached at a port, to be recorded, if it is one of ours. */
+  captureSubject(port: number): CaptureSubject | undefined {
+    const attachment = this.#kept.get(port)?.attachment;
+    if (attachment === undefined) return undefined;
+    return attachment.captureSubject(() => this.#kept.get(port)?.attachment !== attachment);
   }
 
   /** Cuts the session behind a port if it is one of ours, and tells whether it was. */

@@ -1,5 +1,5 @@
 import { type Change, Chapter9 } from "../usb/chapter9.ts";
-import type { DeviceSpecification } from "../usb/chapter9-descriptors.ts";
+import type { DescriptorAnswers, DeviceSpecification } from "../usb/chapter9-descriptors.ts";
 import { CompletionRounds } from "../usb/completion-rounds.ts";
 import type { OpenError, UsbDevice, UsbHost } from "../usb/device.ts";
 import type { Endpoint, EndpointMap } from "../usb/endpoint-map.ts";
@@ -56,7 +56,8 @@ export abstract class Gadget implements UsbDevice {
   #timerMs = Number.POSITIVE_INFINITY;
   readonly #packet = (urb: Urb, at: number, length: number): number => this.packet(urb, at, length);
 
-  constructor(specification: DeviceSpecification, speed: Speed) {
+  /** With descriptors of their own kind, or with those that follow from a specification. */
+  constructor(specification: DeviceSpecification | DescriptorAnswers, speed: Speed) {
     this.speed = speed;
     this.#name = specification.product;
     this.#chapter9 = new Chapter9(specification, speed, (change) => this.#follow(change));

@@ -81,7 +81,7 @@ export async function wholeDocument(): Promise<string> {
       state: () => ({ role: "agent", version: "", since: "", sequence: 0, ...agent.state }),
     },
     (routes, limits) => {
-      addHostRoutes(routes, host);
+      addHostRoutes(routes, host, limits);
       addBindRoutes(routes, host.hardware);
       addRulesRoutes(routes, rules);
       addAgentRoutes(routes, agent, limits);

@@ -6,7 +6,7 @@ import { type Attachment, type AttachWay, detachAll } from "./attachment.ts";
 import type { Guest } from "./guest.ts";
 
 /** The command, without source maps: loading is what takes time in the guest. */
-const USBFERRY = ["/node/bin/node", "/repo/dist/src/cli/main.js"];
+export const USBFERRY = ["/node/bin/node", "/repo/dist/src/cli/main.js"];
 
 /** An agent that starts loads its control API: ten seconds under emulation, more where others are at work. */
 const COMMAND_MS = 180_000;

@@ -495,6 +495,28 @@ export const EventQuery = plain({
   ),
 });
 
+export const CapturePath = plain({ id: Type.String({ pattern: "^c[0-9]{1,9}$", examples: ["c1"] }) });
+const ENDPOINT = "[08]?[0-9a-f]";
+export const CaptureQuery = plain({
+  endpoint: Type.Optional(
+    Type.String({
+      pattern: `^${ENDPOINT}(,${ENDPOINT})*$`,
+      maxLength: 200,
+      description:
+        "only these endpoint addresses in hexadecimal, with the direction in bit 7; 0 is the control endpoint in both directions",
+      examples: ["0,81,2"],
+    }),
+  ),
+  snaplen: Type.Optional(
+    Type.String({
+      pattern: "^[1-9][0-9]{1,5}$",
+      description:
+        "bytes of each packet that are kept, of which its header takes 64; 262144 at most and by default",
+      examples: ["128"],
+    }),
+  ),
+});
+
 /** Answers of a route: the good one, and the one shape of every failure. */
 export function answers<S extends TSchema>(schema: S, description: string): Answers<S> {
   return { 200: { ...schema, description }, "4xx": ErrorBody, "5xx": ErrorBody };

@@ -10,8 +10,8 @@ import { addRulesRoutes } from "./rules-routes.ts";
 
 /** What answers for a host. */
 export async function hostApp(host: HostControl, log: Log): Promise<Answerer> {
-  const app = await buildApp(watchedHost(host, log), (routes) => {
-    addHostRoutes(routes, host);
+  const app = await buildApp(watchedHost(host, log), (routes, limits) => {
+    addHostRoutes(routes, host, limits);
     addBindRoutes(routes, host.hardware);
     addRulesRoutes(routes, host.rules);
   });

@@ -1,8 +1,11 @@
 import { Type } from "@sinclair/typebox";
+import { sharedSubject } from "../capture/capture-subject.ts";
 import { deviceDescription } from "../device-description.ts";
 import type { HostControl } from "../host-control.ts";
 import { VERSION } from "../version.ts";
+import type { ApiLimits } from "./api-limits.ts";
 import type { Routes } from "./app.ts";
+import { addCaptureRoute } from "./capture-route.ts";
 import {
   answers,
   BusIdPath,
@@ -19,7 +22,7 @@ import {
 import { Refusal } from "./refusal.ts";
 
 /** What a host answers. */
-export function addHostRoutes(routes: Routes, host: HostControl): void {
+export function addHostRoutes(routes: Routes, host: HostControl, limits: ApiLimits): void {
   const tags = ["host"];
   routes.get(
     "/v1/devices",
@@ -35,6 +38,26 @@ export function addHostRoutes(routes: Routes, host: HostControl): void {
       await host.hardware.look();
       return devicesOf(host);
     },
+  );
+  addCaptureRoute(
+    routes,
+    {
+      path: "/v1/devices/:busid/capture",
+      tag: "host",
+      operationId: "capture",
+      params: BusIdPath,
+      find: ({ busid }) => {
+        const shared = host.exports.find(busid);
+        if (shared === undefined) {
+          throw new Refusal(
+            "NOT_FOUND",
+            `no shared device has the bus id ${busid}. \`usbferry list\` shows them.`,
+          );
+        }
+        return sharedSubject(shared, () => host.exports.find(busid) !== shared);
+      },
+    },
+    limits,
   );
   routes.get(
     "/v1/sessions",

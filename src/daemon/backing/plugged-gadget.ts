@@ -7,6 +7,7 @@ import type { PlaneGadget } from "../data-plane/plane-gadget.ts";
 import type { Log } from "../log.ts";
 import { FileStore } from "./file-store.ts";
 import { PtyStream } from "./pty-stream.ts";
+import { openRecording } from "./recorded-device.ts";
 import { TcpStream } from "./tcp-stream.ts";
 
 /** A gadget with what stands behind it. */
@@ -31,6 +32,8 @@ export function standsAlone(specification: GadgetSpecification): boolean {
     case "keyboard":
       // It is typed once.
       return specification.text === undefined;
+    case "replay":
+      return false;
     default:
       return true;
   }
@@ -61,6 +64,10 @@ export async function plugGadget(
       if (bridge === "pty") return plugPty(specification, loop);
       const stream = new TcpStream(bridge.tcp, log);
       return { device: createGadget(specification, { stream }), close: async () => stream.destroy() };
+    }
+    case "replay": {
+      const recording = await openRecording(specification);
+      return { device: createGadget(specification, { recording }), close: async () => {} };
     }
     default:
       return plugAlone(specification);

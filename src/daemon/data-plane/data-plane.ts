@@ -34,6 +34,7 @@ export class DataPlane {
   /** That were asked for what their disks contain. */
   readonly #lending = new Map<number, PlaneGadget>();
   #sessions = 0;
+  #recordings = 0;
   #over = false;
   /** Who has asked for the memory, in order. */
   readonly #asking: ((memory: ThreadMemory) => void)[] = [];
@@ -97,6 +98,11 @@ export class DataPlane {
         this.#post({ what: "lend", gadget: number });
       },
       returned: (pages) => this.#post({ what: "returned", gadget: number, pages }, buffersOf(pages)),
+      record: (request, { block: ring }) => {
+        const recording = this.#recordings++;
+        this.#post({ what: "record", recording, gadget: number, request, ring });
+        return () => this.#post({ what: "endRecording", recording });
+      },
     });
     return gadget;
   }

@@ -1,3 +1,4 @@
+import type { CaptureRequest } from "../../capture/recorder.ts";
 import type { GadgetSpecification } from "../../gadgets/catalog.ts";
 import type { MemoryPages } from "../../gadgets/memory-store.ts";
 import type { ExportedDevice } from "../../usbip/exports.ts";
@@ -39,12 +40,20 @@ export interface ThreadMemory {
   readonly used: number;
 }
 
-/** Gadgets and sessions have numbers that are never used again. */
+/** Gadgets, sessions and recordings have numbers that are never used again. */
 export type ToThread =
   | { readonly what: "plug"; readonly gadget: number; readonly specification: GadgetSpecification }
   /** `lent` follows `lend`, and then `returned`. */
   | { readonly what: "unplug" | "lend"; readonly gadget: number }
   | { readonly what: "returned"; readonly gadget: number; readonly pages: MemoryPages }
+  | {
+      readonly what: "record";
+      readonly recording: number;
+      readonly gadget: number;
+      readonly request: CaptureRequest;
+      readonly ring: SharedArrayBuffer;
+    }
+  | { readonly what: "endRecording"; readonly recording: number }
   | {
       readonly what: "carry";
       readonly session: number;

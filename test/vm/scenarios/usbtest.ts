@@ -28,9 +28,10 @@ export const GROUPS: readonly CaseGroup[] = [
 ];
 
 /** Sizes that are no multiple of a packet, so that short packets and odd offsets occur. */
-const PARAMETERS = { length: 1024, vary: 421, sglen: 32 };
+export const PARAMETERS = { length: 1024, vary: 421, sglen: 32 };
 
-async function bindTo(
+/** Gives a zero gadget to the driver, at this alternate setting. */
+export async function bindTo(
   guest: Guest,
   { sysfsName }: Pick<Attachment, "sysfsName">,
   alternate: number,
