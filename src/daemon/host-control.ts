@@ -19,6 +19,8 @@ export interface HostControl {
   readonly since: string;
   /** Where it shares devices. */
   readonly addresses: readonly string[];
+  /** Waiting guests that it dials. */
+  readonly guests: readonly string[];
   readonly exports: ExportTable;
   readonly sessions: SessionRegistry;
   readonly events: EventLog;

@@ -59,6 +59,7 @@ export async function wholeDocument(): Promise<string> {
     hardware: new HardwareRack(around),
     since: "",
     addresses: [],
+    guests: [],
     exports,
     sessions,
     events,

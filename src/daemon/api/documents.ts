@@ -108,6 +108,10 @@ export const Device = document("Device", {
   manufacturer: Type.Optional(Type.String()),
   product: Type.Optional(Type.String()),
   serial: Type.Optional(Type.String()),
+  name: Type.Optional(
+    Type.String({ description: "vendor and product as the list of USB IDs of this machine has them" }),
+  ),
+  gadget: Type.Optional(Type.String({ description: "the kind, of a simulated device", examples: ["zero"] })),
   drivers: Type.Optional(Type.Array(Type.String(), { description: "of this machine, which have it" })),
   because: Type.Optional(
     Type.String({
@@ -134,6 +138,40 @@ export const Session = document("Session", {
 export const Plugged = document("Plugged", {
   busid: BusId,
   note: Type.Optional(Type.String({ description: "what a person has to know to use it" })),
+});
+
+export const GadgetKinds = document("GadgetKinds", {
+  kinds: Type.Array(
+    plain({
+      name: Type.String({ examples: ["zero"] }),
+      summary: Type.String(),
+      options: Type.Array(
+        plain({
+          name: Type.String({ examples: ["speed"] }),
+          values: Type.String({
+            description: "what may stand behind its =, for a person; empty for an option that stands alone",
+          }),
+          description: Type.String(),
+        }),
+      ),
+    }),
+  ),
+});
+
+export const Typed = document("Typed", {
+  busid: BusId,
+  keys: Type.Integer({ minimum: 0, description: "that the guest will read, one after the other" }),
+});
+
+export const Images = document("Images", {
+  folder: Type.String({ examples: ["/home/user"] }),
+  parent: Type.Optional(Type.String({ description: "the folder above" })),
+  folders: Type.Array(Type.String(), { description: "names of the folders in it" }),
+  images: Type.Array(
+    plain({ name: Type.String({ examples: ["stick.img"] }), size: Type.Integer({ minimum: 0 }) }),
+    { description: "files that a disk can have: whole blocks of 512 bytes, and no comma in the name" },
+  ),
+  more: Type.Boolean({ description: "there are more than are named" }),
 });
 
 export const WantedDevice = document("WantedDevice", {
@@ -197,6 +235,7 @@ export const HostState = document("HostState", {
   role: Type.Literal("host"),
   ...running,
   addresses: Type.Array(Type.String(), { description: "where devices are shared" }),
+  guests: Type.Array(Type.String(), { description: "waiting guests that this host dials" }),
   devices: Type.Array(Device),
   binds: Type.Array(WantedDevice),
   sessions: Type.Array(Session),
@@ -311,6 +350,14 @@ export const WishRequest = document("WishRequest", {
 export const PlugRequest = document("PlugRequest", {
   gadget: Type.String({ minLength: 1, maxLength: 4096, examples: ["zero,speed=super"] }),
 });
+export const TypeRequest = document("TypeRequest", {
+  text: Type.String({
+    minLength: 1,
+    maxLength: 8192,
+    description: "of the US keyboard layout: ASCII, tab and newline",
+    examples: ["hello\n"],
+  }),
+});
 export const BindRequest = document("BindRequest", {
   device: DeviceText,
   force: Type.Optional(Type.Boolean({ description: "also what this machine needs itself" })),
@@ -334,6 +381,17 @@ export const SessionPath = plain({
 });
 export const RulePath = plain({ id: Type.String({ pattern: "^[rc][0-9]{1,9}$", examples: ["r1"] }) });
 export const BusIdPath = plain({ busid: Type.String({ minLength: 1, maxLength: 64, examples: ["zero"] }) });
+export const ImagesQuery = plain({
+  folder: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 4096,
+      pattern: "^/",
+      description: "that of the user whom the host runs as, if it is left out",
+      examples: ["/"],
+    }),
+  ),
+});
 export const WishPath = plain({ id: Type.String({ pattern: "^w[0-9]{1,9}$", examples: ["w1"] }) });
 export const PortPath = plain({ port: Type.String({ pattern: "^[0-9]{1,5}$", examples: ["0"] }) });
 

@@ -1,5 +1,6 @@
 import { createGadget, type GadgetSpecification } from "../../gadgets/catalog.ts";
 import type { Gadget } from "../../gadgets/gadget.ts";
+import { Keyboard } from "../../gadgets/keyboard.ts";
 import type { MemoryPages } from "../../gadgets/memory-store.ts";
 import { PollLink } from "../../links/poll-link.ts";
 import type { TransferCounters } from "../../usb/transfer-counters.ts";
@@ -61,6 +62,14 @@ export class CarriedSessions implements SessionOwner {
       case "returned":
         this.#gadgets.get(message.gadget)?.store?.came(message.pages);
         break;
+      case "type": {
+        const gadget = this.#gadgets.get(message.gadget)?.gadget;
+        this.#tell({
+          what: "typed",
+          refused: gadget instanceof Keyboard ? gadget.type(message.text) : undefined,
+        });
+        break;
+      }
       case "carry":
         this.#carry(message.session, this.#gadgets.get(message.gadget)?.gadget, message.connection);
         break;

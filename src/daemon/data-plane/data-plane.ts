@@ -1,6 +1,7 @@
 import { closeSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { createGadget, type GadgetSpecification } from "../../gadgets/catalog.ts";
+import type { TypingRefused } from "../../gadgets/keyboard.ts";
 import { EventDescriptor } from "../../linux/event-descriptor.ts";
 import { StreamSockets } from "../../linux/stream-socket.ts";
 import { SystemError } from "../../linux/system-error.ts";
@@ -34,6 +35,8 @@ export class DataPlane {
   #over = false;
   /** Who has asked for the memory, in order. */
   readonly #asking: ((memory: ThreadMemory) => void)[] = [];
+  /** Who has typed, in order. */
+  readonly #typing: ((refused: TypingRefused | undefined) => void)[] = [];
   /** The process ends: it waits for the worker, which must not wait for ever. */
   readonly #onExit = (): void => this.#post({ what: "end" });
 
@@ -51,6 +54,7 @@ export class DataPlane {
     this.#ended = new Promise((resolve) => {
       this.#worker.once("exit", () => {
         this.#over = true;
+        for (const typed of this.#typing.splice(0)) typed(undefined);
         process.off("exit", this.#onExit);
         wake.close();
         resolve();
@@ -76,6 +80,7 @@ export class DataPlane {
     const gadget = new PlaneGadget(twin, store, {
       carry: (connection, watcher) => this.#carry(number, connection, watcher),
       unplug: () => this.#post({ what: "unplug", gadget: number }),
+      type: (text) => this.#type(number, text),
       lend: () => {
         this.#lending.set(number, gadget);
         this.#post({ what: "lend", gadget: number });
@@ -99,6 +104,15 @@ export class DataPlane {
     const patience = setTimeout(() => this.#giveUp(), this.#limits.drainMs);
     await this.#ended;
     clearTimeout(patience);
+  }
+
+  #type(gadget: number, text: string): Promise<TypingRefused | undefined> {
+    // Behind its end nobody reads what was typed, and the sessions are over as well.
+    if (this.#over) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      this.#typing.push(resolve);
+      this.#post({ what: "type", gadget, text });
+    });
   }
 
   #carry(gadget: number, connection: Connection, watcher: CarriedWatcher): CarriedSession {
@@ -154,6 +168,9 @@ export class DataPlane {
       case "lent":
         this.#lending.get(message.gadget)?.lent(message.pages);
         this.#lending.delete(message.gadget);
+        break;
+      case "typed":
+        this.#typing.shift()?.(message.refused);
         break;
       case "finished":
         this.#finish(message.session, message.end);

@@ -1,4 +1,5 @@
 import type { Gadget } from "../../gadgets/gadget.ts";
+import { Keyboard, type TypingRefused } from "../../gadgets/keyboard.ts";
 import type { MemoryPages } from "../../gadgets/memory-store.ts";
 import type { Speed } from "../../usb/speed.ts";
 import type { TransferCounters } from "../../usb/transfer-counters.ts";
@@ -32,6 +33,8 @@ export interface CarriedSession {
 export interface PlaneGadgetOutput {
   carry(connection: Connection, watcher: CarriedWatcher): CarriedSession;
   unplug(): void;
+  /** Types on the keyboard in the worker. */
+  type(text: string): Promise<TypingRefused | undefined>;
   /** Asks for the content of the disk; `lent` follows. */
   lend(): void;
   returned(pages: MemoryPages): void;
@@ -70,6 +73,13 @@ export class PlaneGadget implements DistantDevice {
   unplug(): void {
     this.#output.unplug();
     this.#twin.unplug();
+  }
+
+  /** Types on the keyboard that the guest has: that of the worker, or the one here while it is borrowed. */
+  async type(text: string): Promise<TypingRefused | undefined> {
+    return this.#isBorrowed && this.#twin instanceof Keyboard
+      ? this.#twin.type(text)
+      : this.#output.type(text);
   }
 
   /**

@@ -34,6 +34,7 @@ import {
 } from "./hardware-state.ts";
 import { lossOf } from "./loss.ts";
 import type { MachineRoots } from "./machine-roots.ts";
+import { UsbNames } from "./usb-ids.ts";
 
 /** A device that the host was told to share. */
 export interface NamedDevice {
@@ -81,6 +82,7 @@ export class HardwareRack implements Binding, WatchListener {
   #named: readonly NamedDevice[] = [];
   #watch: HardwareWatch | undefined;
   readonly #leaving = new Set<Promise<void>>();
+  readonly #names = new UsbNames();
 
   constructor(around: RackSurroundings) {
     this.#around = around;
@@ -121,6 +123,11 @@ export class HardwareRack implements Binding, WatchListener {
     return this.#inOrder().map((plugged) =>
       describeHardware(plugged.device, shareOf(plugged), plugged.obstacle),
     );
+  }
+
+  /** What the list of USB IDs of this machine calls them, as far as it has them. */
+  names(devices: readonly HardwareDescription[]): Promise<readonly (string | undefined)[]> {
+    return this.#names.of(devices.map(({ vid, pid }) => `${vid}:${pid}`));
   }
 
   /** Those that somebody wants shared, plugged in or not. */
