@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { readToken } from "../daemon/api/token-file.ts";
 import { failureKind, WrongUsage } from "../daemon/failure.ts";
 import { RoomLogs } from "../daemon/log.ts";
 import { LOG_LEVELS, LOG_ROOMS, parseLogLevels } from "../daemon/log-levels.ts";
@@ -7,7 +8,6 @@ import { type ServeRequest, Serving } from "../daemon/serve.ts";
 import { onHangup, untilInterrupted } from "./cancelled.ts";
 import { CONTROL_HELP, controlled } from "./control.ts";
 import { invocation } from "./invocation.ts";
-import { optionNotBuilt } from "./not-built.ts";
 import { repeatable } from "./repeatable.ts";
 
 interface ServeOptions {
@@ -87,13 +87,12 @@ export function addServe(root: Command): void {
     .option("--drain <SECONDS>", "how long stopping waits for clients to close (default: 2)")
     .option("--trace <FILE>", "at the end, write how long the last URBs took where, for chrome://tracing")
     .option("--log-level <LEVELS>", "what the log tells (default: info)")
-    .option("--dashboard <ADDR|off>", "where the dashboard listens (not built yet)", "off")
+    .option("--dashboard <ADDR|off>", "where the dashboard listens, on this machine alone: tcp:PORT", "off")
     .addHelpText("after", HELP)
     .action(run);
 }
 
 async function run(options: ServeOptions): Promise<void> {
-  refuseNotBuilt(options);
   const request = readRequest(options);
   const { NO_COLOR = "" } = process.env;
   const logs = new RoomLogs(NO_COLOR === "", request.log);
@@ -110,15 +109,10 @@ async function run(options: ServeOptions): Promise<void> {
     });
   process.stdout.write(introduction(serving));
   if (request.control !== undefined) process.stdout.write(controlled(serving));
+  process.stdout.write(dashboardWords(serving, process.stdout.isTTY));
   if (isHungUp) reload();
   await untilInterrupted();
   await serving.stop();
-}
-
-function refuseNotBuilt(options: ServeOptions): void {
-  if (options.dashboard !== "off") {
-    throw optionNotBuilt("--dashboard", "Leave it out, or write --dashboard off.");
-  }
 }
 
 function readRequest(options: ServeOptions): ServeRequest {
@@ -131,7 +125,7 @@ function readRequest(options: ServeOptions): ServeRequest {
     config,
     stateDir: stateFolder,
   } = options;
-  const { control, controlGroup, drain, trace, logLevel } = options;
+  const { control, controlGroup, dashboard, drain, trace, logLevel } = options;
   return {
     listen,
     connect,
@@ -142,6 +136,7 @@ function readRequest(options: ServeOptions): ServeRequest {
     stateFolder,
     control,
     controlGroup,
+    dashboard,
     trace,
     drainMs: drain === undefined ? undefined : readDrain(drain),
     log: logLevel === undefined ? undefined : parseLogLevels(logLevel),
@@ -154,6 +149,14 @@ function readDrain(text: string): number {
     throw new WrongUsage(`"${text}" is no time to drain: write seconds, from 0 to ${LONGEST_DRAIN_SECONDS}.`);
   }
   return seconds * 1_000;
+}
+
+/** Where the dashboard is. A link that lets one in is for a person at a terminal, and not for a log. */
+function dashboardWords({ dashboard, tokenPath }: Serving, isTerminal: boolean): string {
+  if (dashboard === undefined || tokenPath === undefined) return "";
+  return isTerminal
+    ? `Dashboard: ${dashboard}#token=${readToken(tokenPath)}\n`
+    : `Dashboard: ${dashboard} asks for the token in ${tokenPath}.\n`;
 }
 
 /** How one gets at a device from where one can. */

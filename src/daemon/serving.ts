@@ -3,7 +3,7 @@ import type { LinkAddress } from "../links/listen.ts";
 import { SystemError } from "../linux/system-error.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { UrbTrace } from "../usb/urb-trace.ts";
-import { readControlPlace, serveControl } from "./api/control-place.ts";
+import { readControlPlace, readDashboardPlace, serveControl } from "./api/control-place.ts";
 import { ControlServer } from "./api/control-server.ts";
 import { ConfigurationFile } from "./configuration/configuration.ts";
 import { DataPlane } from "./data-plane/data-plane.ts";
@@ -172,6 +172,11 @@ export class Serving implements HostControl {
     return this.#control?.addresses ?? [];
   }
 
+  /** The URL of the dashboard, if it is served. */
+  get dashboard(): string | undefined {
+    return this.#control?.dashboard;
+  }
+
   /** Where the token for it stands, if it is served over TCP. */
   get tokenPath(): string | undefined {
     return this.#control?.tokenPath;
@@ -275,6 +280,7 @@ export class Serving implements HostControl {
     return ControlServer.start({
       role: "serve",
       places: places.filter((place) => place !== undefined),
+      dashboard: readDashboardPlace(this.#request.dashboard ?? "off"),
       group: this.#request.controlGroup ?? control?.group,
       load: async () => (await import("./api/host-app.ts")).hostApp(this, this.#logs.room("daemon")),
     });

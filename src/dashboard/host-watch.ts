@@ -1,0 +1,105 @@
+import { ask, type DeviceEvent, type HostState, openEvents, Refused, reasonOf } from "./api.ts";
+import { eventFrames } from "./event-frames.ts";
+
+/** How it stands with the host: `locked` until the right token is known. */
+export type Contact = "asking" | "open" | "lost" | "locked";
+
+/** As many as the host keeps. */
+const EVENTS = 256;
+/** What no event tells, rules for example, is seen this late. */
+const LOOK_MS = 3_000;
+const RETRY_MS = 1_000;
+
+/** The host as this page knows it: asked again whenever something happens there. */
+export class HostWatch {
+  contact: Contact = "asking";
+  /** Why it does not go on. */
+  reason = "";
+  state: HostState | undefined;
+  /** The newest first. */
+  events: readonly DeviceEvent[] = [];
+  readonly #listeners = new Set<() => void>();
+  #ended = new AbortController();
+  #looking: Promise<void> | undefined;
+  #isStale = false;
+  #lookTimer: number | undefined;
+
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Begins, or begins again with another token. */
+  start(): void {
+    this.#ended.abort();
+    this.#ended = new AbortController();
+    clearInterval(this.#lookTimer);
+    this.#become("asking");
+    void this.look();
+    void this.#follow(this.#ended.signal);
+    this.#lookTimer = setInterval(() => {
+      if (!document.hidden && this.contact !== "locked") void this.look();
+    }, LOOK_MS);
+  }
+
+  /** Resolves when the page shows what is so at this moment. */
+  look(): Promise<void> {
+    this.#isStale = true;
+    this.#looking ??= this.#lookUntilFresh();
+    return this.#looking;
+  }
+
+  async #lookUntilFresh(): Promise<void> {
+    while (this.#isStale) {
+      this.#isStale = false;
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- once more if something happened meanwhile
+        this.state = await ask<HostState>("GET", "/v1/state");
+        this.#become("open");
+      } catch (error) {
+        this.#failed(error);
+      }
+    }
+    this.#looking = undefined;
+  }
+
+  /** The events, for as long as this page is open. */
+  async #follow(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        const after = this.events[0]?.sequence ?? 0;
+        // oxlint-disable-next-line no-await-in-loop
+        const bytes = await openEvents(after, signal);
+        // oxlint-disable-next-line no-await-in-loop
+        for await (const event of eventFrames(bytes)) this.#hear(event);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#failed(error);
+        if (this.contact === "locked") return;
+      }
+      // oxlint-disable-next-line no-await-in-loop
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+
+  #hear(event: DeviceEvent): void {
+    this.events = [event, ...this.events].slice(0, EVENTS);
+    this.#tell();
+    void this.look();
+  }
+
+  #failed(error: unknown): void {
+    const isLocked = error instanceof Refused && error.code === "UNAUTHORIZED";
+    this.#become(isLocked ? "locked" : "lost", reasonOf(error));
+  }
+
+  #become(contact: Contact, reason = ""): void {
+    this.contact = contact;
+    this.reason = reason;
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}
