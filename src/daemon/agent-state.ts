@@ -1,3 +1,4 @@
+import type { RingFigures } from "../ring/ring-figures.ts";
 import type { Watching } from "./auto/host-watch.ts";
 import type { AutoWish } from "./state/wishes.ts";
 
@@ -13,6 +14,8 @@ export interface AgentDevice {
   readonly dialledIn: boolean;
   /** The id of the wish that keeps it attached. */
   readonly wish?: string;
+  /** Over shared memory. */
+  readonly ring?: RingFigures;
 }
 
 /** A wish that a device be attached, and what has become of it. */

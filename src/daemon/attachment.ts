@@ -4,6 +4,7 @@ import { KernelRelay, type RelayEnd } from "../vhci/kernel-relay.ts";
 import type { PortChoice, Vhci } from "../vhci/vhci.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { Failed } from "./failure.ts";
+import type { SessionCounters } from "./figures/carried-device.ts";
 import type { Log } from "./log.ts";
 import type { ReadyImport } from "./remote-host.ts";
 import { endByProtocol, isWanted, type SessionEnd } from "./session-end.ts";
@@ -13,6 +14,8 @@ const DETACHED: SessionEnd = { code: "OK", reason: "it was detached" };
 /** An imported device that this machine's kernel has, behind the guard. */
 export class Attachment {
   readonly port: number;
+  /** ISO 8601 */
+  readonly since = new Date().toISOString();
   /** The host, as a person writes it. */
   readonly address: string;
   readonly ready: ReadyImport;
@@ -80,6 +83,11 @@ export class Attachment {
   /** What the kernel has made of it, once `untilUsable` has resolved. */
   get kernel(): KernelDevice | undefined {
     return this.#kernel;
+  }
+
+  /** What passes. */
+  get counters(): SessionCounters {
+    return this.#relay.counters!;
   }
 
   /** Waits for the device node, and its host; rejects, and lets go of the device, when none comes. */

@@ -48,6 +48,11 @@ export class GadgetRack {
     return this.#plugged.get(busid)?.kind;
   }
 
+  /** False if the worker that carries gadgets answers no more. */
+  async answers(): Promise<boolean> {
+    return (await this.#plane?.opened?.answers()) ?? true;
+  }
+
   /** What a person has to know of single gadgets, with their bus ids. */
   get notes(): readonly string[] {
     return Array.from(this.#plugged)

@@ -4,6 +4,7 @@ import { Consumer } from "./consumer.ts";
 import { Control, type Layout, RING_VERSION, Side } from "./layout.ts";
 import { BODY, MESSAGE_MAGIC, MessageHeader } from "./messages.ts";
 import { Producer } from "./producer.ts";
+import type { RingFigures } from "./ring-figures.ts";
 import type { RingMemory } from "./ring-memory.ts";
 import type { RingStats } from "./ring-stats.ts";
 
@@ -74,6 +75,11 @@ export class Channel {
   /** Share of the outgoing ring that is in use, in percent. */
   get percent(): number {
     return this.#outgoing.percent;
+  }
+
+  /** Of both rings. */
+  get use(): Pick<RingFigures, "incoming" | "outgoing"> {
+    return { incoming: this.incoming.use, outgoing: this.#outgoing.use };
   }
 
   /** Nothing more can wait. */

@@ -1,6 +1,7 @@
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { LINE, NO_NOTIFY, RING_HEADER_SIZE, RingHeader, type RingPlace } from "./layout.ts";
 import { BODY, MESSAGE_MAGIC, MessageHeader } from "./messages.ts";
+import type { RingFigures } from "./ring-figures.ts";
 import type { RingMemory } from "./ring-memory.ts";
 
 /**
@@ -23,6 +24,8 @@ export class Consumer {
   #released = 0;
   /** The producer's index as it was read last. */
   #produced = 0;
+  /** Most that was found waiting. */
+  #peak = 0;
 
   constructor(memory: RingMemory, place: RingPlace, messageMax: number) {
     this.#memory = memory;
@@ -46,6 +49,13 @@ export class Consumer {
     return this.#memory.load(this.#place.offset + RingHeader.producer_index) === this.#index;
   }
 
+  /** A look from outside, whatever the producer has written there. */
+  get use(): RingFigures["incoming"] {
+    const produced = this.#memory.load(this.#place.offset + RingHeader.producer_index);
+    const { dataSize: size } = this.#place;
+    return { size, used: Math.min((produced - this.#released) >>> 0, size), peak: this.#peak };
+  }
+
   /** Takes the next message; false if there is none. */
   next(): boolean | ProtocolError {
     if (this.#index === this.#produced) {
@@ -56,6 +66,7 @@ export class Consumer {
         return new ProtocolError("BAD_FIELD", `${used} bytes in a ring of ${this.#place.dataSize}`);
       }
       this.#produced = produced;
+      if (used > this.#peak) this.#peak = used;
     }
     const start = this.#index >>> 2;
     // Read once: the producer may change it any time.

@@ -21,6 +21,8 @@ export interface GuestDeviceOutput {
   readonly hasIso: boolean;
   /** Sends it; nothing if there is no memory for it. */
   submit(device: RingDevice, urb: Urb): Submission | undefined;
+  /** One is not sent. */
+  refused(status: TransferStatus): void;
   /** Asks the host to end it; if it does not within a second, `giveBack` follows. */
   cancel(submission: Submission): void;
   reset(device: RingDevice, done: (status: TransferStatus) => void): void;
@@ -123,8 +125,13 @@ export class RingDevice implements UsbDevice {
   submit(urb: Urb): void {
     const refused = this.#refusal(urb);
     const submission = refused === undefined ? this.#output.submit(this, urb) : undefined;
-    if (submission === undefined) this.#finishSoon(urb, refused ?? noMemory);
-    else this.#submitted.add(submission);
+    if (submission !== undefined) {
+      this.#submitted.add(submission);
+      return;
+    }
+    const status = refused ?? noMemory;
+    this.#output.refused(status);
+    this.#finishSoon(urb, status);
   }
 
   cancel(urb: Urb): void {

@@ -30,8 +30,10 @@ import {
   StatsResponse,
   UrbComplete,
 } from "./messages.ts";
+import { isRefusal } from "./refusal-counts.ts";
+import { type RingFigures, ringFigures } from "./ring-figures.ts";
 import type { RingMemory } from "./ring-memory.ts";
-import { RingStats } from "./ring-stats.ts";
+import { INLINE_COPIES, RingStats } from "./ring-stats.ts";
 import { NO_SLOT, SlotMap } from "./slot-map.ts";
 import { Status, statusOf, transferStatusOf } from "./status.ts";
 import { type Submission, SubmissionTable } from "./submission.ts";
@@ -84,6 +86,9 @@ export class GuestSession implements GuestDeviceOutput {
   /** Requests other than transfers, by transaction id. */
   readonly #resets = new Map<number, Reset>();
   readonly #asked = new Map<number, (figures: HostFigures | undefined) => void>();
+  /** One number: the time of what goes on, while it is known. A property would be an object at each look. */
+  readonly #clock = new Float64Array(1);
+  #isTimeKnown = false;
   #lastRequest = 0;
   #capabilities = 0;
   #maxPending = 0;
@@ -122,6 +127,17 @@ export class GuestSession implements GuestDeviceOutput {
     return this.#slots.used;
   }
 
+  get figures(): RingFigures {
+    const { hostEpoch, guestEpoch, layout } = this.#place;
+    const { count, used, peak } = this.#slots;
+    return ringFigures(this.channel, this.#stats, {
+      hostEpoch,
+      guestEpoch,
+      inFlight: this.#table.used,
+      slots: { count, size: layout.slotSize, used, peak },
+    });
+  }
+
   greet(): void {
     const { guestEpoch, hostEpoch, limits } = this.#place;
     const body = Negotiate.encode({
@@ -145,11 +161,12 @@ export class GuestSession implements GuestDeviceOutput {
     while (count < this.#place.limits.messagesPerPoll && !this.#isOver) {
       const taken = this.channel.incoming.next();
       if (taken === false) break;
-      count++;
+      if (count++ === 0) this.#lookAtClock();
       error = taken === true ? this.#take() : taken;
       if (error !== undefined) break;
     }
     this.#isPolling = false;
+    this.#isTimeKnown = false;
     if (this.#isOver) return true;
     const moved = this.channel.moved;
     error = this.channel.flush() ?? error;
@@ -193,12 +210,21 @@ export class GuestSession implements GuestDeviceOutput {
     submission.packetCount = urb.packetCount;
     submission.slot = slot;
     submission.slots = slots;
+    if (!this.#isTimeKnown) this.#lookAtClock();
+    submission.sentMs = this.#clock[0]!;
+    this.#stats.submitted++;
+    if (isInline) this.#stats.inlineSubmits++;
+    if (!submission.isIn && length > 0) this.#stats.copies += isInline ? INLINE_COPIES : 1;
     const at = this.#bufferOffset(submission);
     if (slots > 0 && !submission.isIn)
       copyBytes(urb.buffer, urb.offset, length, this.#place.memory.bytes, at);
     if (isIso) sendIsoSubmit(this.channel, submission, urb, at);
     else sendSubmit(this.channel, submission, urb, at);
     return submission;
+  }
+
+  refused(status: TransferStatus): void {
+    this.#stats.refusals.add(statusOf(status));
   }
 
   cancel(submission: Submission): void {
@@ -224,6 +250,7 @@ export class GuestSession implements GuestDeviceOutput {
   /** While messages are read, `poll` does it when they have been read. */
   flush(): void {
     if (this.#isPolling || this.#isOver) return;
+    this.#isTimeKnown = false;
     const error = this.channel.flush();
     if (error !== undefined) this.loop.soon(() => this.#place.over(error));
   }
@@ -382,9 +409,28 @@ export class GuestSession implements GuestDeviceOutput {
     if (error !== undefined) return error;
     const { urb, owner } = submission;
     if (submission.isCancelled) this.#cancels.remove(submission);
+    this.#count(submission);
     this.#release(submission);
     if (urb !== undefined) owner!.answered(submission, urb);
     return undefined;
+  }
+
+  #count(submission: Submission): void {
+    const { view } = this.channel.incoming;
+    const { urb, sentMs } = submission;
+    const stats = this.#stats;
+    const body = submission.isIso ? IsoComplete : UrbComplete;
+    const status = body.read.status(view, BODY);
+    if (isRefusal(status)) stats.refusals.add(status);
+    const moved = urb?.actualLength ?? 0;
+    if (submission.isIn && moved > 0) stats.copies += submission.isInline ? INLINE_COPIES : 1;
+    stats.ended(urb?.status ?? cancelled, submission.isIn, moved);
+    stats.latency.add(this.#clock[0]! - sentMs);
+  }
+
+  #lookAtClock(): void {
+    this.#clock[0] = this.loop.now();
+    this.#isTimeKnown = true;
   }
 
   #release(submission: Submission): void {

@@ -6,6 +6,7 @@ import { Control, type Layout, readLayout, Side, State } from "./layout.ts";
 import { RING_LIMITS, type RingLimits } from "./limits.ts";
 import { RemoveReason, ShutdownReason } from "./messages.ts";
 import { Pulse } from "./pulse.ts";
+import type { RingFigures } from "./ring-figures.ts";
 import type { RingMemory } from "./ring-memory.ts";
 import type { GuestOutput } from "./sides.ts";
 import { EndReason, endReasonName } from "./status.ts";
@@ -52,6 +53,11 @@ export class RingGuest {
   /** Transfers that the host has not answered, given back or not. */
   get pendingUrbs(): number {
     return this.#session?.pendingUrbs ?? 0;
+  }
+
+  /** Of the session that there is. */
+  get figures(): RingFigures | undefined {
+    return this.#session?.figures;
   }
 
   /** Looks for a host from now on. To be called once. */

@@ -2,6 +2,7 @@ import type { UsbDevice, UsbHost } from "../usb/device.ts";
 import type { EndpointMap } from "../usb/endpoint-map.ts";
 import { type HeapPool, NONE } from "../usb/heap-pool.ts";
 import type { InFlight } from "../usb/in-flight.ts";
+import { latencyTicks } from "../usb/latency-histogram.ts";
 import { TransferCounters } from "../usb/transfer-counters.ts";
 import { isIn, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
 import { packetsAreSound } from "../usb/urb-soundness.ts";
@@ -26,17 +27,14 @@ import {
   UrbSubmit,
 } from "./messages.ts";
 import type { RingMemory } from "./ring-memory.ts";
-import { RingStats } from "./ring-stats.ts";
-import { Status, statusOf } from "./status.ts";
+import { INLINE_COPIES, RingStats } from "./ring-stats.ts";
+import { Status, statusOf, transferStatusOf } from "./status.ts";
 import { checkIsoSubmit, checkSubmit, endpointAddress } from "./submit-check.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 const { ok, stall, cancelled, disconnected } = TransferStatus;
 const { control, isochronous } = TransferType;
 const { BUFFER, INLINE } = DataMode;
-
-/** Longer than any bucket of the counters tells apart. */
-const LONG_US = 1 << 30;
 
 /** What a device needs of the session that it is shared in. */
 export interface HostDeviceOutput {
@@ -63,7 +61,7 @@ export const EXCHANGE_BITS = 16;
 export class HostDevice implements UsbHost {
   readonly id: number;
   readonly device: UsbDevice;
-  readonly counters = new TransferCounters();
+  readonly counters: TransferCounters;
   readonly stats = new RingStats();
   /** Where the lives of its URBs are written. */
   trace: SessionTrace | undefined;
@@ -89,6 +87,7 @@ export class HostDevice implements UsbHost {
     this.id = id;
     this.device = device;
     this.#map = map;
+    this.counters = TransferCounters.of(map.addresses());
     this.#takesSharedData = takesSharedData;
     this.#output = output;
     this.#bucket = new TokenBucket(output.limits.rate, output.clock[0]!);
@@ -144,7 +143,10 @@ export class HostDevice implements UsbHost {
     for (let i = 0; i < 8; i++) urb.setup[i] = bytes[SETUP_AT + i]!;
     if (mode === INLINE) {
       this.#countInline();
-      if (!isIn(address)) copyBytes(bytes, URB_SIZE, length, exchange.inline, 0);
+      if (!isIn(address)) {
+        copyBytes(bytes, URB_SIZE, length, exchange.inline, 0);
+        this.#output.stats.copies += INLINE_COPIES;
+      }
     }
     return this.#start(MessageType.URB_COMPLETE, exchange);
   }
@@ -304,6 +306,7 @@ export class HostDevice implements UsbHost {
           return false;
         }
         copyBytes(memory.bytes, exchange.bufferOffset, urb.length, exchange.copy, 0);
+        this.#output.stats.copies++;
         urb.buffer = exchange.copy;
       }
     }
@@ -334,18 +337,22 @@ export class HostDevice implements UsbHost {
 
   /** Answers a request that leads to no transfer. */
   #refuse(type: number, transaction: number, address: number, status: number): void {
-    this.counters.ended(Math.max(address, 0), TransferStatus.invalid, 0, 0);
+    this.counters.refused(Math.max(address, 0), transferStatusOf(status));
+    const { stats } = this.#output;
     this.stats.failed++;
-    this.#output.stats.failed++;
+    stats.failed++;
+    stats.refusals.add(status);
     refuseSubmit(this.#output.channel, type, transaction, this.id, address & 15, status);
   }
 
-  #count({ urb, moved, arrivedMs }: Exchange): void {
+  #count({ urb, moved, arrivedMs, dataMode }: Exchange): void {
     const tookMs = this.#output.clock[0]! - arrivedMs;
-    const tookUs = Math.min(Math.max(1_000 * tookMs, 0), LONG_US) | 0;
-    this.counters.ended(urb.endpoint, urb.status, moved, tookUs);
+    this.counters.ended(urb.endpoint, urb.status, moved, latencyTicks(tookMs));
     this.stats.ended(urb.status, isIn(urb.endpoint), moved);
-    this.#output.stats.ended(urb.status, isIn(urb.endpoint), moved);
+    const { stats } = this.#output;
+    stats.ended(urb.status, isIn(urb.endpoint), moved);
+    stats.latency.add(tookMs);
+    if (dataMode === INLINE && moved > 0 && isIn(urb.endpoint)) stats.copies += INLINE_COPIES;
   }
 
   /** Its answer stands in the ring, or in front of it, where nothing is known of it any more. */

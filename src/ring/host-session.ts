@@ -27,6 +27,7 @@ import {
   UrbSubmit,
   VERSION_REFUSED,
 } from "./messages.ts";
+import { type RingFigures, ringFigures } from "./ring-figures.ts";
 import type { RingMemory } from "./ring-memory.ts";
 import { RingStats } from "./ring-stats.ts";
 import { encodeStats } from "./stats-response.ts";
@@ -68,7 +69,9 @@ export class HostSession {
   #sendIsDue = false;
   #isNegotiated = false;
   #isOver = false;
+  /** As the guest has told. */
   #guestSlots = 0;
+  #guestSlotsPeak = 0;
 
   constructor(place: HostSessionPlace) {
     this.#place = place;
@@ -95,6 +98,21 @@ export class HostSession {
 
   get pendingUrbs(): number {
     return this.#inFlight.count;
+  }
+
+  get figures(): RingFigures {
+    const { hostEpoch, guestEpoch, layout } = this.#place;
+    return ringFigures(this.channel, this.#stats, {
+      hostEpoch,
+      guestEpoch,
+      inFlight: this.#inFlight.count,
+      slots: {
+        count: layout.slotCount,
+        size: layout.slotSize,
+        used: this.#guestSlots,
+        peak: this.#guestSlotsPeak,
+      },
+    });
   }
 
   /** Answers find no room: nothing more is read before they do. */
@@ -192,7 +210,8 @@ export class HostSession {
       case MessageType.NEGOTIATE:
         return this.#negotiate(transaction);
       case MessageType.HEARTBEAT:
-        this.#guestSlots = Heartbeat.read.used_slots(view, BODY);
+        this.#guestSlots = Math.min(Heartbeat.read.used_slots(view, BODY), this.#place.layout.slotCount);
+        this.#guestSlotsPeak = Math.max(this.#guestSlots, this.#guestSlotsPeak);
         return undefined;
       case MessageType.DEVICE_ADD_ACK:
         // A guest that cannot use it has no other way to say so.
@@ -268,6 +287,7 @@ export class HostSession {
     if (device === undefined || body.read.device_id(view, BODY) !== id) {
       this.#stats.validationFailures++;
       const status = device === undefined ? Status.DISCONNECTED : Status.INVALID_PARAMETER;
+      this.#stats.refusals.add(status);
       const endpoint = body.read.endpoint(view, BODY) & 15;
       refuseSubmit(this.channel, answer, transaction, id, endpoint, status);
       return undefined;
@@ -321,7 +341,7 @@ export class HostSession {
     const { slotCount } = this.#place.layout;
     const body = encodeStats(device?.id ?? 0, device?.stats ?? this.#stats, counters, {
       ring: this.channel.percent,
-      buffers: Math.min(Math.round((100 * this.#guestSlots) / slotCount), 100),
+      buffers: Math.round((100 * this.#guestSlots) / slotCount),
     });
     this.channel.say(MessageType.STATS_RESPONSE, transaction, id, body);
   }

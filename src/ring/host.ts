@@ -19,6 +19,7 @@ import { RING_LIMITS, type RingLimits } from "./limits.ts";
 import { RemoveReason, ShutdownReason } from "./messages.ts";
 import { OldGuest } from "./old-guest.ts";
 import { Pulse } from "./pulse.ts";
+import type { RingFigures } from "./ring-figures.ts";
 import type { RingMemory } from "./ring-memory.ts";
 import type { DeviceEnd, HostOutput, Share } from "./sides.ts";
 import { EndReason } from "./status.ts";
@@ -76,6 +77,11 @@ export class RingHost {
   /** A guest has its session. */
   get isRunning(): boolean {
     return this.#session?.isNegotiated === true;
+  }
+
+  /** Of the session that there is. */
+  get figures(): RingFigures | undefined {
+    return this.#session?.figures;
   }
 
   /**

@@ -1,4 +1,5 @@
 import { LINE, NO_NOTIFY, RING_HEADER_SIZE, RingHeader, type RingPlace } from "./layout.ts";
+import type { RingUse } from "./ring-figures.ts";
 import type { RingMemory } from "./ring-memory.ts";
 
 /** The writing end of a ring: the only one. Its own index is private and goes out by `publish`. */
@@ -40,6 +41,13 @@ export class Producer {
 
   get percent(): number {
     return Math.round((100 * this.used) / this.#place.dataSize);
+  }
+
+  /** A look from outside, whatever the consumer has written there. */
+  get use(): RingUse {
+    const consumed = this.#memory.load(this.#place.offset + RingHeader.consumer_index);
+    const { dataSize: size } = this.#place;
+    return { size, used: Math.min((this.#index - consumed) >>> 0, size) };
   }
 
   /** Whether a message of `length` bytes fits. One line stays free. */

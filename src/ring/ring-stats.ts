@@ -1,8 +1,13 @@
+import { LatencyHistogram } from "../usb/latency-histogram.ts";
 import { TransferStatus } from "../usb/urb.ts";
+import { RefusalCounts } from "./refusal-counts.ts";
 
 const { ok, cancelled } = TransferStatus;
 
-/** What a session has counted, beyond what `TransferCounters` count for each device. */
+/** Data within a message are copied into the message and into the ring, or out of both. */
+export const INLINE_COPIES = 2;
+
+/** What one side has counted in a session, beyond what `TransferCounters` count for each device. */
 export class RingStats {
   submitted = 0;
   completed = 0;
@@ -17,6 +22,11 @@ export class RingStats {
   validationFailures = 0;
   /** Messages that had to wait for room in the ring. */
   ringFull = 0;
+  /** Times that this side has copied the data of a URB. */
+  copies = 0;
+  readonly refusals = new RefusalCounts();
+  /** From a request until its answer, as this side sees them. */
+  readonly latency = new LatencyHistogram();
 
   ended(status: TransferStatus, isIn: boolean, moved: number): void {
     this.completed++;

@@ -6,6 +6,7 @@ export class SlotMap {
   readonly count: number;
   readonly #isUsed: Uint8Array;
   #used = 0;
+  #peak = 0;
   /** All slots below it are in use. */
   #lowest = 0;
 
@@ -16,6 +17,11 @@ export class SlotMap {
 
   get used(): number {
     return this.#used;
+  }
+
+  /** Most that were in use at once. */
+  get peak(): number {
+    return this.#peak;
   }
 
   /** The first of `length` slots, or `NO_SLOT`. */
@@ -30,6 +36,7 @@ export class SlotMap {
       if (slot - first + 1 < length) continue;
       this.#isUsed.fill(1, first, first + length);
       this.#used += length;
+      if (this.#used > this.#peak) this.#peak = this.#used;
       if (first === this.#lowest) this.#lowest = first + length;
       return first;
     }

@@ -21,6 +21,7 @@ export class Submission {
   isCancelled = false;
   length = 0;
   packetCount = 0;
+  sentMs = 0;
   /** Its run of slots. */
   slot: number = NO_SLOT;
   slots = 0;

@@ -1,6 +1,7 @@
 import type { UsbDevice, UsbHost } from "../usb/device.ts";
 import type { EndpointMap } from "../usb/endpoint-map.ts";
 import { InFlight } from "../usb/in-flight.ts";
+import { latencyTicks } from "../usb/latency-histogram.ts";
 import type { Loop } from "../usb/loop.ts";
 import { TransferCounters } from "../usb/transfer-counters.ts";
 import { isIn, PACKET_WORDS, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
@@ -44,15 +45,13 @@ const LENT_MIN = 8 << 10;
 /** When the bytes came that are being taken in, and when the first answer to them was there. */
 const ARRIVED = 0;
 const ANSWERED = 1;
-/** Longer than any bucket tells apart. */
-const LONG_US = 1 << 30;
 
 /**
  * The URB phase of one connection: the sink of one device. CMD_SUBMIT becomes an `Urb`, its completion a
  * RET_SUBMIT; CMD_UNLINK cancels. Answers of one batch leave in one write.
  */
 export class UrbSession implements UsbHost, CommandTarget {
-  readonly counters = new TransferCounters();
+  readonly counters: TransferCounters;
   readonly #device: UsbDevice;
   readonly #devid: number;
   readonly #map: EndpointMap;
@@ -105,6 +104,7 @@ export class UrbSession implements UsbHost, CommandTarget {
     this.#lends = device.takesLentData ?? false;
     this.#devid = devid;
     this.#map = map;
+    this.counters = TransferCounters.of(map.addresses());
     this.#loop = loop;
     this.#output = output;
     this.#limits = limits;
@@ -242,7 +242,7 @@ export class UrbSession implements UsbHost, CommandTarget {
   }
 
   #answerRefused(): void {
-    this.counters.ended(this.#refused.endpoint, this.#refused.status, 0, 0);
+    this.counters.refused(this.#refused.endpoint, this.#refused.status);
     this.#replies.addLoose(this.#refused.encodeAnswer());
   }
 
@@ -409,9 +409,8 @@ export class UrbSession implements UsbHost, CommandTarget {
       this.#isAnswered = this.#reading;
     }
     if (this.#trace !== undefined) exchange.completedMs = times[ANSWERED]!;
-    const tookUs = Math.min(Math.max(1_000 * (times[ANSWERED]! - exchange.arrivedMs), 0), LONG_US) | 0;
     const moved = Math.min(Math.max(urb.actualLength, 0), urb.length);
-    this.counters.ended(urb.endpoint, urb.status, moved, tookUs);
+    this.counters.ended(urb.endpoint, urb.status, moved, latencyTicks(times[ANSWERED]! - exchange.arrivedMs));
   }
 
   #takeBack(exchange: Exchange): void {

@@ -69,7 +69,17 @@ export async function wholeDocument(): Promise<string> {
     reload: unasked,
   };
   const app = await buildApp(
-    { events, log, state: () => ({ role: "agent", version: "", since: "", sequence: 0, ...agent.state }) },
+    {
+      role: "agent",
+      since: "",
+      events,
+      log,
+      ledger: agent.ledger,
+      carried: () => [],
+      gauges: () => [],
+      checks: unasked,
+      state: () => ({ role: "agent", version: "", since: "", sequence: 0, ...agent.state }),
+    },
     (routes, limits) => {
       addHostRoutes(routes, host);
       addBindRoutes(routes, host.hardware);

@@ -40,7 +40,7 @@ export function addHostRoutes(routes: Routes, host: HostControl): void {
     },
     async () => {
       await host.hardware.look();
-      return devicesOf(host);
+      return namedDevices(host);
     },
   );
   routes.get(
@@ -182,7 +182,7 @@ export async function hostState(host: HostControl): Promise<Given<typeof HostSta
     sequence: host.events.last,
     addresses: host.addresses,
     guests: host.guests,
-    devices: await devicesOf(host),
+    devices: await namedDevices(host),
     binds: host.hardware.wanted(),
     sessions: host.sessions.sessions(),
     rules: await host.rules.list(),
@@ -190,17 +190,22 @@ export async function hostState(host: HostControl): Promise<Given<typeof HostSta
   };
 }
 
-async function devicesOf(host: HostControl): Promise<Given<typeof Device.static>[]> {
+/** The same as `devicesOf`, with what the list of USB IDs calls them. */
+async function namedDevices(host: HostControl): Promise<Given<typeof Device.static>[]> {
+  const devices = devicesOf(host);
+  const names = await host.hardware.names(devices);
+  return devices.map((device, i) => ({ ...device, ...(names[i] !== undefined && { name: names[i] }) }));
+}
+
+/** Real devices and gadgets. */
+export function devicesOf(host: HostControl): Given<typeof Device.static>[] {
   const sessions = new Map(host.sessions.sessions().map((session) => [session.device?.busid, session]));
   const holder = (busid: string, state: string): Pick<typeof Device.static, "session" | "peer"> => {
     const session = state === "attached" ? sessions.get(busid) : undefined;
     return session === undefined ? {} : { session: session.id, peer: session.peer };
   };
-  const plugged = host.hardware.list();
-  const names = await host.hardware.names(plugged);
-  const hardware = Array.from(plugged, (device, i) => ({
+  const hardware = Array.from(host.hardware.list(), (device) => ({
     ...device,
-    ...(names[i] !== undefined && { name: names[i] }),
     ...holder(device.busid, device.state),
   }));
   const others = Array.from(host.exports.devices()).filter(({ busid }) => !host.hardware.has(busid));

@@ -21,6 +21,8 @@ export type RefusalCode =
   | "REQUEST_TIMEOUT"
   /** Too many clients do this at once. */
   | "TOO_MANY_CLIENTS"
+  /** The daemon runs and cannot do its work. */
+  | "UNHEALTHY"
   | "WRONG_USAGE"
   | "ACCESS_DENIED"
   | "FAILED"
@@ -36,6 +38,7 @@ const STATUS: Readonly<Record<RefusalCode, number>> = {
   NOT_JSON: 415,
   REQUEST_TIMEOUT: 408,
   TOO_MANY_CLIENTS: 503,
+  UNHEALTHY: 503,
   WRONG_USAGE: 422,
   ACCESS_DENIED: 403,
   FAILED: 409,

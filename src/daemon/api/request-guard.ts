@@ -46,8 +46,11 @@ export function refuseHost({ headers, socket }: IncomingMessage, place: TcpAddre
     : forbidden(`the Host header names none of ${hosts.slice(0, 4).join(", ")}`);
 }
 
-function refuseToken({ headers }: IncomingMessage, token: TokenFile | undefined): Refusal | undefined {
-  if (token === undefined || token.accepts(headers.authorization)) return undefined;
+/** Who watches over a daemon may not be who uses it. */
+const WITHOUT_TOKEN = "/health";
+
+function refuseToken({ url, headers }: IncomingMessage, token: TokenFile | undefined): Refusal | undefined {
+  if (url === WITHOUT_TOKEN || token === undefined || token.accepts(headers.authorization)) return undefined;
   return new Refusal(
     "UNAUTHORIZED",
     'the token is missing or wrong. Send the header "authorization: Bearer TOKEN" with what is in the token file, ' +

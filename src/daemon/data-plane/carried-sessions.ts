@@ -45,7 +45,7 @@ export class CarriedSessions implements SessionOwner {
     this.#trace = trace;
   }
 
-  obey(message: Exclude<ToThread, { readonly what: "memory" | "end" }>): void {
+  obey(message: Exclude<ToThread, { readonly what: "memory" | "alive" | "end" }>): void {
     switch (message.what) {
       case "plug":
         this.#plug(message.gadget, message.specification);

@@ -15,6 +15,9 @@ import { type CarriedSession, type CarriedWatcher, PlaneGadget } from "./plane-g
 import type { Connection, ThreadMemory, ThreadStart, ToMain, ToThread } from "./plane-message.ts";
 import { buffersOf, TravellingStore } from "./travelling-store.ts";
 
+/** It may be carrying what it can. */
+const ANSWER_MS = 5_000;
+
 const THREAD = new URL("./thread.js", import.meta.url);
 
 /**
@@ -37,6 +40,8 @@ export class DataPlane {
   readonly #asking: ((memory: ThreadMemory) => void)[] = [];
   /** Who has typed, in order. */
   readonly #typing: ((refused: TypingRefused | undefined) => void)[] = [];
+  #question: Promise<boolean> | undefined;
+  #answered: () => void = () => {};
   /** The process ends: it waits for the worker, which must not wait for ever. */
   readonly #onExit = (): void => this.#post({ what: "end" });
 
@@ -96,6 +101,22 @@ export class DataPlane {
       this.#asking.push(resolve);
       this.#post({ what: "memory" });
     });
+  }
+
+  /** Whether it answers in some seconds; who asks meanwhile shares the question. */
+  answers(): Promise<boolean> {
+    if (this.#over) return Promise.resolve(false);
+    this.#question ??= new Promise<boolean>((resolve) => {
+      const patience = setTimeout(() => resolve(false), ANSWER_MS).unref();
+      this.#answered = () => {
+        clearTimeout(patience);
+        resolve(true);
+      };
+      this.#post({ what: "alive" });
+    }).finally(() => {
+      this.#question = undefined;
+    });
+    return this.#question;
   }
 
   /** Ends the worker, when it carries nothing any more. */
@@ -177,6 +198,9 @@ export class DataPlane {
         break;
       case "restless":
         setTimeout(() => this.#post({ what: "patrol" }), PATROL_MS).unref();
+        break;
+      case "alive":
+        this.#answered();
         break;
       case "memory":
         this.#asking.shift()?.(message);

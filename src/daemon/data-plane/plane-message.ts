@@ -55,7 +55,7 @@ export type ToThread =
   | { readonly what: "stop" | "destroy"; readonly session: number }
   | { readonly what: "kick"; readonly session: number; readonly end: SessionEnd }
   /** `patrol` follows `restless`. */
-  | { readonly what: "patrol" | "memory" | "end" };
+  | { readonly what: "patrol" | "memory" | "alive" | "end" };
 
 export type ToMain =
   | { readonly what: "info" | "warn"; readonly fields: object; readonly message: string }
@@ -72,5 +72,5 @@ export type ToMain =
   | { readonly what: "typed"; readonly refused: TypingRefused | undefined }
   | { readonly what: "finished"; readonly session: number; readonly end: SessionEnd }
   /** Sessions are to be looked at in a while. A timer of the worker would cost each of its waits. */
-  | { readonly what: "restless" }
+  | { readonly what: "restless" | "alive" }
   | ({ readonly what: "memory" } & ThreadMemory);

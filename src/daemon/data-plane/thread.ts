@@ -42,6 +42,9 @@ function obey(message: ToThread): void {
     case "memory":
       tell({ what: "memory", ...memory() });
       break;
+    case "alive":
+      tell({ what: "alive" });
+      break;
     case "end":
       loop.stop();
       break;

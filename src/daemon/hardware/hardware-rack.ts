@@ -6,6 +6,7 @@ import { SystemError } from "../../linux/system-error.ts";
 import type { UsbDevice } from "../../usb/device.ts";
 import type { Loop } from "../../usb/loop.ts";
 import { deviceIdentity, hex4 } from "../device-description.ts";
+import type { DeviceIdentity } from "../device-event.ts";
 import type { EventLog } from "../event-log.ts";
 import type { ExportTable, SharedDevice } from "../export-table.ts";
 import type { Log } from "../log.ts";
@@ -126,7 +127,7 @@ export class HardwareRack implements Binding, WatchListener {
   }
 
   /** What the list of USB IDs of this machine calls them, as far as it has them. */
-  names(devices: readonly HardwareDescription[]): Promise<readonly (string | undefined)[]> {
+  names(devices: readonly DeviceIdentity[]): Promise<readonly (string | undefined)[]> {
     return this.#names.of(devices.map(({ vid, pid }) => `${vid}:${pid}`));
   }
 

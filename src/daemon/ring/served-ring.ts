@@ -153,15 +153,16 @@ export class ServedRing implements Conversation {
     const sinceMs = this.#loop.now();
     let entry: SessionEntry | undefined;
     let takenBack: SessionEnd | undefined;
+    const takeBack = (end: SessionEnd): void => {
+      takenBack = end;
+      host.withdraw(share, NOBODY);
+    };
     const share: Share = {
       device: deviceOf(found),
       attached: (counters) => {
         this.#phase = "devices";
         exports.imported(counters);
-        entry = this.#owner.attached(found, counters, (end) => {
-          takenBack = end;
-          host.withdraw(share, NOBODY);
-        });
+        entry = this.#owner.attached(found, counters, takeBack, () => host.figures);
         return this.#owner.traced(entry);
       },
       refused: (error) => {
