@@ -6,6 +6,8 @@ export type Device = Given<typeof documents.Device>;
 export type Session = Given<typeof documents.Session>;
 export type Rule = Given<typeof documents.Rule>;
 export type WantedDevice = Given<typeof documents.WantedDevice>;
+export type Figures = Given<typeof documents.Figures>;
+export type DeviceFigures = Figures["devices"][number];
 export type DeviceEvent = Given<typeof documents.DeviceEvent>;
 export type GadgetKind = Given<typeof documents.GadgetKinds>["kinds"][number];
 export type Images = Given<typeof documents.Images>;
@@ -55,9 +57,14 @@ export async function ask<T>(method: Method, path: string, body?: object): Promi
   throw new Refused((document as ErrorBody | undefined) ?? notOurs(response));
 }
 
-/** The events behind that one, and those to come, while they come. */
-export async function openEvents(after: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-  const response = await send("GET", "/v1/events", { signal }, { "last-event-id": String(after) });
+/** A stream of server-sent events: those behind `after`, and those to come. */
+export async function openEvents(
+  path: string,
+  signal: AbortSignal,
+  after?: number,
+): Promise<ReadableStream<Uint8Array>> {
+  const headers = after === undefined ? {} : { "last-event-id": String(after) };
+  const response = await send("GET", path, { signal }, headers);
   if (response.ok && response.body !== null) return response.body;
   throw new Refused(((await response.json().catch(() => undefined)) as ErrorBody) ?? notOurs(response));
 }

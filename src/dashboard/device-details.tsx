@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import type { Device } from "./api.ts";
 import { CommandLine } from "./command.tsx";
+import { LiveFigures } from "./device-figures.tsx";
 import { classWords, speedWords } from "./device-words.ts";
 import { attachCommands } from "./next-step.tsx";
 import { clock, eventWords, isTrouble } from "./state-words.ts";
@@ -16,6 +17,7 @@ export function DeviceDetails({ device }: { readonly device: Device }): JSX.Elem
     device.state === "free" && host.state !== undefined ? attachCommands(host.state, device.busid) : [];
   return (
     <div class="details">
+      {device.state === "attached" && <LiveFigures busid={device.busid} />}
       <dl>
         {factsOf(device).map(([name, value]) => (
           <div key={name}>

@@ -3,6 +3,7 @@ import { useId, useState } from "preact/hooks";
 import type { Device } from "./api.ts";
 import { DeviceActions } from "./device-actions.tsx";
 import { DeviceDetails } from "./device-details.tsx";
+import { DeviceRates } from "./device-rates.tsx";
 import { deviceIcon, deviceName, speedWords } from "./device-words.ts";
 import { Icon } from "./icon.tsx";
 import { guestOf, stateWords } from "./state-words.ts";
@@ -36,7 +37,8 @@ export function DeviceRow({ device }: { readonly device: Device }): JSX.Element 
         </div>
         <p class="state">
           <span class="dot" aria-hidden="true" />
-          {peer === undefined ? words : `In use by ${guestOf(peer)}`}
+          <span>{peer === undefined ? words : `In use by ${guestOf(peer)}`}</span>
+          {device.state === "attached" && <DeviceRates busid={busid} />}
         </p>
         <DeviceActions device={device} />
       </div>

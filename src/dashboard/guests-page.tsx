@@ -3,7 +3,8 @@ import { useState } from "preact/hooks";
 import { ask, type HostState, type Session } from "./api.ts";
 import { deviceName } from "./device-words.ts";
 import { Question } from "./dialog.tsx";
-import { ago, bytesWords, guestOf } from "./state-words.ts";
+import { bytesWords } from "./figure-words.ts";
+import { ago, guestOf } from "./state-words.ts";
 import { useAct } from "./use-host.ts";
 
 /** Who is connected, and with what. */

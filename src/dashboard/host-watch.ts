@@ -1,5 +1,5 @@
 import { ask, type DeviceEvent, type HostState, openEvents, Refused, reasonOf } from "./api.ts";
-import { eventFrames } from "./event-frames.ts";
+import { serverEvents } from "./server-events.ts";
 
 /** How it stands with the host: `locked` until the right token is known. */
 export type Contact = "asking" | "open" | "lost" | "locked";
@@ -69,9 +69,9 @@ export class HostWatch {
       try {
         const after = this.events[0]?.sequence ?? 0;
         // oxlint-disable-next-line no-await-in-loop
-        const bytes = await openEvents(after, signal);
+        const bytes = await openEvents("/v1/events", signal, after);
         // oxlint-disable-next-line no-await-in-loop
-        for await (const event of eventFrames(bytes)) this.#hear(event);
+        for await (const event of serverEvents<DeviceEvent>(bytes)) this.#hear(event);
       } catch (error) {
         if (signal.aborted) return;
         this.#failed(error);

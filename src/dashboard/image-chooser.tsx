@@ -1,8 +1,8 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ask, type Images, reasonOf } from "./api.ts";
+import { bytesWords } from "./figure-words.ts";
 import { Icon } from "./icon.tsx";
-import { bytesWords } from "./state-words.ts";
 
 interface ImageChooserProps {
   /** Path of the image; empty for a disk in memory. */

@@ -8,13 +8,14 @@ import { useDesk } from "./use-host.ts";
 
 /** Asks for the token, which proves that whoever looks may read the files of the host's user. */
 export function SignIn(): JSX.Element {
-  const { host } = useDesk();
+  const { host, figures } = useDesk();
   const [text, setText] = useState("");
   const wasWrong = token.get() !== "";
   const enter = (event: Event): void => {
     event.preventDefault();
     token.set(text.trim());
     host.start();
+    figures.start();
   };
   return (
     <main class="sign-in">

@@ -112,15 +112,3 @@ export function ago(time: string, nowMs = Date.now()): string {
   const hours = Math.round(minutes / 60);
   return hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} days`;
 }
-
-export function bytesWords(bytes: number): string {
-  const units = ["B", "KB", "MB", "GB", "TB"];
-  let at = 0;
-  let value = bytes;
-  while (value >= 1_000 && at < units.length - 1) {
-    value /= 1_000;
-    at++;
-  }
-  const digits = at === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
-  return `${value.toFixed(digits)} ${units[at]}`;
-}

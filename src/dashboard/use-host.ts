@@ -1,12 +1,14 @@
 import { createContext } from "preact";
 import { useContext, useEffect, useReducer } from "preact/hooks";
 import { reasonOf } from "./api.ts";
+import type { FigureWatch } from "./figure-watch.ts";
 import type { HostWatch } from "./host-watch.ts";
 import type { Notices } from "./notices.ts";
 
 /** What every part of the page has at hand. */
 export interface Desk {
   readonly host: HostWatch;
+  readonly figures: FigureWatch;
   readonly notices: Notices;
 }
 

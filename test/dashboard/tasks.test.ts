@@ -5,6 +5,7 @@ import { after, before, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { HEADER, submit } from "../fuzz/usbip-message.ts";
 import { Peer, to } from "../hostile/peer.ts";
+import { SteadySession } from "../hostile/steady-session.ts";
 import { HUB, KEYBOARD, SysfsTree } from "../support/sysfs-tree.ts";
 import { openBrowser } from "./chromium.ts";
 import { ServedDashboard } from "./served-dashboard.ts";
@@ -178,6 +179,51 @@ test("two browsers stay in step, with each other and with the command line's API
   await one.getByRole("dialog").getByRole("button", { name: "Disconnect" }).click();
   await peer.closed();
   await other.getByText("this machine has keyboard no longer. It was disconnected by hand.").waitFor();
+});
+
+test("figures move while a device works, and stand still when it rests", async (context) => {
+  const served = await ServedDashboard.start(context, ["--gadget", "zero,pattern=63"]);
+  const page = await visit(context, browser, served.link);
+  const zero = device(page, "Test device (gadget zero)");
+  const load = await SteadySession.start(served.port, "zero");
+  await zero.getByText(/^[\d.]+ [KM]B\/s$/).waitFor();
+  await zero.getByRole("button", { name: "Test device (gadget zero)", exact: true }).click();
+  const row = zero.getByRole("row", { name: /^Endpoint 1 IN/ });
+  await row.waitFor();
+  const urbs = async (): Promise<number> => {
+    const cells = await row.getByRole("cell").allInnerTexts();
+    assert.equal(cells.length, 7);
+    assert.match(cells.slice(2, 5).join(" "), /^[\d.]+ (µs|ms) [\d.]+ (µs|ms) [\d.]+ (µs|ms)$/);
+    return Number(cells[5]!.replaceAll(",", ""));
+  };
+  const before = await urbs();
+  await page.waitForFunction(
+    ([selector, seen]) => {
+      const cell = document.querySelector(`${selector} tbody tr:last-child td:nth-child(7)`)!;
+      return Number((cell as HTMLElement).innerText.replaceAll(",", "")) > Number(seen);
+    },
+    ["table", before] as const,
+  );
+  const chart = zero.getByRole("img", { name: /^Endpoint 1 IN: how many requests took how long/ });
+  assert((await chart.locator("rect").count()) >= 8);
+  await zero.getByRole("img", { name: /^At most .*B\/s in the last minute$/ }).waitFor();
+  await load.stop();
+  await zero.getByText("Shared, free").waitFor();
+  assert.equal(await zero.getByRole("row").count(), 0, "nobody has it");
+});
+
+test("what fails is told in words", async (context) => {
+  const served = await ServedDashboard.start(context, ["--gadget", "zero"]);
+  const page = await visit(context, browser, served.link);
+  const peer = await Peer.connect(served.port);
+  const devid = await peer.import("zero");
+  // A string descriptor that it does not have.
+  peer.send(to(devid, submit({ seqnum: 1, ep: 0, in: true, length: 8, setup: "8006630309040800" })));
+  await peer.read(HEADER);
+  const zero = device(page, "Test device (gadget zero)");
+  await zero.getByRole("button", { name: "Test device (gadget zero)", exact: true }).click();
+  await zero.getByText(/the device refuses the request/).waitFor();
+  peer.socket.destroy();
 });
 
 test("a host that ends is told of, and the next one asks for its own token", async (context) => {

@@ -1,7 +1,5 @@
-import type { DeviceEvent } from "./api.ts";
-
-/** Server-sent events (WHATWG HTML §9.2) out of a stream of bytes; `EventSource` could not send the token. */
-export async function* eventFrames(stream: ReadableStream<Uint8Array>): AsyncGenerator<DeviceEvent> {
+/** The data of server-sent events (WHATWG HTML §9.2) out of a stream of bytes; `EventSource` could not send the token. */
+export async function* serverEvents<T>(stream: ReadableStream<Uint8Array>): AsyncGenerator<T> {
   const reader = stream.getReader();
   const decoder = new TextDecoder();
   let text = "";
@@ -13,7 +11,7 @@ export async function* eventFrames(stream: ReadableStream<Uint8Array>): AsyncGen
     for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
       const data = /^data: (.*)$/m.exec(text.slice(0, end))?.[1];
       text = text.slice(end + 2);
-      if (data !== undefined) yield JSON.parse(data) as DeviceEvent;
+      if (data !== undefined) yield JSON.parse(data) as T;
     }
   }
 }
