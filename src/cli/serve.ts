@@ -22,7 +22,7 @@ interface ServeOptions {
   readonly drain?: string;
   readonly trace?: string;
   readonly logLevel?: string;
-  readonly dashboard: string;
+  readonly dashboard?: string;
   readonly control?: readonly string[];
   readonly controlGroup?: string;
 }
@@ -88,7 +88,10 @@ export function addServe(root: Command): void {
     .option("--drain <SECONDS>", "how long stopping waits for clients to close (default: 2)")
     .option("--trace <FILE>", "at the end, write how long the last URBs took where, for chrome://tracing")
     .option("--log-level <LEVELS>", "what the log tells (default: info)")
-    .option("--dashboard <ADDR|off>", "where the dashboard listens, on this machine alone: tcp:PORT", "off")
+    .option(
+      "--dashboard <ADDR|off>",
+      "where the dashboard listens, on this machine alone: tcp:PORT (default: off)",
+    )
     .addHelpText("after", HELP)
     .action(run);
 }

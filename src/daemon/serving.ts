@@ -240,7 +240,7 @@ export class Serving implements HostControl {
     try {
       const file = ConfigurationFile.read(started.path);
       const changed = await this.#become(file);
-      const restart = (["state", "control"] as const).filter(
+      const restart = (["state", "control", "dashboard"] as const).filter(
         (key) => JSON.stringify(file.configuration[key]) !== JSON.stringify(started.configuration[key]),
       );
       const what = changed.length === 0 ? "nothing has changed" : changed.join(", ");
@@ -288,13 +288,13 @@ export class Serving implements HostControl {
   }
 
   #openControl(file: ConfigurationFile | undefined): Promise<ControlServer> {
-    const { control } = file?.configuration ?? {};
+    const { control, dashboard = "off" } = file?.configuration ?? {};
     const asked = this.#request.control ?? (control?.socket === undefined ? undefined : [control.socket]);
     const places = asked === undefined ? [serveControl()] : asked.map(readControlPlace);
     return ControlServer.start({
       role: "serve",
       places: places.filter((place) => place !== undefined),
-      dashboard: readDashboardPlace(this.#request.dashboard ?? "off"),
+      dashboard: readDashboardPlace(this.#request.dashboard ?? dashboard),
       group: this.#request.controlGroup ?? control?.group,
       load: async () => (await import("./api/host-app.ts")).hostApp(this, this.#logs.room("daemon")),
     });

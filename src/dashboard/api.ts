@@ -57,14 +57,9 @@ export async function ask<T>(method: Method, path: string, body?: object): Promi
   throw new Refused((document as ErrorBody | undefined) ?? notOurs(response));
 }
 
-/** A stream of server-sent events: those behind `after`, and those to come. */
-export async function openEvents(
-  path: string,
-  signal: AbortSignal,
-  after?: number,
-): Promise<ReadableStream<Uint8Array>> {
-  const headers = after === undefined ? {} : { "last-event-id": String(after) };
-  const response = await send("GET", path, { signal }, headers);
+/** The events behind that one, and those to come, as they come. */
+export async function openEvents(after: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+  const response = await send("GET", "/v1/events", { signal }, { "last-event-id": String(after) });
   if (response.ok && response.body !== null) return response.body;
   throw new Refused(((await response.json().catch(() => undefined)) as ErrorBody) ?? notOurs(response));
 }

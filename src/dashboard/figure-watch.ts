@@ -1,5 +1,4 @@
-import { type DeviceFigures, type Figures, openEvents } from "./api.ts";
-import { serverEvents } from "./server-events.ts";
+import { ask, type DeviceFigures, type Figures } from "./api.ts";
 
 /** One second of a device. */
 export interface Second {
@@ -8,14 +7,17 @@ export interface Second {
 }
 
 const SECONDS = 60;
-const RETRY_MS = 1_000;
+const PERIOD_MS = 1_000;
 
-/** What devices carry, told by the host each second for as long as somebody looks at the page. */
+/**
+ * What devices carry, asked for each second for as long as somebody looks at the page. Not by a stream: a browser has six
+ * connections to a host for all its tabs, and one of each is for events.
+ */
 export class FigureWatch {
   #devices: ReadonlyMap<string, DeviceFigures> = new Map();
   #history: ReadonlyMap<string, readonly Second[]> = new Map();
   readonly #listeners = new Set<() => void>();
-  #ended = new AbortController();
+  #timer: number | undefined;
 
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
@@ -24,10 +26,8 @@ export class FigureWatch {
 
   /** Begins, or begins again with another token. */
   start(): void {
-    this.#ended.abort();
-    document.removeEventListener("visibilitychange", this.#follow);
-    document.addEventListener("visibilitychange", this.#follow);
-    this.#follow();
+    clearTimeout(this.#timer);
+    void this.#look();
   }
 
   of(busid: string): DeviceFigures | undefined {
@@ -39,26 +39,14 @@ export class FigureWatch {
     return this.#history.get(busid) ?? [];
   }
 
-  readonly #follow = (): void => {
-    this.#ended.abort();
-    if (document.hidden) return;
-    this.#ended = new AbortController();
-    void this.#read(this.#ended.signal);
-  };
-
-  async #read(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        // oxlint-disable-next-line no-await-in-loop -- begun again when it was cut
-        const bytes = await openEvents("/v1/figures/events", signal);
-        // oxlint-disable-next-line no-await-in-loop
-        for await (const figures of serverEvents<Figures>(bytes)) this.#take(figures);
-      } catch {
-        // That the host does not answer, or wants another token, is told where its state is asked for.
-      }
-      // oxlint-disable-next-line no-await-in-loop
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  async #look(): Promise<void> {
+    const fromMs = performance.now();
+    try {
+      if (!document.hidden) this.#take(await ask<Figures>("GET", "/v1/figures"));
+    } catch {
+      // That the host does not answer, or wants another token, is told where its state is asked for.
     }
+    this.#timer = setTimeout(() => void this.#look(), Math.max(0, fromMs + PERIOD_MS - performance.now()));
   }
 
   #take({ devices }: Figures): void {

@@ -31,12 +31,10 @@ export class HostWatch {
 
   /** Begins, or begins again with another token. */
   start(): void {
-    this.#ended.abort();
-    this.#ended = new AbortController();
     clearInterval(this.#lookTimer);
+    document.addEventListener("visibilitychange", this.#awake);
     this.#become("asking");
-    void this.look();
-    void this.#follow(this.#ended.signal);
+    this.#awake();
     this.#lookTimer = setInterval(() => {
       if (!document.hidden && this.contact !== "locked") void this.look();
     }, LOOK_MS);
@@ -48,6 +46,15 @@ export class HostWatch {
     this.#looking ??= this.#lookUntilFresh();
     return this.#looking;
   }
+
+  /** A tab that nobody sees gives its connection back: a browser has six to a host for all its tabs. */
+  readonly #awake = (): void => {
+    this.#ended.abort();
+    if (document.hidden) return;
+    this.#ended = new AbortController();
+    void this.look();
+    void this.#follow(this.#ended.signal);
+  };
 
   async #lookUntilFresh(): Promise<void> {
     while (this.#isStale) {
@@ -63,13 +70,13 @@ export class HostWatch {
     this.#looking = undefined;
   }
 
-  /** The events, for as long as this page is open. */
+  /** The events, for as long as this page is seen. */
   async #follow(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
         const after = this.events[0]?.sequence ?? 0;
         // oxlint-disable-next-line no-await-in-loop
-        const bytes = await openEvents("/v1/events", signal, after);
+        const bytes = await openEvents(after, signal);
         // oxlint-disable-next-line no-await-in-loop
         for await (const event of serverEvents<DeviceEvent>(bytes)) this.#hear(event);
       } catch (error) {

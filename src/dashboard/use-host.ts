@@ -33,6 +33,7 @@ export function useChanges(...sources: readonly { subscribe(listener: () => void
 export function useAct(): (work: () => Promise<string>) => Promise<boolean> {
   const { host, notices } = useDesk();
   return async (work) => {
+    const holdFocus = focusHolder();
     try {
       notices.tell(await work());
       await host.look();
@@ -40,6 +41,27 @@ export function useAct(): (work: () => Promise<string>) => Promise<boolean> {
     } catch (error) {
       notices.fail(reasonOf(error));
       return false;
+    } finally {
+      setTimeout(holdFocus, DRAWN_MS);
     }
   };
 }
+
+/** By then the page shows what was done. */
+const DRAWN_MS = 50;
+
+/** A button that goes with what it did takes the focus along: then what is next to it has it. */
+function focusHolder(): () => void {
+  const around: HTMLElement[] = [];
+  for (let element = document.activeElement; element !== null; element = element.parentElement) {
+    if (element instanceof HTMLElement) around.push(element);
+  }
+  return () => {
+    if (document.activeElement !== document.body) return;
+    const left = around.find((element) => element.isConnected && element !== document.body);
+    const next = left?.matches("main") === true ? left : left?.querySelector<HTMLElement>(FOCUSABLE);
+    (next ?? document.querySelector("main"))?.focus();
+  };
+}
+
+const FOCUSABLE = "button:not(:disabled), a[href], input, select";

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import axe from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { call } from "../api/api-client.ts";
+import { ApiDaemon } from "../api/api-daemon.ts";
 import { SteadySession } from "../hostile/steady-session.ts";
 import { openBrowser } from "./chromium.ts";
 import { ServedDashboard } from "./served-dashboard.ts";
@@ -69,6 +71,24 @@ test("the page may load its own files alone, and is served by its own name alone
     const { status, text } = await call(place, { method, path, headers, body: '{"gadget":"zero"}' });
     assert.equal(status, 401, text);
   }
+});
+
+test("the agent of this user answers through it, and says what stands in the way of attaching", async (context) => {
+  const agent = await ApiDaemon.start(context, "agent");
+  const { USBFERRY_AGENT } = agent.environment;
+  const served = await ServedDashboard.start(context, [], { USBFERRY_AGENT });
+  const page = await visit(context, browser, served.link);
+  const answer = (await page.evaluate(async () => {
+    const authorization = `Bearer ${sessionStorage.getItem("usbferry-token")}`;
+    return (await fetch("/agent/v1/state", { headers: { authorization } })).json();
+  })) as { role: string; pid: number };
+  assert.deepEqual([answer.role, answer.pid], ["agent", agent.running.process.pid]);
+  await page.getByRole("link", { name: "Ports" }).click();
+  if (existsSync("/sys/devices/platform/vhci_hcd.0"))
+    await page.getByText("Attach a device of a host").waitFor();
+  else await page.getByText("Load it with `sudo modprobe vhci-hcd`").waitFor();
+  await agent.stop();
+  await page.getByText("No agent runs here.").waitFor();
 });
 
 test("the agent is asked through it for no more than a person does there", async (context) => {

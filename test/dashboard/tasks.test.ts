@@ -96,9 +96,12 @@ test("devices of this machine stand below their hubs, and are shared and kept by
     .getByRole("article", { name: "Stick<b>" })
     .waitFor();
 
-  await stick.getByRole("button", { name: "Share Stick<b>" }).click();
+  await stick.getByRole("button", { name: "Share Stick<b>" }).focus();
+  await page.keyboard.press("Enter");
   await told(page, "Stick<b> is shared from now on.").waitFor();
   await stick.getByText("Shared, free").waitFor();
+  // The button that had the focus is gone, and what comes next is not at the top of the page.
+  await page.waitForFunction(() => document.activeElement!.closest("article")?.ariaLabel === "Stick<b>");
   await stick.getByRole("button", { name: "Stick<b>", exact: true }).click();
   await stick.getByText("you share it (bound)").waitFor();
   await stick.getByRole("button", { name: "Stop sharing Stick<b>" }).click();
