@@ -4,6 +4,7 @@ import type { GadgetRack } from "./gadget-rack.ts";
 import type { HardwareRack } from "./hardware/hardware-rack.ts";
 import type { Policy } from "./rules/rule-book.ts";
 import type { SessionRegistry } from "./session-registry.ts";
+import type { KeptNicknames } from "./state/kept-nicknames.ts";
 
 /** What reading the configuration again has changed. */
 export interface Reload {
@@ -27,6 +28,7 @@ export interface HostControl {
   readonly gadgets: GadgetRack;
   readonly hardware: HardwareRack;
   readonly rules: Policy;
+  readonly nicknames: KeptNicknames;
   /** Where rules are kept. */
   readonly stateFolder: string;
   /** Reads the configuration again; rejects with WrongUsage or Failed, and then nothing has changed. */

@@ -29,6 +29,7 @@ import { BindList } from "./state/binds.ts";
 import { deviceNamed } from "./state/device-name.ts";
 import { DriverClaims } from "./state/driver-claims.ts";
 import { closeStates, type HostStates, openStates } from "./state/host-states.ts";
+import { KeptNicknames } from "./state/kept-nicknames.ts";
 import { StateFolder } from "./state/state-folder.ts";
 import { TraceFile } from "./trace-file.ts";
 import { Trust } from "./trust.ts";
@@ -45,6 +46,7 @@ export class Serving implements HostControl {
   readonly host: Host;
   /** Who may have what; changed while the host runs. */
   readonly rules: RuleBook;
+  readonly nicknames: KeptNicknames;
   readonly #folder: StateFolder;
   readonly #request: ServeRequest;
   readonly #logs: RoomLogs;
@@ -70,6 +72,7 @@ export class Serving implements HostControl {
     trace: TraceFile | undefined,
   ) {
     this.#folder = folder;
+    this.nicknames = new KeptNicknames(folder);
     this.#trust = new Trust(folder);
     this.#request = request;
     this.#file = file;

@@ -9,6 +9,7 @@ export type WantedDevice = Given<typeof documents.WantedDevice>;
 export type Figures = Given<typeof documents.Figures>;
 export type DeviceFigures = Figures["devices"][number];
 export type DeviceEvent = Given<typeof documents.DeviceEvent>;
+export type Nickname = Given<typeof documents.Nickname>;
 export type GadgetKind = Given<typeof documents.GadgetKinds>["kinds"][number];
 export type Images = Given<typeof documents.Images>;
 export type Plugged = Given<typeof documents.Plugged>;

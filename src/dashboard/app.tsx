@@ -43,7 +43,10 @@ export function App(): JSX.Element {
     document.title = `${title} - usbferry`;
     // A screen reader goes on where the new page begins.
     if (isFirst.current) isFirst.current = false;
-    else main.current?.focus();
+    else {
+      main.current?.focus({ preventScroll: true });
+      scrollTo(0, 0);
+    }
   }, [title]);
 
   if (host.contact === "locked") return <SignIn />;

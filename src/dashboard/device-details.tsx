@@ -4,6 +4,7 @@ import { CommandLine } from "./command.tsx";
 import { LiveFigures } from "./device-figures.tsx";
 import { classWords, speedWords } from "./device-words.ts";
 import { attachCommands } from "./next-step.tsx";
+import { NicknameForm } from "./nickname-form.tsx";
 import { clock, eventWords, isTrouble } from "./state-words.ts";
 import { useDesk } from "./use-host.ts";
 
@@ -26,6 +27,7 @@ export function DeviceDetails({ device }: { readonly device: Device }): JSX.Elem
           </div>
         ))}
       </dl>
+      <NicknameForm device={device} />
       {commands.length > 0 && (
         <>
           <h4>Take it in a guest</h4>

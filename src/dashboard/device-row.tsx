@@ -7,11 +7,13 @@ import { DeviceRates } from "./device-rates.tsx";
 import { deviceIcon, deviceName, speedWords } from "./device-words.ts";
 import { Icon } from "./icon.tsx";
 import { guestOf, stateWords } from "./state-words.ts";
+import { useDesk } from "./use-host.ts";
 
 /** One device: what it is, who has it, what can be done; more behind its name. */
 export function DeviceRow({ device }: { readonly device: Device }): JSX.Element {
   const [isOpen, setOpen] = useState(false);
   const details = useId();
+  const nickname = useDesk().host.nicknameOf(device);
   const { words, tone } = stateWords(device);
   const { busid, vid = "????", pid = "????", speed, peer } = device;
   return (
@@ -30,6 +32,7 @@ export function DeviceRow({ device }: { readonly device: Device }): JSX.Element 
               {deviceName(device)}
               <Icon name="chevron" />
             </button>
+            {nickname !== undefined && <span class="tag">{nickname}</span>}
           </h3>
           <p class="quiet facts">
             <span>{busid}</span> <span>{`${vid}:${pid}`}</span> <span>{speedWords(speed)}</span>

@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { DeviceEvent } from "./api.ts";
+import type { DeviceEvent, HostState } from "./api.ts";
+import { deviceName } from "./device-words.ts";
 import { clock, eventName, eventWords, isTrouble } from "./state-words.ts";
 import { useDesk } from "./use-host.ts";
 
@@ -15,11 +16,12 @@ const CHOICES = [
 ] as const;
 
 /** What happened, the newest first. */
-export function EventsPage(): JSX.Element {
+export function EventsPage({ state }: { readonly state: HostState }): JSX.Element {
   const { host } = useDesk();
   const [name, setName] = useState<string>("all");
   const { shows } = CHOICES.find((choice) => choice.name === name)!;
   const events = host.events.filter(shows);
+  const names = new Map(state.devices.map((device) => [device.busid, deviceName(device)]));
   return (
     <>
       <div class="heading">
@@ -42,7 +44,7 @@ export function EventsPage(): JSX.Element {
             <time dateTime={event.time}>{clock(event.time)}</time>
             <span class="kind">{eventName(event.kind)}</span>
             <span class="words">
-              {eventWords(event)}
+              {eventWords(event, names.get(event.device?.busid ?? ""))}
               {event.code !== undefined && isTrouble(event) && <code>{event.code}</code>}
             </span>
           </li>

@@ -1,4 +1,13 @@
-import { ask, type DeviceEvent, type HostState, openEvents, Refused, reasonOf } from "./api.ts";
+import {
+  ask,
+  type Device,
+  type DeviceEvent,
+  type HostState,
+  type Nickname,
+  openEvents,
+  Refused,
+  reasonOf,
+} from "./api.ts";
 import { serverEvents } from "./server-events.ts";
 
 /** How it stands with the host: `locked` until the right token is known. */
@@ -18,6 +27,7 @@ export class HostWatch {
   state: HostState | undefined;
   /** The newest first. */
   events: readonly DeviceEvent[] = [];
+  #nicknames: readonly Nickname[] = [];
   readonly #listeners = new Set<() => void>();
   #ended = new AbortController();
   #looking: Promise<void> | undefined;
@@ -27,6 +37,12 @@ export class HostWatch {
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /** What people call it. */
+  nicknameOf({ busid, vid, pid, serial }: Device): string | undefined {
+    const texts = [busid, `${vid}:${pid}:${serial}`, `${vid}:${pid}`];
+    return this.#nicknames.find(({ device }) => texts.includes(device))?.name;
   }
 
   /** Begins, or begins again with another token. */
@@ -61,7 +77,14 @@ export class HostWatch {
       this.#isStale = false;
       try {
         // oxlint-disable-next-line no-await-in-loop -- once more if something happened meanwhile
-        this.state = await ask<HostState>("GET", "/v1/state");
+        [this.state, this.#nicknames] = await Promise.all([
+          ask<HostState>("GET", "/v1/state"),
+          // Where their file is damaged, everything else goes on.
+          ask<{ readonly nicknames: readonly Nickname[] }>("GET", "/v1/nicknames").then(
+            ({ nicknames }) => nicknames,
+            () => [],
+          ),
+        ]);
         this.#become("open");
       } catch (error) {
         this.#failed(error);

@@ -64,9 +64,10 @@ const ENDS: Readonly<Record<string, string>> = {
   STOPPED: "This host was stopped.",
 };
 
-/** What happened, as a sentence. */
-export function eventWords({ kind, device, peer, reason, code }: DeviceEvent): string {
-  const what = device?.busid ?? "a device";
+/** What happened, as a sentence; `name` is that of the device, where it is known still. */
+export function eventWords({ kind, device, peer, reason, code }: DeviceEvent, name?: string): string {
+  const busid = device?.busid;
+  const what = busid === undefined ? "a device" : name === undefined ? busid : `${name} (${busid})`;
   const who = peer === undefined ? "a guest" : guestOf(peer);
   switch (kind) {
     case "added":

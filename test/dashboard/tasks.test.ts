@@ -7,6 +7,7 @@ import { HEADER, submit } from "../fuzz/usbip-message.ts";
 import { Peer, to } from "../hostile/peer.ts";
 import { SteadySession } from "../hostile/steady-session.ts";
 import { HUB, KEYBOARD, SysfsTree } from "../support/sysfs-tree.ts";
+import { usbferry } from "../support/usbferry.ts";
 import { openBrowser } from "./chromium.ts";
 import { ServedDashboard } from "./served-dashboard.ts";
 import { tabTo, visit } from "./visit.ts";
@@ -104,6 +105,19 @@ test("devices of this machine stand below their hubs, and are shared and kept by
   await page.waitForFunction(() => document.activeElement!.closest("article")?.ariaLabel === "Stick<b>");
   await stick.getByRole("button", { name: "Stick<b>", exact: true }).click();
   await stick.getByText("you share it (bound)").waitFor();
+  await stick.getByLabel("Nickname").fill("2 sticks");
+  await stick.getByRole("button", { name: "Save the nickname" }).click();
+  await told(page, '"2 sticks" is no nickname').waitFor();
+  await stick.getByLabel("Nickname").fill("archive");
+  await page.keyboard.press("Enter");
+  await stick.locator(".tag").getByText("archive").waitFor();
+  assert.match(
+    usbferry(["nickname", "list"], { USBFERRY_STATE: join(served.folder, "state") }).stdout,
+    /^archive +46f4:0001:A1$/m,
+  );
+  await stick.getByLabel("Nickname").fill("");
+  await page.keyboard.press("Enter");
+  await stick.locator(".tag").waitFor({ state: "detached" });
   await stick.getByRole("button", { name: "Stop sharing Stick<b>" }).click();
   await stick.getByText("In use here (usb-storage)").waitFor();
 
@@ -175,13 +189,15 @@ test("two browsers stay in step, with each other and with the command line's API
     await page.getByRole("link", { name: "Guests" }).click();
     await page.getByRole("button", { name: "Disconnect session s1" }).waitFor();
     await page.getByRole("link", { name: "Events" }).click();
-    await page.getByText("this machine has keyboard.").waitFor();
+    await page.getByText("this machine has Keyboard (keyboard).").waitFor();
   }
   await one.getByRole("link", { name: "Guests" }).click();
   await one.getByRole("button", { name: "Disconnect session s1" }).click();
   await one.getByRole("dialog").getByRole("button", { name: "Disconnect" }).click();
   await peer.closed();
-  await other.getByText("this machine has keyboard no longer. It was disconnected by hand.").waitFor();
+  await other
+    .getByText("this machine has Keyboard (keyboard) no longer. It was disconnected by hand.")
+    .waitFor();
 });
 
 test("figures move while a device works, and stand still when it rests", async (context) => {

@@ -507,6 +507,15 @@ export const RuleRequest = document("RuleRequest", {
   position: Type.Optional(Position),
 });
 export const MoveRequest = document("MoveRequest", { position: Position });
+export const Nickname = document("Nickname", {
+  name: Type.String({
+    maxLength: 64,
+    description: "a letter, then letters, digits and underscores",
+    examples: ["scanner"],
+  }),
+  device: DeviceText,
+});
+export const Nicknames = document("Nicknames", { nicknames: Type.Array(Nickname) });
 /** Of a request that needs no more than to be made. */
 export const Nothing = document("Nothing", {});
 
@@ -514,6 +523,7 @@ export const SessionPath = plain({
   id: Type.String({ pattern: "^s[0-9]{1,15}$", examples: ["s1"] }),
 });
 export const RulePath = plain({ id: Type.String({ pattern: "^[rc][0-9]{1,9}$", examples: ["r1"] }) });
+export const NicknamePath = plain({ name: Type.String({ maxLength: 64, examples: ["scanner"] }) });
 export const BusIdPath = plain({ busid: Type.String({ minLength: 1, maxLength: 64, examples: ["zero"] }) });
 export const ImagesQuery = plain({
   folder: Type.Optional(
