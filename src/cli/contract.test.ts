@@ -16,7 +16,6 @@ const notBuilt: readonly string[] = [
   "controller list --control /run/c.sock",
   "controller plug --control /run/c.sock zero",
   "controller unplug --control /run/c.sock zero",
-  "top",
   "capture 1-2",
   "capture 1-2 -o out.pcapng",
   "capture 1-2 -o -",

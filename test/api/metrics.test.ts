@@ -26,7 +26,11 @@ interface ParsedFamily {
   readonly type: "COUNTER" | "GAUGE" | "HISTOGRAM" | "UNTYPED";
   readonly metrics: readonly {
     readonly value: string;
-    readonly labels?: Readonly<Record<string, string>>;
+    readonly labels?: {
+      readonly endpoint?: string;
+      readonly le?: string;
+      readonly [name: string]: string | undefined;
+    };
   }[];
 }
 
@@ -64,8 +68,8 @@ function sum(families: readonly ParsedFamily[], name: string, labels: Record<str
 /** Buckets of an endpoint grow up to its count. */
 function judgeHistogram(families: readonly ParsedFamily[], endpoint: string): void {
   const buckets = samples(families, "usbferry_urb_duration_seconds_bucket")
-    .filter(({ labels }) => labels!["endpoint"] === endpoint)
-    .map(({ labels, value }) => [Number(labels!["le"]!.replace("+Inf", "Infinity")), Number(value)] as const);
+    .filter(({ labels }) => labels?.endpoint === endpoint)
+    .map(({ labels, value }) => [Number(labels!.le!.replace("+Inf", "Infinity")), Number(value)] as const);
   assert.deepEqual([buckets.length, buckets.at(-1)![0]], [26, Number.POSITIVE_INFINITY]);
   for (const [n, [le, value]] of buckets.slice(1).entries()) {
     assert(le > buckets[n]![0] && value >= buckets[n]![1]);
