@@ -41,8 +41,8 @@ export class HostWatch {
 
   /** What people call it. */
   nicknameOf({ busid, vid, pid, serial }: Device): string | undefined {
-    const texts = [busid, `${vid}:${pid}:${serial}`, `${vid}:${pid}`];
-    return this.#nicknames.find(({ device }) => texts.includes(device))?.name;
+    const texts = new Set([busid, `${vid}:${pid}:${serial}`, `${vid}:${pid}`]);
+    return this.#nicknames.find(({ device }) => texts.has(device))?.name;
   }
 
   /** Begins, or begins again with another token. */

@@ -194,7 +194,10 @@ export async function hostState(host: HostControl): Promise<Given<typeof HostSta
 async function namedDevices(host: HostControl): Promise<Given<typeof Device.static>[]> {
   const devices = devicesOf(host);
   const names = await host.hardware.names(devices);
-  return devices.map((device, i) => ({ ...device, ...(names[i] !== undefined && { name: names[i] }) }));
+  return Array.from(devices, (device, i) => ({
+    ...device,
+    ...(names[i] !== undefined && { name: names[i] }),
+  }));
 }
 
 /** Real devices and gadgets. */
