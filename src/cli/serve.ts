@@ -10,8 +10,9 @@ import { onHangup, untilInterrupted } from "./cancelled.ts";
 import { CONTROL_HELP, controlled } from "./control.ts";
 import { invocation } from "./invocation.ts";
 import { repeatable } from "./repeatable.ts";
+import { addRingOptions, type RingOptions, readRingOptions } from "./ring-options.ts";
 
-interface ServeOptions {
+interface ServeOptions extends RingOptions {
   readonly listen?: readonly string[];
   readonly connect?: readonly string[];
   readonly device?: readonly string[];
@@ -48,7 +49,7 @@ Example: usbferry serve --gadget zero --gadget keyboard
 Kinds of gadget and their options: usbferry gadget list`;
 
 export function addServe(root: Command): void {
-  root
+  const command = root
     .command("serve")
     .description("the host: shares bound devices, those named, and gadgets")
     .option(
@@ -91,9 +92,8 @@ export function addServe(root: Command): void {
     .option(
       "--dashboard <ADDR|off>",
       "where the dashboard listens, on this machine alone: tcp:PORT (default: off)",
-    )
-    .addHelpText("after", HELP)
-    .action(run);
+    );
+  addRingOptions(command).addHelpText("after", HELP).action(run);
 }
 
 async function run(options: ServeOptions): Promise<void> {
@@ -154,6 +154,7 @@ function readRequest(options: ServeOptions): ServeRequest {
     trace,
     drainMs: drain === undefined ? undefined : readDrain(drain),
     log: logLevel === undefined ? undefined : parseLogLevels(logLevel),
+    ring: readRingOptions(options),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { RingFigures } from "../ring/ring-figures.ts";
 import type { Watching } from "./auto/host-watch.ts";
+import type { RingThread } from "./ring/ring-thread.ts";
 import type { AutoWish } from "./state/wishes.ts";
 
 /** A device that the agent keeps attached. */
@@ -36,4 +37,6 @@ export interface AgentState {
   readonly waiting: readonly { readonly address: string; readonly device?: string }[];
   /** What is kept attached. */
   readonly wishes: readonly KeptWishState[];
+  /** Its thread, as far as rings are concerned. */
+  readonly ring: RingThread;
 }

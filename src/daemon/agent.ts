@@ -22,6 +22,7 @@ import { dialPlace, listenPlace } from "./place.ts";
 import type { ReadyImport } from "./remote-host.ts";
 import { RemoteHosts } from "./remote-hosts.ts";
 import { RemoteSearch } from "./remote-search.ts";
+import type { RingThread } from "./ring/ring-thread.ts";
 import { AGENT_STOPPED, isWanted, KICKED, type SessionEnd } from "./session-end.ts";
 import type { AutoWish, Wish, WishList } from "./state/wishes.ts";
 import { WaitingGuest } from "./waiting-guest.ts";
@@ -57,9 +58,19 @@ export class Agent {
   readonly #granted = new Set<GrantedWish>();
   readonly #auto: AutoAttach;
   readonly #hosts: RemoteHosts;
+  readonly #ring: RingThread;
   #isEnding = false;
 
-  constructor(vhci: Vhci, loop: Loop, log: Log, events: EventLog, wishes: WishList, trust?: TlsTrust) {
+  constructor(
+    vhci: Vhci,
+    loop: Loop,
+    log: Log,
+    events: EventLog,
+    wishes: WishList,
+    trust?: TlsTrust,
+    ring: RingThread = { lookUs: 0 },
+  ) {
+    this.#ring = ring;
     this.events = events;
     this.#vhci = vhci;
     this.#loop = loop;
@@ -91,7 +102,7 @@ export class Agent {
   get state(): AgentState {
     const devices = Array.from(this.#kept.values(), describe).filter((device) => device !== undefined);
     const waiting = Array.from(this.#granted, ({ wish, guest }) => ({ ...wish, address: guest.listening }));
-    return { pid: process.pid, devices, waiting, wishes: this.#auto.states };
+    return { pid: process.pid, devices, waiting, wishes: this.#auto.states, ring: this.#ring };
   }
 
   /** Why this kernel takes no devices, if it does not. */

@@ -88,6 +88,14 @@ export class RingGuest {
     }
   }
 
+  /**
+   * A look that costs less, for when `poll` has just found nothing: false while no message came, and none waits to be sent.
+   * Whether the other side is the same only `poll` sees.
+   */
+  get hasNews(): boolean {
+    return this.#phase !== "running" || this.#session!.channel.hasNews;
+  }
+
   /** Says that this side goes to sleep, until the host rings. False: there is something to do first. */
   sleep(): boolean {
     switch (this.#phase) {
@@ -96,7 +104,7 @@ export class RingGuest {
       case "greeting":
         return this.#isSameHost() && this.#memory.load(Control.host + Side.sees) !== this.#epoch;
       case "running":
-        return this.#session!.channel.sleep() && this.#isInSession();
+        return this.#session!.sleep() && this.#isInSession();
       default:
         return true;
     }
@@ -162,6 +170,7 @@ export class RingGuest {
       guestEpoch: this.#epoch,
       hostEpoch,
       wake: () => this.#output.wake(),
+      sent: () => this.#output.sent?.(),
       negotiated: () => this.#output.began(),
       added: (device) => this.#output.added(device),
       removed: (device, reason) => this.#output.removed(device, reason),

@@ -4,8 +4,10 @@ import { RefusalCounts } from "./refusal-counts.ts";
 
 const { ok, cancelled } = TransferStatus;
 
-/** Data within a message are copied into the message and into the ring, or out of both. */
-export const INLINE_COPIES = 2;
+/** Copies of data within a message, by who sends it: into the ring. If that must wait there is one more. */
+export const INLINE_SENT = 1;
+/** And by who takes it: out of the ring, and out of the message. */
+export const INLINE_TAKEN = 2;
 
 /** What one side has counted in a session, beyond what `TransferCounters` count for each device. */
 export class RingStats {

@@ -34,7 +34,7 @@ export class SlotMap {
         continue;
       }
       if (slot - first + 1 < length) continue;
-      this.#isUsed.fill(1, first, first + length);
+      this.#mark(1, first, length);
       this.#used += length;
       if (this.#used > this.#peak) this.#peak = this.#used;
       if (first === this.#lowest) this.#lowest = first + length;
@@ -44,8 +44,13 @@ export class SlotMap {
   }
 
   give(first: number, length: number): void {
-    this.#isUsed.fill(0, first, first + length);
+    this.#mark(0, first, length);
     this.#used -= length;
     if (first < this.#lowest) this.#lowest = first;
+  }
+
+  /** Most runs are short. */
+  #mark(use: 0 | 1, first: number, length: number): void {
+    for (let slot = first; slot < first + length; slot++) this.#isUsed[slot] = use;
   }
 }

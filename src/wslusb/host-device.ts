@@ -37,6 +37,8 @@ export interface HostDeviceOutput {
   readonly touched: Set<HostDevice>;
   /** When the bytes came that are being read. */
   readonly arrivedMs: number;
+  /** When they were answered: the first of those that are answered while what came is worked off tells it for all. */
+  readonly answeredMs: number;
   /** The client may send more bytes to this device. */
   grant(handle: number, bytes: number): void;
   /** Something is to be sent, soon. */
@@ -302,7 +304,7 @@ export class HostDevice implements UsbHost, ExchangeOwner {
   }
 
   #count({ urb, arrivedMs }: Exchange, moved: number): void {
-    const tookMs = this.#output.loop.now() - arrivedMs;
+    const tookMs = this.#output.answeredMs - arrivedMs;
     this.counters.ended(urb.endpoint, urb.status, moved, latencyTicks(tookMs));
   }
 

@@ -68,8 +68,8 @@ const COPIES: readonly (readonly [string, number, number, boolean, host: number,
   ["IN data in slots", 0x81, 512, false, 0, 1],
   ["OUT data in slots", 0x01, 512, false, 1, 1],
   ["OUT data in slots for a device that hands it on", 0x01, 512, true, 0, 1],
-  ["IN data within a message", 0x81, 96, false, 2, 2],
-  ["OUT data within a message", 0x01, 96, false, 2, 2],
+  ["IN data within a message", 0x81, 96, false, 1, 2],
+  ["OUT data within a message", 0x01, 96, false, 2, 1],
   ["no data", 0x81, 0, false, 0, 0],
 ];
 

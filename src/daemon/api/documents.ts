@@ -258,6 +258,16 @@ export const RingFigures = document(
   { description: "Shared memory, as one of the two sides that have it sees it." },
 );
 
+export const RingThread = document("RingThread", {
+  lookUs: Type.Integer({
+    minimum: 0,
+    description: "microseconds that a side of a ring looks for work before it sleeps",
+  }),
+  cpu: Type.Optional(
+    Type.Integer({ minimum: 0, description: "the processor that the thread of the rings stays on" }),
+  ),
+});
+
 export const Session = document("Session", {
   id: Type.String({ examples: ["s1"] }),
   peer: Type.String({ examples: ["tcp:192.0.2.7:40112"] }),
@@ -374,6 +384,7 @@ export const HostState = document("HostState", {
   sessions: Type.Array(Session),
   rules: Type.Array(Rule),
   stateFolder: Type.String({ description: "where rules and binds are kept" }),
+  ring: RingThread,
 });
 
 export const AttachedDevice = document("AttachedDevice", {
@@ -436,6 +447,7 @@ export const AgentState = document("AgentState", {
   devices: Type.Array(AttachedDevice),
   waiting: Type.Array(Waiting),
   wishes: Type.Array(Wish),
+  ring: RingThread,
 });
 
 export const Port = document("Port", {

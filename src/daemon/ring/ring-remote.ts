@@ -46,6 +46,7 @@ export class RingRemote implements RemoteDevice {
       wake: () => {
         if (!this.#isOver) ring.wake();
       },
+      sent: () => this.#pump.sent(),
       began: () => {},
       ended: (error) => this.#over(error === undefined ? HOST_LEFT : endByProtocol(error)),
       added: (device) => this.#added(device),

@@ -140,6 +140,7 @@ export class ServedRing implements Conversation {
       wake: () => {
         if (this.#given !== undefined && this.#link.unsent === 0) this.#output.write(BELL, NOBODY);
       },
+      sent: () => this.#given?.pump.sent(),
       began: NOBODY,
       ended: (error) => {
         if (error !== undefined) this.#output.end(error);
