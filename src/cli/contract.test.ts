@@ -9,7 +9,6 @@ function hasVhci(): boolean {
 
 /** Commands of the contract that are accepted and not built yet. */
 const notBuilt: readonly string[] = [
-  "serve --dashboard tcp:8080 --gadget zero",
   "attach tcp:box:3240 zero --auto --direct",
   "attach --listen tcp:3240 --direct",
   "bench",
@@ -124,6 +123,12 @@ const wrong: readonly (readonly [line: string, reason: RegExp])[] = [
   ["serve --gadget zero --listen nonsense", /"nonsense" is no address/],
   ["serve --gadget zero --listen unix:", /the path is missing/],
   ["serve zero", /too many arguments/],
+  ["serve --gadget zero --dashboard 8080", /"8080" is no place for the dashboard. Write tcp:PORT/],
+  ["serve --gadget zero --dashboard unix:/x", /"unix:\/x" is no place for the dashboard/],
+  [
+    "serve --gadget zero --dashboard tcp:0.0.0.0:8080",
+    /the dashboard is for this machine alone, .*--dashboard tcp:8080 here, and ssh -L 8080:127\.0\.0\.1:8080/,
+  ],
   [
     "serve --gadget zero --data-plane thread",
     /argument 'thread' is invalid\. Allowed choices are worker, main/,

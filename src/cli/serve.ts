@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { readToken } from "../daemon/api/token-file.ts";
 import { failureKind, WrongUsage } from "../daemon/failure.ts";
 import { RoomLogs } from "../daemon/log.ts";
 import { LOG_LEVELS, LOG_ROOMS, parseLogLevels } from "../daemon/log-levels.ts";
@@ -8,7 +9,6 @@ import { Supervisor } from "../daemon/supervisor.ts";
 import { onHangup, untilInterrupted } from "./cancelled.ts";
 import { CONTROL_HELP, controlled } from "./control.ts";
 import { invocation } from "./invocation.ts";
-import { optionNotBuilt } from "./not-built.ts";
 import { repeatable } from "./repeatable.ts";
 import { addRingOptions, type RingOptions, readRingOptions } from "./ring-options.ts";
 
@@ -23,7 +23,7 @@ interface ServeOptions extends RingOptions {
   readonly drain?: string;
   readonly trace?: string;
   readonly logLevel?: string;
-  readonly dashboard: string;
+  readonly dashboard?: string;
   readonly control?: readonly string[];
   readonly controlGroup?: string;
 }
@@ -89,12 +89,14 @@ export function addServe(root: Command): void {
     .option("--drain <SECONDS>", "how long stopping waits for clients to close (default: 2)")
     .option("--trace <FILE>", "at the end, write how long the last URBs took where, for chrome://tracing")
     .option("--log-level <LEVELS>", "what the log tells (default: info)")
-    .option("--dashboard <ADDR|off>", "where the dashboard listens (not built yet)", "off");
+    .option(
+      "--dashboard <ADDR|off>",
+      "where the dashboard listens, on this machine alone: tcp:PORT (default: off)",
+    );
   addRingOptions(command).addHelpText("after", HELP).action(run);
 }
 
 async function run(options: ServeOptions): Promise<void> {
-  refuseNotBuilt(options);
   const request = readRequest(options);
   const supervisor = Supervisor.take(process.env);
   const { NO_COLOR = "" } = process.env;
@@ -108,6 +110,7 @@ async function run(options: ServeOptions): Promise<void> {
   reload = () => void reloaded(serving, supervisor);
   process.stdout.write(introduction(serving));
   if (request.control !== undefined) process.stdout.write(controlled(serving));
+  process.stdout.write(dashboardWords(serving, process.stdout.isTTY));
   supervisor.ready(summary(serving));
   if (isHungUp) reload();
   await untilInterrupted();
@@ -126,12 +129,6 @@ async function reloaded(serving: Serving, supervisor: Supervisor): Promise<void>
   supervisor.ready(summary(serving));
 }
 
-function refuseNotBuilt(options: ServeOptions): void {
-  if (options.dashboard !== "off") {
-    throw optionNotBuilt("--dashboard", "Leave it out, or write --dashboard off.");
-  }
-}
-
 function readRequest(options: ServeOptions): ServeRequest {
   const {
     listen,
@@ -142,7 +139,7 @@ function readRequest(options: ServeOptions): ServeRequest {
     config,
     stateDir: stateFolder,
   } = options;
-  const { control, controlGroup, drain, trace, logLevel } = options;
+  const { control, controlGroup, dashboard, drain, trace, logLevel } = options;
   return {
     listen,
     connect,
@@ -153,6 +150,7 @@ function readRequest(options: ServeOptions): ServeRequest {
     stateFolder,
     control,
     controlGroup,
+    dashboard,
     trace,
     drainMs: drain === undefined ? undefined : readDrain(drain),
     log: logLevel === undefined ? undefined : parseLogLevels(logLevel),
@@ -166,6 +164,14 @@ function readDrain(text: string): number {
     throw new WrongUsage(`"${text}" is no time to drain: write seconds, from 0 to ${LONGEST_DRAIN_SECONDS}.`);
   }
   return seconds * 1_000;
+}
+
+/** Where the dashboard is. A link that lets one in is for a person at a terminal, and not for a log. */
+function dashboardWords({ dashboard, tokenPath }: Serving, isTerminal: boolean): string {
+  if (dashboard === undefined || tokenPath === undefined) return "";
+  return isTerminal
+    ? `Dashboard: ${dashboard}#token=${readToken(tokenPath)}\n`
+    : `Dashboard: ${dashboard} asks for the token in ${tokenPath}.\n`;
 }
 
 /** How one gets at a device from where one can. */

@@ -33,6 +33,8 @@ export interface ServeRequest {
   readonly trace?: string | undefined;
   /** Where the control API is served; nothing: at the place of this user, if there is one. */
   readonly control?: readonly string[] | undefined;
+  /** Where the dashboard is served; nothing: nowhere. */
+  readonly dashboard?: string | undefined;
   /** Who may use its unix sockets beside this user. */
   readonly controlGroup?: string | undefined;
   readonly log?: LogLevels | undefined;

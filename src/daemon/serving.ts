@@ -3,7 +3,7 @@ import type { LinkAddress } from "../links/listen.ts";
 import { SystemError } from "../linux/system-error.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { UrbTrace } from "../usb/urb-trace.ts";
-import { readControlPlace, serveControl } from "./api/control-place.ts";
+import { readControlPlace, readDashboardPlace, serveControl } from "./api/control-place.ts";
 import { ControlServer } from "./api/control-server.ts";
 import { ConfigurationFile } from "./configuration/configuration.ts";
 import { DataPlane } from "./data-plane/data-plane.ts";
@@ -30,6 +30,7 @@ import { BindList } from "./state/binds.ts";
 import { deviceNamed } from "./state/device-name.ts";
 import { DriverClaims } from "./state/driver-claims.ts";
 import { closeStates, type HostStates, openStates } from "./state/host-states.ts";
+import { KeptNicknames } from "./state/kept-nicknames.ts";
 import { StateFolder } from "./state/state-folder.ts";
 import { TraceFile } from "./trace-file.ts";
 import { Trust } from "./trust.ts";
@@ -46,6 +47,7 @@ export class Serving implements HostControl {
   readonly host: Host;
   /** Who may have what; changed while the host runs. */
   readonly rules: RuleBook;
+  readonly nicknames: KeptNicknames;
   readonly #folder: StateFolder;
   readonly #request: ServeRequest;
   readonly #logs: RoomLogs;
@@ -77,6 +79,7 @@ export class Serving implements HostControl {
     this.ring = ring;
     this.#loop = new LibuvLoop(ring.lookUs / 1_000);
     this.#folder = folder;
+    this.nicknames = new KeptNicknames(folder);
     this.#trust = new Trust(folder);
     this.#request = request;
     this.#file = file;
@@ -185,6 +188,11 @@ export class Serving implements HostControl {
     return this.#control?.addresses ?? [];
   }
 
+  /** The URL of the dashboard, if it is served. */
+  get dashboard(): string | undefined {
+    return this.#control?.dashboard;
+  }
+
   /** Where the token for it stands, if it is served over TCP. */
   get tokenPath(): string | undefined {
     return this.#control?.tokenPath;
@@ -246,7 +254,7 @@ export class Serving implements HostControl {
     try {
       const file = ConfigurationFile.read(started.path);
       const changed = await this.#become(file);
-      const restart = (["state", "control", "ring"] as const).filter(
+      const restart = (["state", "control", "dashboard", "ring"] as const).filter(
         (key) => JSON.stringify(file.configuration[key]) !== JSON.stringify(started.configuration[key]),
       );
       const what = changed.length === 0 ? "nothing has changed" : changed.join(", ");
@@ -294,12 +302,13 @@ export class Serving implements HostControl {
   }
 
   #openControl(file: ConfigurationFile | undefined): Promise<ControlServer> {
-    const { control } = file?.configuration ?? {};
+    const { control, dashboard = "off" } = file?.configuration ?? {};
     const asked = this.#request.control ?? (control?.socket === undefined ? undefined : [control.socket]);
     const places = asked === undefined ? [serveControl()] : asked.map(readControlPlace);
     return ControlServer.start({
       role: "serve",
       places: places.filter((place) => place !== undefined),
+      dashboard: readDashboardPlace(this.#request.dashboard ?? dashboard),
       group: this.#request.controlGroup ?? control?.group,
       load: async () => (await import("./api/host-app.ts")).hostApp(this, this.#logs.room("daemon")),
     });

@@ -15,6 +15,7 @@ test("the example of docs/configuration.md is one, and says every key", () => {
   assert.deepEqual(Object.keys(file.configuration).toSorted(), [
     "connect",
     "control",
+    "dashboard",
     "devices",
     "drain",
     "gadgets",

@@ -29,6 +29,23 @@ export function readControlPlace(text: string): ControlPlace | undefined {
     : { kind: "tcp", host: address.host, port: address.port };
 }
 
+/** Reads what stands behind `--dashboard`: nothing for `off`. Throws WrongUsage. */
+export function readDashboardPlace(text: string): TcpAddress | undefined {
+  if (text === "off") return undefined;
+  const address = parseAddress(text);
+  if (address instanceof AddressError || address.kind !== "tcp") {
+    throw new WrongUsage(
+      `"${text}" is no place for the dashboard. Write tcp:PORT, as in --dashboard tcp:8080, or off.`,
+    );
+  }
+  const place: TcpAddress = { kind: "tcp", host: address.host, port: address.port };
+  if (isLocal(place)) return place;
+  throw new WrongUsage(
+    `the dashboard is for this machine alone, and "${text}" is not. Write --dashboard tcp:${place.port} here, and ` +
+      `ssh -L ${place.port}:127.0.0.1:${place.port} THIS-MACHINE where the browser is.`,
+  );
+}
+
 /** Whether only this machine reaches it. */
 export function isLocal(place: ControlPlace): boolean {
   if (place.kind === "unix" || place.host === "localhost") return true;

@@ -198,6 +198,10 @@ export const Device = document("Device", {
   manufacturer: Type.Optional(Type.String()),
   product: Type.Optional(Type.String()),
   serial: Type.Optional(Type.String()),
+  name: Type.Optional(
+    Type.String({ description: "vendor and product as the list of USB IDs of this machine has them" }),
+  ),
+  gadget: Type.Optional(Type.String({ description: "the kind, of a simulated device", examples: ["zero"] })),
   drivers: Type.Optional(Type.Array(Type.String(), { description: "of this machine, which have it" })),
   because: Type.Optional(
     Type.String({
@@ -279,6 +283,40 @@ export const Plugged = document("Plugged", {
   note: Type.Optional(Type.String({ description: "what a person has to know to use it" })),
 });
 
+export const GadgetKinds = document("GadgetKinds", {
+  kinds: Type.Array(
+    plain({
+      name: Type.String({ examples: ["zero"] }),
+      summary: Type.String(),
+      options: Type.Array(
+        plain({
+          name: Type.String({ examples: ["speed"] }),
+          values: Type.String({
+            description: "what may stand behind its =, for a person; empty for an option that stands alone",
+          }),
+          description: Type.String(),
+        }),
+      ),
+    }),
+  ),
+});
+
+export const Typed = document("Typed", {
+  busid: BusId,
+  keys: Type.Integer({ minimum: 0, description: "that the guest will read, one after the other" }),
+});
+
+export const Images = document("Images", {
+  folder: Type.String({ examples: ["/home/user"] }),
+  parent: Type.Optional(Type.String({ description: "the folder above" })),
+  folders: Type.Array(Type.String(), { description: "names of the folders in it" }),
+  images: Type.Array(
+    plain({ name: Type.String({ examples: ["stick.img"] }), size: Type.Integer({ minimum: 0 }) }),
+    { description: "files that a disk can have: whole blocks of 512 bytes, and no comma in the name" },
+  ),
+  more: Type.Boolean({ description: "there are more than are named" }),
+});
+
 export const WantedDevice = document("WantedDevice", {
   by: oneOf("bind", "device"),
   device: Type.String({
@@ -340,6 +378,7 @@ export const HostState = document("HostState", {
   role: Type.Literal("host"),
   ...running,
   addresses: Type.Array(Type.String(), { description: "where devices are shared" }),
+  guests: Type.Array(Type.String(), { description: "waiting guests that this host dials" }),
   devices: Type.Array(Device),
   binds: Type.Array(WantedDevice),
   sessions: Type.Array(Session),
@@ -457,6 +496,14 @@ export const WishRequest = document("WishRequest", {
 export const PlugRequest = document("PlugRequest", {
   gadget: Type.String({ minLength: 1, maxLength: 4096, examples: ["zero,speed=super"] }),
 });
+export const TypeRequest = document("TypeRequest", {
+  text: Type.String({
+    minLength: 1,
+    maxLength: 8192,
+    description: "of the US keyboard layout: ASCII, tab and newline",
+    examples: ["hello\n"],
+  }),
+});
 export const BindRequest = document("BindRequest", {
   device: DeviceText,
   force: Type.Optional(Type.Boolean({ description: "also what this machine needs itself" })),
@@ -472,6 +519,15 @@ export const RuleRequest = document("RuleRequest", {
   position: Type.Optional(Position),
 });
 export const MoveRequest = document("MoveRequest", { position: Position });
+export const Nickname = document("Nickname", {
+  name: Type.String({
+    maxLength: 64,
+    description: "a letter, then letters, digits and underscores",
+    examples: ["scanner"],
+  }),
+  device: DeviceText,
+});
+export const Nicknames = document("Nicknames", { nicknames: Type.Array(Nickname) });
 /** Of a request that needs no more than to be made. */
 export const Nothing = document("Nothing", {});
 
@@ -479,7 +535,19 @@ export const SessionPath = plain({
   id: Type.String({ pattern: "^s[0-9]{1,15}$", examples: ["s1"] }),
 });
 export const RulePath = plain({ id: Type.String({ pattern: "^[rc][0-9]{1,9}$", examples: ["r1"] }) });
+export const NicknamePath = plain({ name: Type.String({ maxLength: 64, examples: ["scanner"] }) });
 export const BusIdPath = plain({ busid: Type.String({ minLength: 1, maxLength: 64, examples: ["zero"] }) });
+export const ImagesQuery = plain({
+  folder: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 4096,
+      pattern: "^/",
+      description: "that of the user whom the host runs as, if it is left out",
+      examples: ["/"],
+    }),
+  ),
+});
 export const WishPath = plain({ id: Type.String({ pattern: "^w[0-9]{1,9}$", examples: ["w1"] }) });
 export const PortPath = plain({ port: Type.String({ pattern: "^[0-9]{1,5}$", examples: ["0"] }) });
 

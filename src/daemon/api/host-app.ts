@@ -6,6 +6,7 @@ import { buildApp, type Watched } from "./app.ts";
 import { addBindRoutes } from "./bind-routes.ts";
 import type { Answerer } from "./control-server.ts";
 import { addHostRoutes, devicesOf, hostState } from "./host-routes.ts";
+import { addNicknameRoutes } from "./nickname-routes.ts";
 import { addRulesRoutes } from "./rules-routes.ts";
 
 /** What answers for a host. */
@@ -14,6 +15,7 @@ export async function hostApp(host: HostControl, log: Log): Promise<Answerer> {
     addHostRoutes(routes, host, limits);
     addBindRoutes(routes, host.hardware);
     addRulesRoutes(routes, host.rules);
+    addNicknameRoutes(routes, host.nicknames);
   });
   return (request, response) => app.routing(request, response);
 }

@@ -1,5 +1,6 @@
 import { createGadget, type GadgetSpecification } from "../../gadgets/catalog.ts";
 import type { Gadget } from "../../gadgets/gadget.ts";
+import { Keyboard, type TypingRefused } from "../../gadgets/keyboard.ts";
 import { SystemError } from "../../linux/system-error.ts";
 import type { Loop } from "../../usb/loop.ts";
 import type { DataPlane } from "../data-plane/data-plane.ts";
@@ -15,6 +16,8 @@ export interface PluggedGadget {
   readonly device: Gadget | PlaneGadget;
   /** What a person has to know to use it. */
   readonly note?: string;
+  /** Of a keyboard alone: types a text on it, or tells why nothing was typed. */
+  readonly type?: (text: string) => Promise<TypingRefused | undefined>;
   /** Gives back what stands behind it, when no session has the device any more. */
   close(): Promise<void>;
 }
@@ -51,7 +54,11 @@ export async function plugGadget(
 ): Promise<PluggedGadget> {
   if (plane !== undefined && standsAlone(specification)) {
     const device = plane.plug(specification);
-    return { device, close: async () => device.unplug() };
+    return {
+      device,
+      ...(specification.kind === "keyboard" && { type: (text) => device.type(text) }),
+      close: async () => device.unplug(),
+    };
   }
   switch (specification.kind) {
     case "disk":
@@ -75,7 +82,12 @@ export async function plugGadget(
 }
 
 function plugAlone(specification: GadgetSpecification): PluggedGadget {
-  return { device: createGadget(specification), close: async () => {} };
+  const device = createGadget(specification);
+  return {
+    device,
+    ...(device instanceof Keyboard && { type: async (text) => device.type(text) }),
+    close: async () => {},
+  };
 }
 
 async function plugImage(

@@ -84,6 +84,9 @@ const ConfigurationSchema = Type.Object(
         { additionalProperties: false, description: "socket and group of the control socket" },
       ),
     ),
+    dashboard: Type.Optional(
+      Type.String({ minLength: 1, description: "where the dashboard listens, as in tcp:8080, or off" }),
+    ),
   },
   {
     additionalProperties: false,

@@ -3,6 +3,7 @@ import { type CaptureRequest, Recorder } from "../../capture/recorder.ts";
 import { Tap } from "../../capture/tap.ts";
 import { createGadget, type GadgetSpecification } from "../../gadgets/catalog.ts";
 import type { Gadget } from "../../gadgets/gadget.ts";
+import { Keyboard } from "../../gadgets/keyboard.ts";
 import type { MemoryPages } from "../../gadgets/memory-store.ts";
 import { PollLink } from "../../links/poll-link.ts";
 import type { TransferCounters } from "../../usb/transfer-counters.ts";
@@ -75,6 +76,14 @@ export class CarriedSessions implements SessionOwner {
         this.#recordings.get(message.recording)?.();
         this.#recordings.delete(message.recording);
         break;
+      case "type": {
+        const gadget = this.#gadgets.get(message.gadget)?.gadget;
+        this.#tell({
+          what: "typed",
+          refused: gadget instanceof Keyboard ? gadget.type(message.text) : undefined,
+        });
+        break;
+      }
       case "carry":
         this.#carry(message.session, this.#gadgets.get(message.gadget)?.tap, message.connection);
         break;

@@ -1,6 +1,7 @@
 import { closeSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { createGadget, type GadgetSpecification } from "../../gadgets/catalog.ts";
+import type { TypingRefused } from "../../gadgets/keyboard.ts";
 import { EventDescriptor } from "../../linux/event-descriptor.ts";
 import { StreamSockets } from "../../linux/stream-socket.ts";
 import { SystemError } from "../../linux/system-error.ts";
@@ -38,6 +39,8 @@ export class DataPlane {
   #over = false;
   /** Who has asked for the memory, in order. */
   readonly #asking: ((memory: ThreadMemory) => void)[] = [];
+  /** Who has typed, in order. */
+  readonly #typing: ((refused: TypingRefused | undefined) => void)[] = [];
   #question: Promise<boolean> | undefined;
   #answered: () => void = () => {};
   /** The process ends: it waits for the worker, which must not wait for ever. */
@@ -63,6 +66,7 @@ export class DataPlane {
     this.#ended = new Promise((resolve) => {
       this.#worker.once("exit", () => {
         this.#over = true;
+        for (const typed of this.#typing.splice(0)) typed(undefined);
         process.off("exit", this.#onExit);
         wake.close();
         resolve();
@@ -93,6 +97,7 @@ export class DataPlane {
     const gadget = new PlaneGadget(twin, store, {
       carry: (connection, watcher) => this.#carry(number, connection, watcher),
       unplug: () => this.#post({ what: "unplug", gadget: number }),
+      type: (text) => this.#type(number, text),
       lend: () => {
         this.#lending.set(number, gadget);
         this.#post({ what: "lend", gadget: number });
@@ -137,6 +142,15 @@ export class DataPlane {
     const patience = setTimeout(() => this.#giveUp(), this.#limits.drainMs);
     await this.#ended;
     clearTimeout(patience);
+  }
+
+  #type(gadget: number, text: string): Promise<TypingRefused | undefined> {
+    // Behind its end nobody reads what was typed, and the sessions are over as well.
+    if (this.#over) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      this.#typing.push(resolve);
+      this.#post({ what: "type", gadget, text });
+    });
   }
 
   #carry(gadget: number, connection: Connection, watcher: CarriedWatcher): CarriedSession {
@@ -192,6 +206,9 @@ export class DataPlane {
       case "lent":
         this.#lending.get(message.gadget)?.lent(message.pages);
         this.#lending.delete(message.gadget);
+        break;
+      case "typed":
+        this.#typing.shift()?.(message.refused);
         break;
       case "finished":
         this.#finish(message.session, message.end);

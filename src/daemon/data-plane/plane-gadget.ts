@@ -2,6 +2,7 @@ import type { PacketRing } from "../../capture/packet-ring.ts";
 import type { CaptureRequest } from "../../capture/recorder.ts";
 import { Tap } from "../../capture/tap.ts";
 import type { Gadget } from "../../gadgets/gadget.ts";
+import { Keyboard, type TypingRefused } from "../../gadgets/keyboard.ts";
 import type { MemoryPages } from "../../gadgets/memory-store.ts";
 import type { Speed } from "../../usb/speed.ts";
 import type { TransferCounters } from "../../usb/transfer-counters.ts";
@@ -36,6 +37,8 @@ export interface CarriedSession {
 export interface PlaneGadgetOutput {
   carry(connection: Connection, watcher: CarriedWatcher): CarriedSession;
   unplug(): void;
+  /** Types on the keyboard in the worker. */
+  type(text: string): Promise<TypingRefused | undefined>;
   /** Asks for the content of the disk; `lent` follows. */
   lend(): void;
   returned(pages: MemoryPages): void;
@@ -92,6 +95,13 @@ export class PlaneGadget implements DistantDevice {
         here.stop();
       },
     };
+  }
+
+  /** Types on the keyboard that the guest has: that of the worker, or the one here while it is borrowed. */
+  async type(text: string): Promise<TypingRefused | undefined> {
+    return this.#isBorrowed && this.#twin instanceof Keyboard
+      ? this.#twin.type(text)
+      : this.#output.type(text);
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { CaptureRequest } from "../../capture/recorder.ts";
 import type { GadgetSpecification } from "../../gadgets/catalog.ts";
+import type { TypingRefused } from "../../gadgets/keyboard.ts";
 import type { MemoryPages } from "../../gadgets/memory-store.ts";
 import type { ExportedDevice } from "../../usbip/exports.ts";
 import type { ImportRefusal } from "../../usbip/server.ts";
@@ -46,6 +47,8 @@ export type ToThread =
   /** `lent` follows `lend`, and then `returned`. */
   | { readonly what: "unplug" | "lend"; readonly gadget: number }
   | { readonly what: "returned"; readonly gadget: number; readonly pages: MemoryPages }
+  /** `typed` follows, in the same order. */
+  | { readonly what: "type"; readonly gadget: number; readonly text: string }
   | {
       readonly what: "record";
       readonly recording: number;
@@ -77,6 +80,7 @@ export type ToMain =
       readonly durationMs: number;
     }
   | { readonly what: "lent"; readonly gadget: number; readonly pages: MemoryPages }
+  | { readonly what: "typed"; readonly refused: TypingRefused | undefined }
   | { readonly what: "finished"; readonly session: number; readonly end: SessionEnd }
   /** Sessions are to be looked at in a while. A timer of the worker would cost each of its waits. */
   | { readonly what: "restless" | "alive" }

@@ -6,6 +6,7 @@ import { SystemError } from "../../linux/system-error.ts";
 import type { UsbDevice } from "../../usb/device.ts";
 import type { Loop } from "../../usb/loop.ts";
 import { deviceIdentity, hex4 } from "../device-description.ts";
+import type { DeviceIdentity } from "../device-event.ts";
 import type { EventLog } from "../event-log.ts";
 import type { ExportTable, SharedDevice } from "../export-table.ts";
 import type { Log } from "../log.ts";
@@ -34,6 +35,7 @@ import {
 } from "./hardware-state.ts";
 import { lossOf } from "./loss.ts";
 import type { MachineRoots } from "./machine-roots.ts";
+import { UsbNames } from "./usb-ids.ts";
 
 /** A device that the host was told to share. */
 export interface NamedDevice {
@@ -85,6 +87,7 @@ export class HardwareRack implements Binding, WatchListener {
   #named: readonly NamedDevice[] = [];
   #watch: HardwareWatch | undefined;
   readonly #leaving = new Set<Promise<void>>();
+  readonly #names = new UsbNames();
 
   constructor(around: RackSurroundings) {
     this.#around = around;
@@ -125,6 +128,11 @@ export class HardwareRack implements Binding, WatchListener {
     return this.#inOrder().map((plugged) =>
       describeHardware(plugged.device, shareOf(plugged), plugged.obstacle),
     );
+  }
+
+  /** What the list of USB IDs of this machine calls them, as far as it has them. */
+  names(devices: readonly DeviceIdentity[]): Promise<readonly (string | undefined)[]> {
+    return this.#names.of(devices.map(({ vid, pid }) => `${vid}:${pid}`));
   }
 
   /** Those that somebody wants shared, plugged in or not. */
