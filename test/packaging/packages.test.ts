@@ -35,6 +35,7 @@ test("npm packs what is needed to run and read, and nothing else", () => {
     "README.md",
     "SECURITY.md",
     "dist/dashboard",
+    "dist/dashboard",
     "dist/share",
     "dist/src",
     "docs",

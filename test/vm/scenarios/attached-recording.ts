@@ -25,7 +25,7 @@ export const attachedRecording: Scenario = {
         said += `${line}\n`;
       });
       await guest.waitFor("the recording to begin", () => said.includes("Ctrl-C ends it."), 60_000);
-      await bindTo(guest, { busid: "zero", sysfsName, node, speed: "480" }, 0);
+      await bindTo(guest, { sysfsName }, 0);
       const parameters = [node, 0, { test: 1, iterations: 3, ...PARAMETERS }];
       await guest.call("test/vm/guest/usbtest.js", "usbtest", parameters, 60_000);
       await guest.unloadModule("usbtest");
