@@ -20,7 +20,7 @@ import { ServedRing } from "./ring/served-ring.ts";
 import { type Admission, Gate, NO_RULES } from "./rules/gate.ts";
 import { PATROL_MS, Session, type SessionOwner } from "./session.ts";
 import type { SessionEnd } from "./session-end.ts";
-import { type SessionEntry, SessionRegistry } from "./session-registry.ts";
+import { type RingLook, type SessionEntry, SessionRegistry } from "./session-registry.ts";
 import { TurnedAwayLog } from "./turned-away.ts";
 import { ServedClient, type ServedClientOwner } from "./wslusb/served-client.ts";
 
@@ -168,7 +168,8 @@ export class Host implements SessionOwner {
         const owner: ServedClientOwner = {
           admit,
           traced: (device) => this.#traceOf(device),
-          attached: (exported, counters, end) => this.#attached(session, link, exported, counters, end),
+          attached: (exported, counters, end, ring) =>
+            this.#attached(session, link, exported, counters, end, ring),
           refused: (busid, refusal) => this.refused(session, busid, refusal),
         };
         return protocol === "ring"
@@ -230,10 +231,11 @@ export class Host implements SessionOwner {
     { busid, device }: ExportedDevice,
     counters: TransferCounters,
     end: (end: SessionEnd) => void,
+    ring: RingLook | undefined,
   ): SessionEntry {
     this.#withoutDevice.delete(session);
     const entry = this.#registry.open(peer, { end });
-    entry.imported(deviceIdentity(busid, device), counters);
+    entry.imported(deviceIdentity(busid, device), counters, ring);
     this.#watchers.get(session)?.imported();
     return entry;
   }

@@ -1,6 +1,7 @@
 import type { RingLink } from "../../links/ring-link.ts";
 import { RingGuest } from "../../ring/guest.ts";
 import type { RingDevice } from "../../ring/guest-device.ts";
+import type { RingFigures } from "../../ring/ring-figures.ts";
 import { RingMemory } from "../../ring/ring-memory.ts";
 import { DeviceDescriptor } from "../../usb/descriptors.ts";
 import type { Loop } from "../../usb/loop.ts";
@@ -45,6 +46,7 @@ export class RingRemote implements RemoteDevice {
       wake: () => {
         if (!this.#isOver) ring.wake();
       },
+      sent: () => this.#pump.sent(),
       began: () => {},
       ended: (error) => this.#over(error === undefined ? HOST_LEFT : endByProtocol(error)),
       added: (device) => this.#added(device),
@@ -78,6 +80,10 @@ export class RingRemote implements RemoteDevice {
       bNumConfigurations: DeviceDescriptor.bNumConfigurations(descriptors, 0),
       bNumInterfaces: 0,
     };
+  }
+
+  get ring(): RingFigures | undefined {
+    return this.#guest.figures;
   }
 
   /** Data slots in use, and transfers that the host has not answered. */

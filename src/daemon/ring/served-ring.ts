@@ -140,6 +140,7 @@ export class ServedRing implements Conversation {
       wake: () => {
         if (this.#given !== undefined && this.#link.unsent === 0) this.#output.write(BELL, NOBODY);
       },
+      sent: () => this.#given?.pump.sent(),
       began: NOBODY,
       ended: (error) => {
         if (error !== undefined) this.#output.end(error);
@@ -153,15 +154,16 @@ export class ServedRing implements Conversation {
     const sinceMs = this.#loop.now();
     let entry: SessionEntry | undefined;
     let takenBack: SessionEnd | undefined;
+    const takeBack = (end: SessionEnd): void => {
+      takenBack = end;
+      host.withdraw(share, NOBODY);
+    };
     const share: Share = {
       device: deviceOf(found),
       attached: (counters) => {
         this.#phase = "devices";
         exports.imported(counters);
-        entry = this.#owner.attached(found, counters, (end) => {
-          takenBack = end;
-          host.withdraw(share, NOBODY);
-        });
+        entry = this.#owner.attached(found, counters, takeBack, () => host.figures);
         return this.#owner.traced(entry);
       },
       refused: (error) => {
