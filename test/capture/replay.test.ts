@@ -122,7 +122,7 @@ test("a read waits as long as it did", () => {
   host.control("00 09 0300 0000 0000");
   host.in(8);
   const recording = read(recorded.file);
-  const late = { ...recording, reads: recording.reads.map((each) => ({ ...each, waitMs: 250 })) };
+  const late = { ...recording, reads: recording.reads.map((each) => Object.assign(each, { waitMs: 250 })) };
   const again = new BulkHost(new Replay({ recording: late }));
   again.control("00 09 0300 0000 0000");
   const urb = again.urb(0x81, new Uint8Array(8));
