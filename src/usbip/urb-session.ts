@@ -91,8 +91,8 @@ export class UrbSession implements UsbHost, CommandTarget {
   readonly #times = new Float64Array(2);
   /** The clock was looked at for an answer to these bytes. */
   #isAnswered = false;
-  /** Ticks between the two times. */
-  #took = 0;
+  /** Between the two times, for the counters. */
+  #ticks = 0;
   /** Bytes are being taken in; what they lead to is sent at the end. */
   #reading = false;
   #over = false;
@@ -422,14 +422,14 @@ export class UrbSession implements UsbHost, CommandTarget {
     const times = this.#times;
     if (!this.#isAnswered || this.#trace !== undefined) {
       times[ANSWERED] = this.#loop.now();
-      this.#took = latencyTicks(times[ANSWERED] - times[ARRIVED]!);
+      this.#ticks = latencyTicks(times[ANSWERED] - times[ARRIVED]!);
       this.#isAnswered = this.#reading;
     }
     if (this.#trace !== undefined) exchange.completedMs = times[ANSWERED]!;
     const { arrivedMs } = exchange;
-    const took = arrivedMs === times[ARRIVED] ? this.#took : latencyTicks(times[ANSWERED]! - arrivedMs);
+    const ticks = arrivedMs === times[ARRIVED] ? this.#ticks : latencyTicks(times[ANSWERED]! - arrivedMs);
     const moved = Math.min(Math.max(urb.actualLength, 0), urb.length);
-    this.counters.ended(urb.endpoint, urb.status, moved, took);
+    this.counters.ended(urb.endpoint, urb.status, moved, ticks);
   }
 
   #takeBack(exchange: Exchange): void {
