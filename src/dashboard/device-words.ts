@@ -8,7 +8,7 @@ const GADGET_NAMES: Readonly<Record<string, string>> = {
   disk: "Disk",
   audio: "Sound card",
   serial: "Serial port",
-  zero: "Test device (gadget zero)",
+  zero: "Gadget zero",
 };
 
 /** Icons of the classes of USB; of the device class where interfaces tell nothing. */

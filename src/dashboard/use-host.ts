@@ -35,8 +35,10 @@ export function useAct(): (work: () => Promise<string>) => Promise<boolean> {
   return async (work) => {
     const holdFocus = focusHolder();
     try {
-      notices.tell(await work());
+      const done = await work();
+      // What is told is seen then.
       await host.look();
+      notices.tell(done);
       return true;
     } catch (error) {
       notices.fail(reasonOf(error));

@@ -28,15 +28,15 @@ test("without the token nothing is shown, and a wrong one does not help", async 
   assert(!served.running.stdout.includes(served.token), "a log is no place for the token");
   const page = await visit(context, browser, served.url);
   await page.getByRole("heading", { name: "Enter the token" }).waitFor();
-  assert.equal(await page.getByText("gadget zero").count(), 0);
+  assert.equal(await page.getByText("Gadget zero").count(), 0);
   await page.getByLabel("Token").fill("wrong");
   await page.keyboard.press("Enter");
   await page.getByRole("alert").waitFor();
   await page.getByLabel("Token").fill(served.token);
   await page.getByRole("button", { name: "Open the dashboard" }).click();
-  await page.getByRole("article", { name: "Test device (gadget zero)" }).waitFor();
+  await page.getByRole("article", { name: "Gadget zero" }).waitFor();
   await page.reload();
-  await page.getByRole("article", { name: "Test device (gadget zero)" }).waitFor();
+  await page.getByRole("article", { name: "Gadget zero" }).waitFor();
 });
 
 test("the page may load its own files alone, and is served by its own name alone", async (context) => {
@@ -142,7 +142,7 @@ test("a page of another origin can neither read nor act", async (context) => {
   context.after(() => session.close());
   const page = await session.newPage();
   await page.goto(served.link);
-  await page.getByRole("article", { name: "Test device (gadget zero)" }).waitFor();
+  await page.getByRole("article", { name: "Gadget zero" }).waitFor();
 
   const evil = createServer((_request, response) => {
     response.writeHead(200, { "content-type": "text/html" }).end(ATTACKS);
@@ -226,7 +226,7 @@ test("every page is fit for light and dark, a phone, and a screen reader", async
   await page.getByRole("heading", { name: "Enter the token" }).waitFor();
   await look("Enter the token");
   await page.goto(served.link);
-  await page.getByRole("button", { name: "Test device (gadget zero)", exact: true }).click();
+  await page.getByRole("button", { name: "Gadget zero", exact: true }).click();
   await page.getByRole("row", { name: /^Endpoint 1 IN/ }).waitFor();
   for (const name of PAGES) {
     await page.getByRole("link", { name }).click();

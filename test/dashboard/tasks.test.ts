@@ -159,6 +159,7 @@ test("rules are added, moved and removed, and a wrong one is explained", async (
   await page.getByRole("button", { name: "Add the rule" }).click();
   await page.getByRole("button", { name: "Move rule r2 up" }).click();
   await told(page, "Rule r2 is number 1.").waitFor();
+  await page.locator("ol.rules > li:first-child").getByText("deny serial=X*").waitFor();
   assert.deepEqual(await page.locator("ol.rules code").allInnerTexts(), [
     "deny serial=X*",
     "allow device=0525:a4a0 client=192.168.7.0/24",
@@ -203,10 +204,10 @@ test("two browsers stay in step, with each other and with the command line's API
 test("figures move while a device works, and stand still when it rests", async (context) => {
   const served = await ServedDashboard.start(context, ["--gadget", "zero,pattern=63"]);
   const page = await visit(context, browser, served.link);
-  const zero = device(page, "Test device (gadget zero)");
+  const zero = device(page, "Gadget zero");
   const load = await SteadySession.start(served.port, "zero");
   await zero.getByText(/^[\d.]+ [KM]B\/s$/).waitFor();
-  await zero.getByRole("button", { name: "Test device (gadget zero)", exact: true }).click();
+  await zero.getByRole("button", { name: "Gadget zero", exact: true }).click();
   const row = zero.getByRole("row", { name: /^Endpoint 1 IN/ });
   await row.waitFor();
   const urbs = async (): Promise<number> => {
@@ -236,8 +237,8 @@ test("what fails is told in words", async (context) => {
   // A string descriptor that it does not have.
   peer.send(to(devid, submit({ seqnum: 1, ep: 0, in: true, length: 8, setup: "8006630309040800" })));
   await peer.read(HEADER);
-  const zero = device(page, "Test device (gadget zero)");
-  await zero.getByRole("button", { name: "Test device (gadget zero)", exact: true }).click();
+  const zero = device(page, "Gadget zero");
+  await zero.getByRole("button", { name: "Gadget zero", exact: true }).click();
   await zero.getByText(/the device refuses the request/).waitFor();
   peer.socket.destroy();
 });
@@ -246,7 +247,7 @@ test("a host that ends is told of, and the next one asks for its own token", asy
   const served = await ServedDashboard.start(context, ["--gadget", "zero"]);
   const { port } = new URL(served.url);
   const page = await visit(context, browser, served.link);
-  await device(page, "Test device (gadget zero)").waitFor();
+  await device(page, "Gadget zero").waitFor();
   await served.running.end("SIGKILL");
   await page.getByRole("alert").getByText("The host does not answer.").waitFor();
   await ServedDashboard.start(context, ["--dashboard", `tcp:${port}`]);
