@@ -22,8 +22,6 @@ const notBuilt: readonly string[] = [
   "capture 1-2 -o -",
   "bench",
   "bench tcp:box:3240 zero",
-  "service install",
-  "service remove",
   "list hvsocket:e0e16197-dd56-4a10-9195-5ee7a155a838:3240",
   "list ring:pci:0000:00:05.0",
   "list wslusb+hvsocket:e0e16197-dd56-4a10-9195-5ee7a155a838",
