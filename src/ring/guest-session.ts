@@ -28,12 +28,14 @@ import {
   NegotiateResponse,
   Shutdown,
   StatsResponse,
+  StreamPart,
   UrbComplete,
 } from "./messages.ts";
 import type { RingMemory } from "./ring-memory.ts";
 import { RingStats } from "./ring-stats.ts";
 import { NO_SLOT, SlotMap } from "./slot-map.ts";
 import { Status, statusOf, transferStatusOf } from "./status.ts";
+import { type RingStream, Streams } from "./streams.ts";
 import { type Submission, SubmissionTable } from "./submission.ts";
 import { sendIsoSubmit, sendSubmit, takeComplete, takeIsoComplete } from "./submit-message.ts";
 
@@ -54,6 +56,7 @@ export interface GuestSessionPlace {
   readonly loop: Loop;
   readonly guestEpoch: number;
   readonly hostEpoch: number;
+  readonly idle: () => void;
   wake(): void;
   negotiated(): void;
   added(device: RingDevice): void;
@@ -75,6 +78,7 @@ export class GuestSession implements GuestDeviceOutput {
   readonly loop: Loop;
   readonly #place: GuestSessionPlace;
   readonly #stats = new RingStats();
+  readonly #streams: Streams;
   readonly #table = new SubmissionTable();
   readonly #slots: SlotMap;
   readonly #slotsOfDevice: number;
@@ -96,6 +100,7 @@ export class GuestSession implements GuestDeviceOutput {
     const { memory, layout, limits, loop } = place;
     this.loop = loop;
     this.channel = new Channel(memory, layout, "guest", this.#stats, () => place.wake());
+    this.#streams = new Streams(this.channel, loop, () => this.flush(), place.idle);
     this.#slots = new SlotMap(layout.slotCount);
     this.#slotsOfDevice = Math.max(Math.floor((layout.slotCount * limits.slotsPercent) / 100), 1);
     this.#cancels = new Cancels(loop, (submission) => submission.owner?.giveBack(submission, cancelled));
@@ -164,6 +169,16 @@ export class GuestSession implements GuestDeviceOutput {
     }
     const id = device?.id ?? 0;
     this.#asked.set(this.#request(MessageType.STATS_REQUEST, id), done);
+  }
+
+  get hasStreams(): boolean {
+    return this.#streams.areOpen;
+  }
+
+  /** A stream to the host, which is called `peer`. Nothing if the host takes none, or no more. */
+  dial(peer: string): RingStream | undefined {
+    const isTaken = !this.#isOver && (this.#capabilities & Capability.STREAMS) !== 0;
+    return isTaken ? this.#streams.open(peer) : undefined;
   }
 
   submit(device: RingDevice, urb: Urb): Submission | undefined {
@@ -238,6 +253,7 @@ export class GuestSession implements GuestDeviceOutput {
   /** It is over: every device is gone. */
   end(reason: number): void {
     this.#isOver = true;
+    this.#streams.end();
     this.#cancels.clear();
     for (const device of this.#devices.slice()) if (device !== undefined) this.#remove(device, reason);
     for (const done of this.#asked.values()) done(undefined);
@@ -283,6 +299,8 @@ export class GuestSession implements GuestDeviceOutput {
       case MessageType.CIRCUIT_BREAKER_RESET:
         this.#breaker(id, type === MessageType.CIRCUIT_BREAKER_TRIP, Breaker.read.reason(view, BODY));
         return undefined;
+      case MessageType.STREAM:
+        return this.#streams.take();
       case MessageType.HOST_SHUTDOWN:
         this.channel.say(MessageType.SHUTDOWN_ACK, transaction, 0, new Uint8Array(SHUTDOWN_ACK_SIZE));
         this.channel.flush();
@@ -443,6 +461,7 @@ const SIZES: ReadonlyMap<number, number> = new Map<number, number>([
   [MessageType.CIRCUIT_BREAKER_TRIP, Breaker.size],
   [MessageType.CIRCUIT_BREAKER_RESET, Breaker.size],
   [MessageType.STATS_RESPONSE, StatsResponse.size],
+  [MessageType.STREAM, StreamPart.size],
 ]);
 
 /** A host that gives up, or that lives, may say so before it has answered. */

@@ -14,6 +14,7 @@ import {
   ALL_CAPABILITIES,
   BODY,
   CancelAck,
+  Capability,
   DeviceAck,
   DeviceRemoved,
   DeviceRequest,
@@ -24,13 +25,16 @@ import {
   Negotiate,
   NegotiateResponse,
   Shutdown,
+  StreamPart,
   UrbSubmit,
   VERSION_REFUSED,
 } from "./messages.ts";
 import type { RingMemory } from "./ring-memory.ts";
 import { RingStats } from "./ring-stats.ts";
+import type { HostOutput } from "./sides.ts";
 import { encodeStats } from "./stats-response.ts";
 import { Status } from "./status.ts";
+import { RingStream, Streams } from "./streams.ts";
 
 const SHUTDOWN_ACK_SIZE = 16;
 
@@ -42,6 +46,8 @@ export interface HostSessionPlace {
   readonly loop: Loop;
   readonly guestEpoch: number;
   readonly hostEpoch: number;
+  readonly streams: HostOutput["streams"];
+  readonly idle: () => void;
   wake(): void;
   /** The guest has greeted: devices can be announced. */
   negotiated(): void;
@@ -57,6 +63,7 @@ export class HostSession {
   readonly channel: Channel;
   readonly #place: HostSessionPlace;
   readonly #stats = new RingStats();
+  readonly #streams: Streams;
   readonly #forDevices: HostDeviceOutput;
   readonly #inFlight = new InFlight();
   readonly #clock = new Float64Array(1);
@@ -74,6 +81,19 @@ export class HostSession {
     this.#place = place;
     const { memory, layout, limits, loop } = place;
     this.channel = new Channel(memory, layout, "host", this.#stats, () => place.wake());
+    const { streams } = place;
+    this.#streams = new Streams(
+      this.channel,
+      loop,
+      () => this.#sendSoon(),
+      place.idle,
+      streams &&
+        ((id, carrier) => {
+          const stream = new RingStream(id, streams.peer, carrier);
+          loop.soon(() => streams.accepted(stream));
+          return stream;
+        }),
+    );
     this.#clock[0] = loop.now();
     this.#forDevices = {
       memory,
@@ -95,6 +115,10 @@ export class HostSession {
 
   get pendingUrbs(): number {
     return this.#inFlight.count;
+  }
+
+  get #capabilities(): number {
+    return this.#place.streams === undefined ? ALL_CAPABILITIES & ~Capability.STREAMS : ALL_CAPABILITIES;
   }
 
   /** Answers find no room: nothing more is read before they do. */
@@ -160,6 +184,7 @@ export class HostSession {
   /** Nothing is taken, carried out or sent from here on. */
   silence(): void {
     this.#isOver = true;
+    this.#streams.end();
     for (const device of this.#devices) if (device instanceof HostDevice) device.silence();
   }
 
@@ -210,6 +235,8 @@ export class HostSession {
       case MessageType.STATS_REQUEST:
         this.#tellStats(transaction, DeviceRequest.read.device_id(view, BODY));
         return undefined;
+      case MessageType.STREAM:
+        return this.#streams.take();
       case MessageType.GUEST_SHUTDOWN:
         this.channel.say(MessageType.SHUTDOWN_ACK, transaction, 0, new Uint8Array(SHUTDOWN_ACK_SIZE));
         this.channel.flush();
@@ -236,7 +263,7 @@ export class HostSession {
       status: isSpoken ? Status.OK : VERSION_REFUSED,
       negotiated_version: RING_VERSION,
       pad: 0,
-      capabilities: read.capabilities(view, BODY) & ALL_CAPABILITIES,
+      capabilities: read.capabilities(view, BODY) & this.#capabilities,
       max_pending_urbs: Math.min(limits.urbs, MAX_URBS),
       max_devices: MAX_DEVICES,
       guest_epoch: guestEpoch,
@@ -371,4 +398,5 @@ const SIZES: ReadonlyMap<number, number> = new Map<number, number>([
   [MessageType.URB_CANCEL, DeviceRequest.size],
   [MessageType.ISO_SUBMIT, IsoSubmit.size],
   [MessageType.STATS_REQUEST, DeviceRequest.size],
+  [MessageType.STREAM, StreamPart.size],
 ]);

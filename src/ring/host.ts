@@ -221,6 +221,8 @@ export class RingHost {
       loop: this.#loop,
       guestEpoch,
       hostEpoch: this.#epoch,
+      streams: this.#output.streams,
+      idle: () => this.#output.idle?.(),
       wake: () => this.#output.wake(),
       negotiated: () => this.#negotiated(),
       released: (device) => this.#dismiss(device, "released", RemoveReason.RELEASED),
@@ -342,7 +344,7 @@ export class RingHost {
     }
     shared.device = hosted;
     shared.state = "attached";
-    hosted.trace = shared.share.attached(hosted.counters);
+    hosted.trace = shared.share.attached(hosted.counters, hosted.id);
   }
 
   /** Closes a device that the guest does not get. Without `error` it stays shared. */

@@ -6,4 +6,5 @@ export { Control, type Layout, type LayoutPlan, planLayout, Side } from "./layou
 export { type BreakerLimits, type RateLimit, RING_LIMITS, type RingLimits } from "./limits.ts";
 export { RingMemory } from "./ring-memory.ts";
 export type { DeviceEnd, GuestOutput, HostOutput, RingOutput, Share } from "./sides.ts";
+export { RingStream } from "./streams.ts";
 export { WaitPolicy, type WaitStep } from "./wait-policy.ts";
