@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { failureKind, WrongUsage } from "../daemon/failure.ts";
 import { RoomLogs } from "../daemon/log.ts";
 import { LOG_LEVELS, LOG_ROOMS, parseLogLevels } from "../daemon/log-levels.ts";
-import { dialPlace, seenFromThere } from "../daemon/place.ts";
+import { dialPlace, listenPlace, seenFromThere } from "../daemon/place.ts";
 import { type ServeRequest, Serving } from "../daemon/serve.ts";
 import { onHangup, untilInterrupted } from "./cancelled.ts";
 import { CONTROL_HELP, controlled } from "./control.ts";
@@ -158,7 +158,7 @@ function readDrain(text: string): number {
 
 /** How one gets at a device from where one can. */
 function next(address: string, busid: string): readonly string[] {
-  const place = dialPlace(address);
+  const place = listenPlace(address, "host", () => true);
   const there = seenFromThere(place, "dials");
   switch (place.kind) {
     case "tls":
@@ -167,6 +167,7 @@ function next(address: string, busid: string): readonly string[] {
       ];
     case "vsock":
     case "fc-vsock":
+    case "ring-file":
       return [`In the virtual machine: sudo usbferry attach ${there} ${busid}`];
     default:
       return [

@@ -14,7 +14,7 @@ import { Failed, failureKind } from "./failure.ts";
 import { GrantedWish } from "./granted-wish.ts";
 import { type KernelPorts, kernelPorts } from "./kernel-ports.ts";
 import type { Log } from "./log.ts";
-import { dialPlace, listenPlace } from "./place.ts";
+import { listenPlace, remotePlace } from "./place.ts";
 import type { ReadyImport } from "./remote-host.ts";
 import { RemoteHosts } from "./remote-hosts.ts";
 import { RemoteSearch } from "./remote-search.ts";
@@ -73,7 +73,6 @@ export class Agent {
       loop,
       log,
       wishes,
-      trust,
     );
   }
 
@@ -95,7 +94,7 @@ export class Agent {
 
   /** Resolves when the device node exists. Rejects with WrongUsage, Failed, a LinkError or a VhciError. */
   async attach(address: string, device: string, signal: AbortSignal): Promise<AgentDevice> {
-    const place = dialPlace(address);
+    const place = remotePlace(address);
     const choice = readDeviceChoice(device);
     this.#requireKernel();
     const ready = await new RemoteSearch(place, this.#hosts, this.#loop, signal).import(choice);

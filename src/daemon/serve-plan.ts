@@ -1,5 +1,5 @@
 import type { GadgetSpecification } from "../gadgets/catalog.ts";
-import { printAddress } from "../links/address.ts";
+import { type Endpoint, printAddress } from "../links/address.ts";
 import type { LinkAddress } from "../links/listen.ts";
 import type { ConfigurationFile } from "./configuration/configuration.ts";
 import { AccessDenied, Failed, failureKind } from "./failure.ts";
@@ -8,7 +8,7 @@ import { readHardwareChoice } from "./hardware/hardware-choice.ts";
 import type { NamedDevice } from "./hardware/hardware-rack.ts";
 import { HOST_LIMITS } from "./host-limits.ts";
 import type { LogLevels } from "./log-levels.ts";
-import { dialPlace, listenPlace } from "./place.ts";
+import { dialPlace, type ListenPlace, listenPlace } from "./place.ts";
 import type { LinkKind } from "./rules/facts.ts";
 import { printRule, type Rule } from "./rules/rule.ts";
 
@@ -38,7 +38,7 @@ export interface ServeRequest {
 
 /** What a host shares, and where, read and found right. */
 export interface ServePlan {
-  readonly listen: ReadonlyMap<string, LinkAddress>;
+  readonly listen: ReadonlyMap<string, ListenPlace>;
   readonly connect: ReadonlyMap<string, LinkAddress>;
   readonly gadgets: readonly PlannedGadget[];
   readonly devices: readonly NamedDevice[];
@@ -95,14 +95,14 @@ export function planServe(
   }
 
   const admitsNow = (link: LinkKind): boolean => admits(link, rules);
-  const connect = byAddress(each("connect", dialPlace));
+  const connect = byAddress<LinkAddress>(each("connect", dialPlace));
   const isSilent = request.listen === undefined && configuration?.listen === undefined;
   const listen =
     isSilent && connect.size === 0
       ? [dialPlace(DEFAULT_LISTEN)]
       : each("listen", (text) => listenPlace(text, "host", admitsNow));
   return {
-    listen: byAddress(listen),
+    listen: byAddress<ListenPlace>(listen),
     connect,
     gadgets: each("gadgets", (text) => ({ text, specification: readGadget(text) })),
     devices: each("devices", (text) => ({ text, choice: readHardwareChoice(nicknames.get(text) ?? text) })),
@@ -112,7 +112,7 @@ export function planServe(
   };
 }
 
-function byAddress(addresses: readonly LinkAddress[]): ReadonlyMap<string, LinkAddress> {
+function byAddress<A extends Endpoint>(addresses: readonly A[]): ReadonlyMap<string, A> {
   return new Map(addresses.map((address) => [printAddress(address), address]));
 }
 

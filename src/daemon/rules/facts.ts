@@ -37,6 +37,8 @@ export interface ClientFacts {
   readonly cid?: number;
   /** Of tls: the paired machine, by its name here. */
   readonly name?: string;
+  /** Of ring: it is not of this machine. */
+  readonly isVirtualMachine?: true;
   /** This host has dialled it, because it was told to. */
   readonly isDialled: boolean;
 }
@@ -104,8 +106,9 @@ function endpointFacts(address: Endpoint, { descriptor, peerName }: Link): Omit<
     }
     case "vsock":
       return { link: "vsock", ...(address.cid !== undefined && { cid: address.cid }) };
+    case "ring-file":
     case "ring-pci":
-      return { link: "ring" };
+      return { link: "ring", isVirtualMachine: true };
     default:
       return { link: address.kind };
   }
