@@ -27,7 +27,13 @@ export async function attachByCommand(guest: Guest, ...args: readonly string[]):
   return seen(guest, busid, sysfsName, node);
 }
 
-async function seen(guest: Guest, busid: string, sysfsName: string, node: string): Promise<Attachment> {
+/** What the guest's kernel says of a device. */
+export async function seen(
+  guest: Guest,
+  busid: string,
+  sysfsName: string,
+  node: string,
+): Promise<Attachment> {
   const speed = (await guest.shell(`test -c ${node} && cat /sys/bus/usb/devices/${sysfsName}/speed`)).trim();
   return { busid, sysfsName, node, speed };
 }

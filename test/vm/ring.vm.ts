@@ -1,20 +1,23 @@
-import { rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after } from "node:test";
+import { throughBar, withinOneKernel } from "./ring-way.ts";
 import { scenarios } from "./scenario.ts";
-import { sharedBar, sharedBarArguments } from "./scenarios/shared-bar.ts";
+import { sharedBar, sharedBarErrors, twoBars } from "./scenarios/shared-bar.ts";
 import { sharedMemory } from "./scenarios/shared-memory.ts";
+import { usbtest } from "./scenarios/usbtest.ts";
+import { newBar, removeBar, sharedBarArguments } from "./shared-bar.ts";
 
-const files = {
-  memory: `/dev/shm/usbferry-${process.pid}`,
-  socket: join(tmpdir(), `usbferry-${process.pid}.ring`),
-};
-after(() => {
-  for (const path of Object.values(files)) rmSync(path, { force: true });
-});
+const bar = newBar("one");
+after(() => removeBar(bar));
 
-scenarios("6.12", [sharedMemory, sharedBar(files)], {
-  modules: ["vhci-hcd"],
-  qemuArguments: sharedBarArguments(files),
-});
+scenarios(
+  "6.12",
+  [
+    sharedBarErrors(bar),
+    sharedBar(bar),
+    usbtest("high", 2, throughBar(bar)),
+    twoBars(bar),
+    sharedMemory,
+    usbtest("super", 2, withinOneKernel("ring:/run/usbferry.ring")),
+  ],
+  { modules: ["vhci-hcd"], qemuArguments: sharedBarArguments(bar) },
+);

@@ -83,10 +83,11 @@ export function usbtest(
       },
     ],
     async run(guest) {
-      const host = await ServedHost.start({
+      const gadgets = {
         zeros: `zero,speed=${speed},serial=zeros,pattern=0`,
         positions: `zero,speed=${speed},serial=positions,pattern=63`,
-      });
+      };
+      const host = await (way.serve?.(guest, gadgets) ?? ServedHost.start(gadgets));
       try {
         await guest.loadModule("usbtest");
         const [withZeros, withPositions] = await way.attach(guest, host.port, ["zeros", "positions"]);
