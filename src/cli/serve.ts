@@ -34,7 +34,9 @@ ${CONTROL_HELP}
 Without a rule, devices are for this machine only (loopback and unix sockets), and for guests that --connect names.
 Listening elsewhere needs a rule that allows something there: see usbferry policy --help, or rules in the file.
 An address is tcp:[HOST:]PORT, tls:[HOST:]PORT (paired machines, see usbferry pair), unix:PATH, vsock:[CID:]PORT, or
-fc-vsock:PATH:PORT (the vsock socket of Firecracker and Cloud Hypervisor); docs/links.md tells what each is for.
+fc-vsock:PATH:PORT (the vsock socket of Firecracker and Cloud Hypervisor), ring:PATH (memory, for programs of this machine), or
+ring:file:MEMORY,port=SOCKET (memory that a QEMU guest has as an ivshmem device, and its virtio-serial port); docs/links.md
+tells what each is for.
 USB/IP and WSL-USB clients come to the same address and are told apart; --listen wslusb+ADDR only says in whose words a
 client is answered that speaks neither. --connect wslusb+ADDR brings all devices over one connection, to a guest that waits
 there: usbferry attach --listen wslusb+ADDR.
