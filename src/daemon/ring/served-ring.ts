@@ -116,8 +116,10 @@ export class ServedRing implements Conversation {
     const sinceMs = this.#loop.now();
     let entry: SessionEntry | undefined;
     let takenBack: SessionEnd | undefined;
+    const device = deviceOf(found);
     return {
-      device: deviceOf(found),
+      device,
+      takesSharedData: device.takesSharedData ?? false,
       attached: (counters) => {
         this.#phase = "devices";
         exports.imported(counters);
