@@ -19,9 +19,34 @@ export function mapPciMemory(address: PciRingAddress, sysfs = "/sys"): WholeFile
   const place = `${devices}/${fullName(address.device)}`;
   if (!isSharedMemory(place)) return notThere(address, devices, place);
   const fd = openBar(place);
-  return typeof fd === "number"
-    ? mapWholeFile(fd, printAddress(address))
-    : linkError("dial", printAddress(address), fd);
+  return typeof fd === "number" ? mapWholeFile(fd, printAddress(address)) : cannotOpen(address, fd);
+}
+
+function cannotOpen(address: PciRingAddress, cause: NodeJS.ErrnoException): LinkError {
+  const subject = printAddress(address);
+  switch (cause.code) {
+    case "EACCES":
+      return new LinkError(
+        "EACCES",
+        `cannot reach ${subject}: the memory of a PCI device is for root alone (EACCES). Use sudo.`,
+        cause,
+      );
+    case "EPERM":
+      return new LinkError(
+        "EPERM",
+        `cannot reach ${subject}: this kernel lets no program have the memory of a PCI device (EPERM). It is in lockdown: ` +
+          "`cat /sys/kernel/security/lockdown`; start the virtual machine without Secure Boot.",
+        cause,
+      );
+    case "ENOENT":
+      return new LinkError(
+        "ENOENT",
+        `cannot reach ${subject}: the device has no memory there (ENOENT). Give it some: -device ivshmem-plain,memdev=...`,
+        cause,
+      );
+    default:
+      return linkError("dial", subject, cause);
+  }
 }
 
 /** With its domain, as /sys has it. */

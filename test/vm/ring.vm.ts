@@ -1,23 +1,16 @@
-import { after } from "node:test";
 import { throughBar, withinOneKernel } from "./ring-way.ts";
-import { scenarios } from "./scenario.ts";
+import { ringScenarios } from "./ringed-guest.ts";
 import { sharedBar, sharedBarErrors, twoBars } from "./scenarios/shared-bar.ts";
 import { sharedMemory } from "./scenarios/shared-memory.ts";
+import { stickOverMemory } from "./scenarios/shared-stick-ring.ts";
 import { usbtest } from "./scenarios/usbtest.ts";
-import { newBar, removeBar, sharedBarArguments } from "./shared-bar.ts";
 
-const bar = newBar("one");
-after(() => removeBar(bar));
-
-scenarios(
-  "6.12",
-  [
-    sharedBarErrors(bar),
-    sharedBar(bar),
-    usbtest("high", 2, throughBar(bar)),
-    twoBars(bar),
-    sharedMemory,
-    usbtest("super", 2, withinOneKernel("ring:/run/usbferry.ring")),
-  ],
-  { modules: ["vhci-hcd"], qemuArguments: sharedBarArguments(bar) },
-);
+ringScenarios("6.12", (bar) => [
+  sharedBarErrors(bar),
+  sharedBar(bar),
+  usbtest("high", 2, throughBar(bar)),
+  sharedMemory(["disk", "serial"]),
+  usbtest("super", 2, withinOneKernel("ring:/run/usbferry.ring")),
+  stickOverMemory(4),
+  twoBars(bar),
+]);
