@@ -71,6 +71,11 @@ export class PciRing {
     );
   }
 
+  /** Data slots in use, and transfers that the host has not answered. */
+  get inUse(): { readonly slots: number; readonly urbs: number } {
+    return { slots: this.#guest.usedSlots, urbs: this.#guest.pendingUrbs };
+  }
+
   /** The device that the host has given by this id. */
   device(id: number): RingDevice | undefined {
     return this.#devices.get(id);
