@@ -3,6 +3,7 @@ import { AgentServer } from "../daemon/agent-server.ts";
 import { agentSocket, readControlPlace } from "../daemon/api/control-place.ts";
 import { openLog } from "../daemon/log.ts";
 import { StateFolder } from "../daemon/state/state-folder.ts";
+import { Supervisor } from "../daemon/supervisor.ts";
 import { interruption } from "./cancelled.ts";
 import { controlled } from "./control.ts";
 import { repeatable } from "./repeatable.ts";
@@ -35,6 +36,7 @@ interface AgentOptions {
 }
 
 async function run({ control = [], controlGroup: group, stateDir }: AgentOptions): Promise<void> {
+  const supervisor = Supervisor.take(process.env);
   const { NO_COLOR = "" } = process.env;
   const own = { kind: "unix", path: agentSocket() } as const;
   const others = control.map(readControlPlace).filter((place) => place !== undefined);
@@ -42,6 +44,8 @@ async function run({ control = [], controlGroup: group, stateDir }: AgentOptions
   const server = await AgentServer.start(request, openLog(NO_COLOR === ""));
   if (control.length > 0)
     process.stdout.write(controlled({ control: server.addresses, tokenPath: server.tokenPath }));
+  supervisor.ready("keeps what is attached and wished for");
   await server.untilIdle(interruption.signal);
+  supervisor.stopping();
   await server.stop();
 }

@@ -33,6 +33,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = new Map([
   ["pair", async () => (await import("./pair.ts")).addPair],
   ["service", async () => (await import("./service.ts")).addService],
   ["gadget", async () => (await import("./gadget.ts")).addGadget],
+  ["completion", async () => (await import("./completion.ts")).addCompletion],
 ]);
 
 /** The command line, as far as these arguments ask for it. Nothing runs before it is parsed. */

@@ -3,7 +3,8 @@ import { failureKind, WrongUsage } from "../daemon/failure.ts";
 import { RoomLogs } from "../daemon/log.ts";
 import { LOG_LEVELS, LOG_ROOMS, parseLogLevels } from "../daemon/log-levels.ts";
 import { dialPlace, listenPlace, seenFromThere } from "../daemon/place.ts";
-import { type ServeRequest, Serving } from "../daemon/serve.ts";
+import { HandedSockets, type ServeRequest, Serving } from "../daemon/serve.ts";
+import { Supervisor } from "../daemon/supervisor.ts";
 import { onHangup, untilInterrupted } from "./cancelled.ts";
 import { CONTROL_HELP, controlled } from "./control.ts";
 import { invocation } from "./invocation.ts";
@@ -97,6 +98,7 @@ export function addServe(root: Command): void {
 async function run(options: ServeOptions): Promise<void> {
   refuseNotBuilt(options);
   const request = readRequest(options);
+  const supervisor = Supervisor.take(process.env);
   const { NO_COLOR = "" } = process.env;
   const logs = new RoomLogs(NO_COLOR === "", request.log);
   let isHungUp = false;
@@ -104,17 +106,26 @@ async function run(options: ServeOptions): Promise<void> {
     isHungUp = true;
   };
   if (request.config !== undefined) onHangup(() => reload());
-  const serving = await Serving.start(request, logs);
-  // It is in the log why, and everything is as it was.
-  reload = () =>
-    void serving.reload().catch((error: unknown) => {
-      if (failureKind(error) === "defect") throw error;
-    });
+  const serving = await Serving.start({ ...request, handed: HandedSockets.take(process.env) }, logs);
+  reload = () => void reloaded(serving, supervisor);
   process.stdout.write(introduction(serving));
   if (request.control !== undefined) process.stdout.write(controlled(serving));
+  supervisor.ready(summary(serving));
   if (isHungUp) reload();
   await untilInterrupted();
+  supervisor.stopping();
   await serving.stop();
+}
+
+async function reloaded(serving: Serving, supervisor: Supervisor): Promise<void> {
+  supervisor.reloading();
+  try {
+    await serving.reload();
+  } catch (error) {
+    // It is in the log why, and everything is as it was.
+    if (failureKind(error) === "defect") throw error;
+  }
+  supervisor.ready(summary(serving));
 }
 
 function refuseNotBuilt(options: ServeOptions): void {
@@ -177,6 +188,11 @@ function next(address: string, busid: string): readonly string[] {
         `Give ${busid} to this kernel: sudo ${invocation()} attach ${there} ${busid}`,
       ];
   }
+}
+
+function summary({ addresses, busids, guests }: Serving): string {
+  const places = [...addresses, ...guests].join(", ");
+  return `shares ${busids.length === 0 ? "nothing yet" : busids.join(", ")} on ${places}`;
 }
 
 /** What is served, and what to do next. */

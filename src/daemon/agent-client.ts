@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { linkError } from "../links/link-error.ts";
@@ -48,17 +48,21 @@ export async function askOrStartAgent<T>(
 /** An agent of ours that does not listen yet. */
 class StartingAgent {
   readonly #logPath: string;
+  /** Where in the log its own lines begin. */
+  readonly #logStart: number;
   readonly #endMs = performance.now() + START_MS;
   #ended = false;
   #isLast = false;
 
-  private constructor(logPath: string) {
+  private constructor(logPath: string, logStart: number) {
     this.#logPath = logPath;
+    this.#logStart = logStart;
   }
 
   static start([program, ...argv]: readonly string[]): StartingAgent {
-    const starting = new StartingAgent(join(dirname(agentSocket()), "agent.log"));
-    const log = openLog(starting.#logPath);
+    const logPath = join(dirname(agentSocket()), "agent.log");
+    const log = openLog(logPath);
+    const starting = new StartingAgent(logPath, fstatSync(log).size);
     const agent = spawn(program!, argv, { detached: true, stdio: ["ignore", log, log], cwd: "/" });
     const ended = (): void => {
       starting.#ended = true;
@@ -73,10 +77,10 @@ class StartingAgent {
   /** Until it is worth asking again. Rejects when it has ended, and nobody listened after that either. */
   async wait(): Promise<void> {
     if (this.#isLast) {
-      const said = readFileSync(this.#logPath, "utf8").trim().split("\n").at(-1) ?? "";
-      throw new Failed(
-        `the agent did not start: ${said || "it said nothing"}. Run \`usbferry agent\` to see why.`,
-      );
+      const lines = readFileSync(this.#logPath).subarray(this.#logStart).toString().trim();
+      const said = lines === "" ? "" : `, and said: ${lines.split("\n").at(-1)}`;
+      const what = this.#ended ? "it ended" : `it does not listen after ${START_MS / 1_000} s`;
+      throw new Failed(`the agent did not start: ${what}${said}. Run \`usbferry agent\` to see why.`);
     }
     await sleep(POLL_MS);
     // One that ended may have made way for another's: there is one more look.

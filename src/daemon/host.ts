@@ -1,4 +1,5 @@
 import { type Protocol, printAddress } from "../links/address.ts";
+import type { HandedSockets } from "../links/handed-sockets.ts";
 import type { Link } from "../links/link.ts";
 import { type ListenOptions, listen } from "../links/listen.ts";
 import type { Listener } from "../links/listener.ts";
@@ -68,6 +69,7 @@ export class Host implements SessionOwner {
     registry: SessionRegistry = new SessionRegistry(new EventLog()),
     trace?: UrbTrace,
     trust?: TlsTrust,
+    handed?: HandedSockets,
   ) {
     this.#exports = exports;
     this.#loop = loop;
@@ -84,6 +86,7 @@ export class Host implements SessionOwner {
     );
     this.#listening = {
       ...(trust !== undefined && { trust }),
+      handed,
       turnedAway: (error) => turnedAway.hear(error),
     };
   }

@@ -1,5 +1,6 @@
 import type { GadgetSpecification } from "../gadgets/catalog.ts";
 import { type Endpoint, printAddress } from "../links/address.ts";
+import type { HandedSockets } from "../links/handed-sockets.ts";
 import type { LinkAddress } from "../links/listen.ts";
 import type { ConfigurationFile } from "./configuration/configuration.ts";
 import { AccessDenied, Failed, failureKind } from "./failure.ts";
@@ -15,6 +16,8 @@ import { printRule, type Rule } from "./rules/rule.ts";
 /** What a host is to share, and where: the texts of the command line, which win over the configuration. */
 export interface ServeRequest {
   readonly listen?: readonly string[] | undefined;
+  /** Sockets that listen already. Where nothing is said of listening, the host listens there. */
+  readonly handed?: HandedSockets | undefined;
   /** Waiting guests to dial. */
   readonly connect?: readonly string[] | undefined;
   readonly gadgets?: readonly string[] | undefined;
@@ -96,11 +99,11 @@ export function planServe(
 
   const admitsNow = (link: LinkKind): boolean => admits(link, rules);
   const connect = byAddress<LinkAddress>(each("connect", dialPlace));
+  const listenThere = (text: string): ListenPlace => listenPlace(text, "host", admitsNow);
   const isSilent = request.listen === undefined && configuration?.listen === undefined;
-  const listen =
-    isSilent && connect.size === 0
-      ? [dialPlace(DEFAULT_LISTEN)]
-      : each("listen", (text) => listenPlace(text, "host", admitsNow));
+  const handed = request.handed?.addresses ?? [];
+  const unsaid = handed.length > 0 || connect.size > 0 ? handed : [DEFAULT_LISTEN];
+  const listen = isSilent ? unsaid.map(listenThere) : each("listen", listenThere);
   return {
     listen: byAddress<ListenPlace>(listen),
     connect,

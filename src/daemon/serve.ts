@@ -1,3 +1,4 @@
 export { GADGET_KINDS, type GadgetKind } from "../gadgets/catalog.ts";
+export { HandedSockets } from "../links/handed-sockets.ts";
 export type { ServeRequest } from "./serve-plan.ts";
 export { Serving } from "./serving.ts";

@@ -90,6 +90,7 @@ export class Serving implements HostControl {
       this.sessions,
       this.#trace?.main,
       this.#trust,
+      request.handed,
     );
     this.gadgets = new GadgetRack(this.exports, this.#loop, logs.room("gadgets"), () =>
       openPlane(request, logs.room("usbip"), this.#trace?.plane),
@@ -139,6 +140,7 @@ export class Serving implements HostControl {
     }
     kept.rules.tell();
     kept.binds.tell();
+    serving.#tellUnclaimed();
     return serving;
   }
 
@@ -208,6 +210,18 @@ export class Serving implements HostControl {
     await closeStates(this.#kept);
     this.#control?.stop();
     this.#trace?.write();
+  }
+
+  #tellUnclaimed(): void {
+    for (const address of this.#request.handed?.unclaimed ?? []) {
+      this.#logs
+        .room("links")
+        .warn(
+          { code: "SOCKET_UNUSED", address },
+          `SOCKET_UNUSED ${address} was opened for this host, which is not told to listen there: whoever connects waits ` +
+            "in vain. Name it under listen, or take it from the socket unit.",
+        );
+    }
   }
 
   async #reloadOnce(): Promise<Reload> {

@@ -23,12 +23,9 @@ export async function listenFirecrackerVsock(
   limits: LinkLimits,
 ): Promise<Listener> {
   const { path, port } = address;
-  const listener = await listenUnix(
-    { kind: "unix", path: `${path}_${port}` },
-    accept,
-    limits,
-    printAddress(address),
-  );
+  const listener = await listenUnix({ kind: "unix", path: `${path}_${port}` }, accept, limits, {
+    peer: printAddress(address),
+  });
   return { address, close: () => listener.close() };
 }
 

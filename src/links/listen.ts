@@ -9,6 +9,7 @@ import type {
   VsockAddress,
 } from "./address.ts";
 import { listenFirecrackerVsock } from "./firecracker-vsock.ts";
+import type { HandedSockets } from "./handed-sockets.ts";
 import { LINK_LIMITS, type LinkLimits } from "./link.ts";
 import type { Accept, Listener } from "./listener.ts";
 import { listenRing } from "./ring-listener.ts";
@@ -42,24 +43,27 @@ export interface LinkOptions {
 
 export interface ListenOptions extends LinkOptions {
   readonly turnedAway?: TurnedAway;
+  /** A socket of these that is bound there is listened at in place of a new one. */
+  readonly handed?: HandedSockets | undefined;
 }
 
 /** Listens until closed; rejects with a LinkError. */
 export function listen(address: LinkAddress, accept: Accept, options: ListenOptions = {}): Promise<Listener> {
-  const { limits = LINK_LIMITS, trust, turnedAway = () => {} } = options;
+  const { limits = LINK_LIMITS, trust, turnedAway = () => {}, handed } = options;
+  const fd = handed?.claim(address);
   switch (address.kind) {
     case "tcp":
-      return listenTcp(address, accept, limits);
+      return listenTcp(address, accept, limits, fd);
     case "tls":
       assert(trust !== undefined, "a listener for tls: needs to know whom to trust");
-      return listenTls(address, accept, limits, trust, turnedAway);
+      return listenTls(address, accept, limits, trust, turnedAway, fd);
     case "unix":
-      return listenUnix(address, accept, limits);
+      return listenUnix(address, accept, limits, { fd });
     case "vsock":
-      return listenVsock(address, accept);
+      return listenVsock(address, accept, fd);
     case "fc-vsock":
       return listenFirecrackerVsock(address, accept, limits);
     case "ring":
-      return listenRing(address, accept, limits);
+      return listenRing(address, accept, limits, fd);
   }
 }

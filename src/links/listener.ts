@@ -14,8 +14,17 @@ export interface Listener {
 /** Called for each arriving link, which reads nothing before it is started. */
 export type Accept = (link: Link) => void;
 
+/** A socket that listens already. */
+export interface ListeningSocket {
+  readonly fd: number;
+}
+
 /** Waits until the server listens; rejects with a LinkError about `address`. */
-export function untilListening(server: Server, options: ListenOptions, address: Endpoint): Promise<void> {
+export function untilListening(
+  server: Server,
+  options: ListenOptions | ListeningSocket,
+  address: Endpoint,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (cause: Error) => reject(linkError("listen", printAddress(address), cause));
     server.once("error", failed);

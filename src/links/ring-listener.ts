@@ -8,8 +8,9 @@ export async function listenRing(
   address: RingAddress,
   accept: Accept,
   limits: LinkLimits,
+  fd?: number,
 ): Promise<Listener> {
   const place = { kind: "unix", path: address.path } as const;
-  const listener = await listenUnix(place, accept, limits, printAddress(address));
+  const listener = await listenUnix(place, accept, limits, { peer: printAddress(address), fd });
   return { address, close: () => listener.close() };
 }

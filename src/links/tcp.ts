@@ -9,11 +9,18 @@ import { descriptorOf, rewrap } from "./stream-handle.ts";
 
 const TRAITS: LinkTraits = { noticesSilence: true };
 
-export function listenTcp(address: TcpAddress, accept: Accept, limits: LinkLimits): Promise<Listener> {
-  return listenForTcp(address, limits, (accepted) => {
+/** `handed`: a socket that listens there already, which is the listener's. */
+export function listenTcp(
+  address: TcpAddress,
+  accept: Accept,
+  limits: LinkLimits,
+  handed?: number,
+): Promise<Listener> {
+  const arrived = (accepted: Socket): void => {
     const peer = `tcp:${printHostPort(accepted.remoteAddress ?? "unknown", accepted.remotePort ?? 0)}`;
     accept(new MovableLink(peer, (onread) => rewrap(accepted, onread), TRAITS));
-  });
+  };
+  return listenForTcp(address, limits, arrived, handed);
 }
 
 /** The same for whoever makes more than a link of a connection. */
@@ -21,12 +28,14 @@ export async function listenForTcp(
   address: TcpAddress | TlsAddress,
   limits: LinkLimits,
   arrived: (accepted: Socket) => void,
+  handed?: number,
 ): Promise<Listener> {
   const server = createServer({ pauseOnConnect: true }, (accepted) => {
     prepare(accepted, limits.silenceMs);
     arrived(accepted);
   });
-  await untilListening(server, { host: address.host, port: address.port }, address);
+  const { host, port: asked } = address;
+  await untilListening(server, handed === undefined ? { host, port: asked } : { fd: handed }, address);
   const { port } = server.address() as AddressInfo;
   return { address: { ...address, port }, close: () => void server.close() };
 }

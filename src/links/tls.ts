@@ -30,13 +30,14 @@ const MUTUAL = { requestCert: true, rejectUnauthorized: false } as const;
 /** As it stands in the message (RFC 7301 §3.1). */
 const PROTOCOL_LIST = Uint8Array.of(VERDICT_PROTOCOL.length, ...Buffer.from(VERDICT_PROTOCOL));
 
-/** Listens for paired machines alone. */
+/** Listens for paired machines alone. `handed`: a socket that listens there already. */
 export async function listenTls(
   address: TlsAddress,
   accept: Accept,
   limits: LinkLimits,
   trust: TlsTrust,
   turnedAway: TurnedAway,
+  handed?: number,
 ): Promise<Listener> {
   const secureContext = await contextOf(trust);
   const strangers = new Set<Socket>();
@@ -48,7 +49,7 @@ export async function listenTls(
     if (isClosed) socket.destroy();
     else accept(new TlsLink(peer, name, socket));
   };
-  const listener = await listenForTcp(address, limits, (accepted) => {
+  const arrived = (accepted: Socket): void => {
     if (strangers.size >= HANDSHAKES) {
       accepted.destroy();
       return;
@@ -61,7 +62,8 @@ export async function listenTls(
         if (!isClosed) turnedAway(error);
       })
       .finally(() => strangers.delete(accepted));
-  });
+  };
+  const listener = await listenForTcp(address, limits, arrived, handed);
   return {
     address: listener.address,
     close: () => {

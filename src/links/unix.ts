@@ -21,17 +21,24 @@ const MAX_PATH_BYTES = 107;
 const LOCK_MS = 2_000;
 const LOCK_LOOK_MS = 10;
 
-/** `peer` is what the links that arrive are called. */
+export interface UnixListening {
+  /** What the links that arrive are called. */
+  readonly peer?: string;
+  /** A socket that listens there already. Its file is whoever's who made it. */
+  readonly fd?: number | undefined;
+}
+
 export async function listenUnix(
   address: UnixAddress,
   accept: Accept,
   limits: LinkLimits,
-  peer = printAddress(address),
+  { peer = printAddress(address), fd }: UnixListening = {},
 ): Promise<Listener> {
   const server = createServer({ pauseOnConnect: true }, (accepted) => {
     accept(new MovableLink(peer, (onread) => rewrap(accepted, onread)));
   });
-  await bindUnix(server, address, limits);
+  if (fd === undefined) await bindUnix(server, address, limits);
+  else await untilListening(server, { fd }, address);
   return { address, close: () => void server.close() };
 }
 

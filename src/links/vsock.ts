@@ -34,11 +34,12 @@ const AGAIN_MS = 100;
 
 /**
  * Listens to every virtual machine, or with a context id to that one alone: others are sent away without a word. There
- * is no keep-alive: the system, or the hypervisor, resets a connection whose other end is gone.
+ * is no keep-alive: the system, or the hypervisor, resets a connection whose other end is gone. `handed`: a socket that
+ * listens there already, and does not block.
  */
-export function listenVsock(address: VsockAddress, accept: Accept): Promise<Listener> {
+export function listenVsock(address: VsockAddress, accept: Accept, handed?: number): Promise<Listener> {
   const cid = address.cid === VMADDR_CID_LOCAL ? VMADDR_CID_LOCAL : VMADDR_CID_ANY;
-  const fd = listenAt({ cid, port: address.port });
+  const fd = handed ?? listenAt({ cid, port: address.port });
   if (fd instanceof SystemError) return Promise.reject(linkError("listen", printAddress(address), fd));
   const bound = vsockName(fd);
   const port = bound instanceof SystemError ? address.port : bound.port;

@@ -2,8 +2,9 @@ import { scenarios } from "./scenario.ts";
 import { surpriseRemovals, usbfsConformance } from "./scenarios/usbfs.ts";
 import { usbfsDrivers } from "./scenarios/usbfs-drivers.ts";
 import { usbfsHang } from "./scenarios/usbfs-hang.ts";
-import { usbfsSpeed } from "./scenarios/usbfs-speed.ts";
 
+// The comparison with usbip-host is for the other kernel: here that module falls over its own finished URB
+// under deep bulk traffic (observed: general protection fault in stub_rx_loop).
 scenarios(
   "6.1",
   [
@@ -16,7 +17,6 @@ scenarios(
     usbfsDrivers,
     surpriseRemovals(200),
     usbfsHang,
-    usbfsSpeed(3),
   ],
   { modules: ["vhci-hcd"], controllers: ["uhci", "ehci", "xhci"] },
 );
