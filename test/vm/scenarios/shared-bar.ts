@@ -8,9 +8,10 @@ import {
   type GadgetLevel,
   LINK_GADGETS,
   SHORT,
+  untilAttached,
 } from "../link-gadgets.ts";
 import { LinkHost } from "../link-host.ts";
-import { attachByCall, outputOf, portsByCall } from "../own-attachment.ts";
+import { attachByCall, keepByCall, outputOf, portsByCall } from "../own-attachment.ts";
 import { play, type Scenario } from "../scenario.ts";
 import {
   BAR_PLACE,
@@ -23,6 +24,7 @@ import {
 import { prepareTestBed } from "../test-bed.ts";
 import { ALL_GADGETS, attachEach, ends } from "./links.ts";
 
+const OTHERS = ALL_GADGETS.filter((gadget) => gadget !== "disk");
 const ALL = ALL_GADGETS.map((gadget) => LINK_GADGETS[gadget]);
 
 /** The host in this machine, and its devices in the guest's kernel through a PCI BAR, all by the command line. */
@@ -36,13 +38,15 @@ export function sharedBar(bar: SharedBar, level: GadgetLevel = SHORT): Scenario 
       let host = await LinkHost.start(ALL, ...listen);
       try {
         assert.match(await outputOf(guest, "list", bar.guestAddress), /^disk +1209:0001 .*Shared$/m);
-        await checkGadgets(guest, await attachEach(guest, bar.guestAddress, ALL_GADGETS, "guarded"), level);
+        const others = await attachEach(guest, bar.guestAddress, OTHERS, "guarded");
+        const { device: disk } = await keepByCall(guest, bar.guestAddress, ["disk"], "true");
+        await checkGadgets(guest, { ...others, disk: disk! }, level);
         assert.deepEqual(ends(host), []);
         await host.stop("SIGKILL");
         await guest.waitFor("nothing attached", async () => (await portsByCall(guest)).ports.length === 0);
         host = await LinkHost.start(ALL, ...listen);
-        const { disk } = await attachEach(guest, bar.guestAddress, ["disk"], "guarded");
-        await checkGadgets(guest, { disk: disk! });
+        // In another epoch, and without being asked for.
+        await checkGadgets(guest, await untilAttached(guest, ["disk"]));
         await detachEverything(guest);
         await guest.waitFor("the session to end", () => ends(host).length === 1);
         assert.deepEqual(ends(host), ["OK"]);
