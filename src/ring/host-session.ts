@@ -113,6 +113,10 @@ export class HostSession {
     return this.#isNegotiated;
   }
 
+  get hasStreams(): boolean {
+    return this.#streams.areOpen;
+  }
+
   get pendingUrbs(): number {
     return this.#inFlight.count;
   }

@@ -78,6 +78,10 @@ export class RingHost {
     return this.#session?.isNegotiated === true;
   }
 
+  get hasStreams(): boolean {
+    return this.#session?.hasStreams === true;
+  }
+
   /**
    * Lays the memory out and waits for a guest. One that had a session with a host before us sees that this is another
    * one. To be called once.

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { EventLog } from "../../src/daemon/event-log.ts";
 import { ExportTable } from "../../src/daemon/export-table.ts";
 import { Host } from "../../src/daemon/host.ts";
 import { HostConversation, Refused } from "../../src/daemon/host-conversation.ts";
@@ -11,6 +12,7 @@ import { LibuvLoop } from "../../src/daemon/libuv-loop.ts";
 import { PciRemoteHost } from "../../src/daemon/ring/pci-remote-host.ts";
 import { PciRing } from "../../src/daemon/ring/pci-ring.ts";
 import { Gate } from "../../src/daemon/rules/gate.ts";
+import { SessionRegistry } from "../../src/daemon/session-registry.ts";
 import { Keyboard } from "../../src/gadgets/keyboard.ts";
 import { Zero } from "../../src/gadgets/zero.ts";
 import { type FileRingAddress, printAddress } from "../../src/links/address.ts";
@@ -43,6 +45,7 @@ class Served {
   readonly address: FileRingAddress;
   readonly exports = new ExportTable();
   readonly lines: string[] = [];
+  readonly registry = new SessionRegistry(new EventLog());
   readonly host: Host;
 
   constructor(path: string, allowed = true) {
@@ -52,7 +55,7 @@ class Served {
     const write = (_: object, line: string): void => void this.lines.push(line);
     const log = { info: write, warn: write };
     const gate = new Gate({ decide: (_, client) => ({ allowed: allowed && client.link === "ring" }) }, log);
-    this.host = new Host(this.exports, loop, log, undefined, gate);
+    this.host = new Host(this.exports, loop, log, undefined, gate, this.registry);
   }
 
   async listen(): Promise<this> {
@@ -156,6 +159,22 @@ test(
     await served.host.stop();
   },
 );
+
+test("a device that its host withdraws is gone at once, and the others stay", onLinux, async () => {
+  const served = await new Served(memoryFile()).listen();
+  const ring = await guestOf(served.address);
+  const zero = await new PciRemoteHost(ring, loop).import("zero");
+  const keyboard = await new PciRemoteHost(ring, loop).import("keyboard");
+  void served.exports.withdraw("zero");
+  const { remote } = zero;
+  const session = served.registry.sessions().find(({ device }) => device?.busid === "zero");
+  await served.registry.kick(session!.id);
+  assert.equal((await remote.ended).code, "UNPLUGGED");
+  assert.equal(served.isFree("keyboard"), false);
+  keyboard.remote.close(DONE);
+  await keyboard.remote.ended;
+  await served.host.stop();
+});
 
 test("a virtual machine sees what a rule allows it, and nothing else", onLinux, async () => {
   const served = await new Served(memoryFile(), false).listen();

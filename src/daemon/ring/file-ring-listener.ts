@@ -26,9 +26,8 @@ export class FileRingListener implements Listener {
   readonly #log: Log;
   #seeking: Listener | undefined;
   #isClosed = false;
-  /** Ends the ring that there is. */
-  #finish: (() => void) | undefined;
-  #openStreams = 0;
+  /** What there is while somebody may be there. */
+  #ring: { readonly host: RingHost; readonly finish: () => void } | undefined;
 
   private constructor(address: FileRingAddress, accept: AcceptMember, loop: Loop, log: Log) {
     this.address = address;
@@ -60,7 +59,7 @@ export class FileRingListener implements Listener {
   close(): void {
     this.#isClosed = true;
     this.#seeking?.close();
-    if (this.#openStreams === 0) this.#finish?.();
+    this.#finishIfUnused();
   }
 
   /** Resolves when the link is over, and every device that was had by it is free. */
@@ -76,17 +75,18 @@ export class FileRingListener implements Listener {
     return new Promise((resolve) => {
       const host = this.#engine(new RingMemory(bytes.buffer), bytes.length, ring);
       const pump = new RingPump(host, this.#loop);
-      this.#finish = () => {
-        this.#finish = undefined;
+      const finish = (): void => {
+        this.#ring = undefined;
         host.stop(() => {
           pump.stop();
           ring.destroy();
           resolve();
         });
       };
+      this.#ring = { host, finish };
       ring.start(
         () => pump.heard(),
-        () => this.#finish?.(),
+        () => this.#ring?.finish(),
       );
       host.start();
       pump.heard();
@@ -98,14 +98,13 @@ export class FileRingListener implements Listener {
       streams: {
         peer: printAddress(this.address),
         accepted: (stream) => {
-          this.#openStreams++;
           if (this.#isClosed) stream.destroy();
           else this.#accept(stream, host);
         },
       },
       idle: () => {
-        this.#openStreams = 0;
-        if (this.#isClosed) this.#loop.soon(() => this.#finish?.());
+        // Behind the end of each.
+        if (this.#isClosed) this.#loop.soon(() => this.#finishIfUnused());
       },
       wake: () => ring.wake(),
       began: () => {},
@@ -114,6 +113,10 @@ export class FileRingListener implements Listener {
       },
     });
     return host;
+  }
+
+  #finishIfUnused(): void {
+    if (this.#ring?.host.hasStreams === false) this.#ring.finish();
   }
 
   #tell(code: string, reason: string): void {

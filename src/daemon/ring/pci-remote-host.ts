@@ -36,6 +36,8 @@ export class PciRemoteHost implements RemoteHost {
         `${this.#link.peer} gives ${busid} as device ${id}, which is not there. Attach it again.`,
       );
     }
+    // The host ends the stream later.
+    this.#ring.whenRemoved(id, () => this.#link.destroy());
     return { remote: new MemberRemote(busid, device, this.#link, this.#loop, asking.ended), device };
   }
 

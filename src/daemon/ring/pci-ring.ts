@@ -23,6 +23,8 @@ export class PciRing {
   readonly #guest: RingGuest;
   readonly #pump: RingPump;
   readonly #devices = new Map<number, RingDevice>();
+  /** By the id of the device. */
+  readonly #whenRemoved = new Map<number, () => void>();
   readonly #whenOver: (() => void)[] = [];
   #isOver = false;
   #began: () => void = () => {};
@@ -40,7 +42,12 @@ export class PciRing {
       ended: (error) => this.#over(error === undefined ? "the host has left" : inWords(error)),
       idle: () => this.#closeIfUnused(),
       added: (device) => this.#devices.set(device.id, device),
-      removed: (device) => this.#devices.delete(device.id),
+      removed: ({ id }) => {
+        this.#devices.delete(id);
+        const removed = this.#whenRemoved.get(id);
+        this.#whenRemoved.delete(id);
+        removed?.();
+      },
     });
     this.#pump = new RingPump(this.#guest, loop);
   }
@@ -79,6 +86,11 @@ export class PciRing {
   /** The device that the host has given by this id. */
   device(id: number): RingDevice | undefined {
     return this.#devices.get(id);
+  }
+
+  /** Calls back when the host takes back the device that it has given by this id. */
+  whenRemoved(id: number, removed: () => void): void {
+    this.#whenRemoved.set(id, removed);
   }
 
   #greet(): Promise<void> {
