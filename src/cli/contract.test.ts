@@ -162,7 +162,7 @@ for (const [address, who, next] of [
   ["vsock:3240", "every virtual machine of this machine", "client=vsock:3"],
   ["vsock:4:3240", "the virtual machine 4", "client=vsock:4"],
   ["fc-vsock:/run/vm.vsock:3240", "the virtual machine behind it", "link=fc-vsock"],
-  ["ring:file:/dev/shm/vm1,port=/run/vm1.port", "the virtual machine behind it", "link=ring"],
+  ["ring:file:/dev/shm/vm1,port=/run/vm1.port", "the virtual machine behind it", "client=ring:/dev/shm/vm1"],
 ] as const) {
   test(`serving at ${address} is access denied without a rule, and says which`, () => {
     const { code, stdout, stderr } = usbferry(["serve", "--gadget", "zero", "--listen", address]);

@@ -111,6 +111,8 @@ function wouldOffer(text: string, address: ListenPlace, who: string): string {
       return `${danger}. Add one, for example \`usbferry policy add allow client=tls:NAME\` (\`usbferry pair list\` shows names).`;
     case "vsock":
       return `${danger}. Add one, for example \`usbferry policy add allow client=vsock:${address.cid ?? 3}\`.`;
+    case "ring-file":
+      return `${danger}. Add one, for example \`usbferry policy add allow client=ring:${address.path}\`.`;
     default:
       return `${danger}. Add one, for example \`usbferry policy add allow link=${linkKind(address)}\`.`;
   }
