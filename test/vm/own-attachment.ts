@@ -87,6 +87,11 @@ export async function startAgent(guest: Guest): Promise<void> {
   await guest.waitFor("the agent", async () => (await agentState(guest)) !== undefined, COMMAND_MS);
 }
 
+/** Has an agent run before somebody asks for it, who would wait for one minute only. */
+export async function readyAgent(guest: Guest): Promise<void> {
+  if ((await agentState(guest)) === undefined) await startAgent(guest);
+}
+
 export async function agentState(guest: Guest): Promise<AgentState | undefined> {
   return ((await guest.call("test/vm/guest/own-attach.js", "agentState", [])) ?? undefined) as
     | AgentState

@@ -1,7 +1,7 @@
 import type { AttachWay, Serving } from "./attachment.ts";
 import type { Guest } from "./guest.ts";
 import { LinkHost } from "./link-host.ts";
-import { attachByCall, seen } from "./own-attachment.ts";
+import { attachByCall, readyAgent, seen } from "./own-attachment.ts";
 import { ends, serveSpecifications } from "./scenarios/links.ts";
 import { type SharedBar, sharedBarAddress } from "./shared-bar.ts";
 
@@ -30,6 +30,7 @@ function ringWay(words: string, address: string, serve: Serve): AttachWay {
       return serve(guest, Object.values(gadgets));
     },
     async attach(guest, _, names) {
+      await readyAgent(guest);
       const attachments = [];
       for (const name of names) {
         const { sysfsName, node } = await attachByCall(guest, address, busids.get(name)!);

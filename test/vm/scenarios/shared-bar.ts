@@ -11,7 +11,7 @@ import {
   untilAttached,
 } from "../link-gadgets.ts";
 import { LinkHost } from "../link-host.ts";
-import { attachByCall, keepByCall, outputOf, portsByCall } from "../own-attachment.ts";
+import { attachByCall, keepByCall, outputOf, portsByCall, readyAgent } from "../own-attachment.ts";
 import { play, type Scenario } from "../scenario.ts";
 import {
   BAR_PLACE,
@@ -38,6 +38,7 @@ export function sharedBar(bar: SharedBar, level: GadgetLevel = SHORT): Scenario 
       let host = await LinkHost.start(ALL, ...listen);
       try {
         assert.match(await outputOf(guest, "list", bar.guestAddress), /^disk +1209:0001 .*Shared$/m);
+        await readyAgent(guest);
         const others = await attachEach(guest, bar.guestAddress, OTHERS, "guarded");
         const { device: disk } = await keepByCall(guest, bar.guestAddress, ["disk"], "true");
         await checkGadgets(guest, { ...others, disk: disk! }, level);
@@ -115,6 +116,7 @@ export function twoBars(bar: SharedBar): Scenario {
 }
 
 async function useTwo(guest: Guest, { guestAddress }: SharedBar, suffix: string): Promise<void> {
+  await readyAgent(guest);
   const disk = await attachByCall(guest, guestAddress, `disk${suffix}`);
   const serial = await attachByCall(guest, guestAddress, `serial${suffix}`);
   await checkGadgets(guest, { disk, serial });

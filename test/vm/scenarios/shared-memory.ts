@@ -8,7 +8,7 @@ import {
   type LinkGadget,
   SHORT,
 } from "../link-gadgets.ts";
-import { portsByCall, sessionEnds } from "../own-attachment.ts";
+import { portsByCall, readyAgent, sessionEnds } from "../own-attachment.ts";
 import type { Scenario } from "../scenario.ts";
 import { ALL_GADGETS, attachEach, serveInGuest } from "./links.ts";
 
@@ -26,6 +26,7 @@ export const sharedMemory = (
   async run(guest) {
     let host = await serveInGuest(guest, ADDRESS, gadgets);
     try {
+      await readyAgent(guest);
       await checkGadgets(guest, await attachEach(guest, ADDRESS, gadgets, "guarded"), level);
       await host.kill();
       await host.exit;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ATTACH_LINES } from "../attachment.ts";
 import { plug, stick } from "../emulated-device.ts";
 import { bind, GuestHost, unbindAll } from "../guest-host.ts";
-import { attachByCall, detachByCall } from "../own-attachment.ts";
+import { attachByCall, detachByCall, readyAgent } from "../own-attachment.ts";
 import type { Scenario } from "../scenario.ts";
 import { DISK_LINES, driverBack, readAndWrite } from "./shared-sticks.ts";
 
@@ -24,6 +24,7 @@ export function stickOverMemory(mebibytes: number): Scenario {
       const plugged = await plug(guest, await stick(guest, image), { controller: "xhci", port: 1 });
       await bind(guest, plugged.busid, true);
       const host = await GuestHost.start(guest, "--listen", ADDRESS);
+      await readyAgent(guest);
       const attached = await attachByCall(guest, ADDRESS, plugged.busid);
       await readAndWrite(guest, attached, image);
       await detachByCall(guest, attached.port);
