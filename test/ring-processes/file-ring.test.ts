@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -69,12 +71,12 @@ class Served {
 }
 
 /** What a virtual machine sees of it: the memory, and what wakes it up. */
-async function guestOf({ path }: FileRingAddress): Promise<PciRing> {
+async function guestOf(path: string, socket = `${path}.wake`): Promise<PciRing> {
   const fd = openSync(path, "r+");
   const memory = Arena.of(fd, BYTES);
   closeSync(fd);
   assert(memory instanceof Arena);
-  const bell = await dialUnix({ kind: "unix", path: `${path}.wake` }, LINK_LIMITS);
+  const bell = await dialUnix({ kind: "unix", path: socket }, LINK_LIMITS);
   return PciRing.open(new RingLink("ring:pci:0000:00:05.0", memory, bell), loop);
 }
 
@@ -91,7 +93,7 @@ const DONE = { code: "OK", reason: "the test is over" } as const;
 
 test("several devices of a host pass through the memory of one virtual machine", onLinux, async () => {
   const served = await new Served(memoryFile()).listen();
-  const ring = await guestOf(served.address);
+  const ring = await guestOf(served.address.path);
   const listed = await new PciRemoteHost(ring, loop).list();
   assert.deepEqual(
     listed.map(({ busid }) => busid),
@@ -126,7 +128,7 @@ test("several devices of a host pass through the memory of one virtual machine",
 test("a host that stops, and one that is back, are others to the guest", onLinux, async () => {
   const path = memoryFile();
   const first = await new Served(path).listen();
-  const ring = await guestOf(first.address);
+  const ring = await guestOf(first.address.path);
   const { remote, device } = await new PciRemoteHost(ring, loop).import("zero");
   const load = new LoopbackLoad(device, loop, () => {});
   load.start();
@@ -136,7 +138,7 @@ test("a host that stops, and one that is back, are others to the guest", onLinux
   assert.deepEqual([load.report.inFlight, load.report.wrong], [0, []]);
   await over(ring);
   const second = await new Served(path).listen();
-  const again = await guestOf(second.address);
+  const again = await guestOf(second.address.path);
   const taken = await new PciRemoteHost(again, loop).import("zero");
   taken.remote.close(DONE);
   await taken.remote.ended;
@@ -149,9 +151,9 @@ test(
   onLinux,
   async () => {
     const served = await new Served(memoryFile()).listen();
-    const lost = await guestOf(served.address);
+    const lost = await guestOf(served.address.path);
     const { remote } = await new PciRemoteHost(lost, loop).import("zero");
-    const found = await guestOf(served.address);
+    const found = await guestOf(served.address.path);
     assert.equal((await remote.ended).code, "UNPLUGGED");
     const taken = await new PciRemoteHost(found, loop).import("zero");
     taken.remote.close(DONE);
@@ -162,7 +164,7 @@ test(
 
 test("a device that its host withdraws is gone at once, and the others stay", onLinux, async () => {
   const served = await new Served(memoryFile()).listen();
-  const ring = await guestOf(served.address);
+  const ring = await guestOf(served.address.path);
   const zero = await new PciRemoteHost(ring, loop).import("zero");
   const keyboard = await new PciRemoteHost(ring, loop).import("keyboard");
   void served.exports.withdraw("zero");
@@ -178,7 +180,7 @@ test("a device that its host withdraws is gone at once, and the others stay", on
 
 test("a virtual machine sees what a rule allows it, and nothing else", onLinux, async () => {
   const served = await new Served(memoryFile(), false).listen();
-  const ring = await guestOf(served.address);
+  const ring = await guestOf(served.address.path);
   assert.deepEqual(await new PciRemoteHost(ring, loop).list(), []);
   await assert.rejects(new PciRemoteHost(ring, loop).import("zero"), Refused);
   await served.host.stop();
@@ -189,7 +191,7 @@ test(
   onLinux,
   async () => {
     const served = await new Served(memoryFile()).listen();
-    const ring = await guestOf(served.address);
+    const ring = await guestOf(served.address.path);
     const { remote, device } = await new HostConversation(ring.dial(), loop).import("zero");
     const load = new LoopbackLoad(device, loop, () => {});
     load.start();
@@ -210,7 +212,7 @@ test("memory that is no memory of a ring is refused before anybody comes", onLin
     );
   }
   const first = await new Served(memoryFile()).listen();
-  const ring = await guestOf(first.address);
+  const ring = await guestOf(first.address.path);
   const { remote } = await new PciRemoteHost(ring, loop).import("zero");
   const second = new Served(first.address.path);
   await assert.rejects(second.listen(), /another process has its memory \(EBUSY\)/);
@@ -237,7 +239,7 @@ test(
   async () => {
     const served = await new Served(memoryFile()).listen();
     for (let seed = 1; seed <= 10; seed++) {
-      const ring = await guestOf(served.address);
+      const ring = await guestOf(served.address.path);
       const { remote } = await new PciRemoteHost(ring, loop).import("keyboard");
       const fd = openSync(served.address.path, "r+");
       const memory = Arena.of(fd, BYTES);
@@ -256,6 +258,54 @@ test(
       memory.free();
     }
     await served.host.stop();
+  },
+);
+
+/** What a monitor does between the socket of a port, where the host comes, and the port itself, where its guest does. */
+async function monitorAt(path: string): Promise<() => void> {
+  const open = new Set<Socket>();
+  const ends: Socket[] = [];
+  const servers = [path, `${path}.guest`].map((place) =>
+    createServer((socket) => {
+      open.add(socket);
+      socket.on("error", () => {}).once("close", () => open.delete(socket));
+      ends.push(socket);
+      if (ends.length === 2) {
+        const [one, other] = ends.splice(0);
+        one!.pipe(other!).pipe(one!);
+      }
+    }).listen(place),
+  );
+  await Promise.all(servers.map((server) => once(server, "listening")));
+  return () => {
+    for (const server of servers) server.close();
+    for (const socket of open) socket.destroy();
+  };
+}
+
+test(
+  "a monitor that starts later, ends and comes back is found at the socket of its port",
+  onLinux,
+  async () => {
+    const path = memoryFile();
+    const served = new Served(path);
+    const port = `${path}.port`;
+    await served.host.listen([{ kind: "ring-file", path, waking: { port } }]);
+    for (const life of [1, 2]) {
+      const stop = await monitorAt(port);
+      const ring = await guestOf(path, `${port}.guest`);
+      const { remote } = await new PciRemoteHost(ring, loop).import("zero");
+      if (life === 1) {
+        stop();
+        assert.equal((await remote.ended).code, "UNPLUGGED");
+        await until("zero is free", () => served.isFree("zero"));
+      } else {
+        remote.close(DONE);
+        await remote.ended;
+        await served.host.stop();
+        stop();
+      }
+    }
   },
 );
 
