@@ -7,7 +7,7 @@ import { askOrStartAgent } from "./agent-client.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "usbferry-agent-"));
 after(() => rmSync(folder, { recursive: true }));
-process.env["USBFERRY_AGENT"] = join(folder, "agent.sock");
+Object.assign(process.env, { USBFERRY_AGENT: join(folder, "agent.sock") });
 
 function start(...command: readonly string[]): Promise<unknown> {
   return askOrStartAgent(["/bin/sh", "-c", ...command], { method: "GET", path: "/v1/state" });
