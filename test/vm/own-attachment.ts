@@ -83,7 +83,9 @@ export async function keepByCall(
 
 /** `usbferry agent` as a service manager starts it. */
 export async function startAgent(guest: Guest): Promise<void> {
-  await guest.shell(`${USBFERRY.join(" ")} agent >/dev/null 2>>/run/usbferry/agent.log </dev/null &`);
+  await guest.shell(
+    `mkdir -p /run/usbferry; ${USBFERRY.join(" ")} agent >/dev/null 2>>/run/usbferry/agent.log </dev/null &`,
+  );
   await guest.waitFor("the agent", async () => (await agentState(guest)) !== undefined, COMMAND_MS);
 }
 
