@@ -7,6 +7,7 @@ import {
   GADGET_LINES,
   type GadgetLevel,
   LINK_GADGETS,
+  type LinkGadget,
   SHORT,
   untilAttached,
 } from "../link-gadgets.ts";
@@ -22,15 +23,15 @@ import {
   sharedBarArguments,
 } from "../shared-bar.ts";
 import { prepareTestBed } from "../test-bed.ts";
-import { ALL_GADGETS, attachEach, ends } from "./links.ts";
+import { attachEach, ends } from "./links.ts";
 
-const OTHERS = ALL_GADGETS.filter((gadget) => gadget !== "disk");
-const ALL = ALL_GADGETS.map((gadget) => LINK_GADGETS[gadget]);
+const OTHERS: readonly LinkGadget[] = ["serial", "zero"];
+const ALL = [LINK_GADGETS.disk, ...OTHERS.map((gadget) => LINK_GADGETS[gadget])];
 
 /** The host in this machine, and its devices in the guest's kernel through a PCI BAR, all by the command line. */
 export function sharedBar(bar: SharedBar, level: GadgetLevel = SHORT): Scenario {
   return {
-    name: `memory of a virtual machine: ${ALL_GADGETS.join(", ")} through a PCI BAR, and again after the host was killed`,
+    name: `memory of a virtual machine: disk, ${OTHERS.join(", ")} through a PCI BAR, and again after the host was killed`,
     timeoutMs: 600_000,
     expected: [...GADGET_LINES, ...LINK_LOST_LINES],
     async run(guest) {
@@ -50,6 +51,26 @@ export function sharedBar(bar: SharedBar, level: GadgetLevel = SHORT): Scenario 
         await checkGadgets(guest, await untilAttached(guest, ["disk"]));
         await detachEverything(guest);
         await guest.waitFor("the session to end", () => ends(host).length === 1);
+        assert.deepEqual(ends(host), ["OK"]);
+      } finally {
+        await host.stop();
+      }
+    },
+  };
+}
+
+/** Packets of every millisecond pass through it, both ways. */
+export function sharedBarSound(bar: SharedBar, level: GadgetLevel = SHORT): Scenario {
+  return {
+    name: `memory of a virtual machine: ${level.soundSeconds} s of sound through a PCI BAR`,
+    timeoutMs: 200_000,
+    expected: GADGET_LINES,
+    async run(guest) {
+      const host = await LinkHost.start([LINK_GADGETS.audio], "--listen", sharedBarAddress(bar));
+      try {
+        await readyAgent(guest);
+        await checkGadgets(guest, await attachEach(guest, bar.guestAddress, ["audio"], "guarded"), level);
+        await detachEverything(guest);
         assert.deepEqual(ends(host), ["OK"]);
       } finally {
         await host.stop();
