@@ -8,7 +8,7 @@ import { LoadClient } from "./load.ts";
 import { describeMachine, type Machine, printMachine } from "./machine.ts";
 import { type Pinning, pinnings } from "./pinning.ts";
 import { REFERENCES, type RingContender, type RingResult, reference, usbip } from "./ring-contender.ts";
-import { RingPair } from "./ring-pair.ts";
+import { LOOK_MS, RingPair } from "./ring-pair.ts";
 
 const WARM_MS = 100;
 const KIB = 1 << 10;
@@ -19,6 +19,9 @@ const CASES: readonly Case[] = [() => 1, deepOf].flatMap((depthOf) =>
   SIZES.map((size) => ({ direction: "in", size, depth: depthOf(size) }) as const),
 );
 const OURS = "usbferry ring";
+/** Of a host and a guest that sleep as soon as they have nothing to do. */
+const OURS_ASLEEP = "usbferry ring, asleep";
+const NO_LOOK_MS = 0;
 /** With which others are compared. */
 const YARDSTICK = REFERENCES.copied;
 
@@ -54,11 +57,13 @@ export async function measureRing(rounds: number, measureMs: number, isJson: boo
       const path = `${state}.sock`;
       const listen = ["tcp:127.0.0.1:0", `unix:${path}`];
       const { host, answers } = await startLinkHost(state, listen, place.server);
-      const pair = await RingPair.start(place);
+      const pair = await RingPair.start(place, LOOK_MS);
+      const sleeping = await RingPair.start(place, NO_LOOK_MS);
       try {
         const port = Number(answers[0]!.address!.split(":").at(-1));
         const contenders = [
           pair.contender(OURS),
+          sleeping.contender(OURS_ASLEEP, ({ size, depth }) => size === KIB && depth === 1),
           ...(program === undefined ? [] : Object.values(REFERENCES).map((mode) => reference(program, mode))),
           usbip("usbip, unix", client, path),
           usbip("usbip, tcp", client, port),
@@ -66,6 +71,7 @@ export async function measureRing(rounds: number, measureMs: number, isJson: boo
         figures.push(...(await playRounds(place, contenders, rounds, measureMs)));
       } finally {
         pair.stop();
+        sleeping.stop();
         host.kill();
       }
     }

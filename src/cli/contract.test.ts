@@ -52,6 +52,13 @@ const wrong: readonly (readonly [line: string, reason: RegExp])[] = [
   ["bind /dev/sda", /"\/dev\/sda" is no device node: .*\/dev\/bus\/usb\/001\/002/],
   ["unbind", /name a DEV, as `usbferry list` lists it, or --all/],
   ["unbind 1-2 --all", /name a DEV, .* or --all/],
+  [
+    "serve --gadget zero --ring-look 1.5",
+    /"1\.5" is no time to look: write whole microseconds, from 0 to 100000/,
+  ],
+  ["serve --gadget zero --ring-look 100001", /"100001" is no time to look/],
+  ["agent --ring-cpu one", /"one" is no processor: write its number/],
+  ["attach tcp:box:3240 zero --direct --ring-cpu 0", /--ring-look and --ring-cpu are for the agent/],
   ["serve --device nonsense", /"nonsense" is neither a bus id/],
   ["capture", /missing required argument 'DEV'/],
   ["kick", /missing required argument/],

@@ -10,8 +10,9 @@ import { CONTROL_HELP, controlled } from "./control.ts";
 import { invocation } from "./invocation.ts";
 import { optionNotBuilt } from "./not-built.ts";
 import { repeatable } from "./repeatable.ts";
+import { addRingOptions, type RingOptions, readRingOptions } from "./ring-options.ts";
 
-interface ServeOptions {
+interface ServeOptions extends RingOptions {
   readonly listen?: readonly string[];
   readonly connect?: readonly string[];
   readonly device?: readonly string[];
@@ -50,7 +51,7 @@ Example: usbferry serve --gadget zero --gadget keyboard
 Kinds of gadget and their options: usbferry gadget list`;
 
 export function addServe(root: Command): void {
-  root
+  const command = root
     .command("serve")
     .description("the host: shares bound devices, those named, and gadgets")
     .option(
@@ -90,9 +91,8 @@ export function addServe(root: Command): void {
     .option("--drain <SECONDS>", "how long stopping waits for clients to close (default: 2)")
     .option("--trace <FILE>", "at the end, write how long the last URBs took where, for chrome://tracing")
     .option("--log-level <LEVELS>", "what the log tells (default: info)")
-    .option("--dashboard <ADDR|off>", "where the dashboard listens (not built yet)", "off")
-    .addHelpText("after", HELP)
-    .action(run);
+    .option("--dashboard <ADDR|off>", "where the dashboard listens (not built yet)", "off");
+  addRingOptions(command).addHelpText("after", HELP).action(run);
 }
 
 async function run(options: ServeOptions): Promise<void> {
@@ -158,6 +158,7 @@ function readRequest(options: ServeOptions): ServeRequest {
     trace,
     drainMs: drain === undefined ? undefined : readDrain(drain),
     log: logLevel === undefined ? undefined : parseLogLevels(logLevel),
+    ring: readRingOptions(options),
   };
 }
 

@@ -18,6 +18,7 @@ import { listenPlace, remotePlace } from "./place.ts";
 import type { ReadyImport } from "./remote-host.ts";
 import { RemoteHosts } from "./remote-hosts.ts";
 import { RemoteSearch } from "./remote-search.ts";
+import type { RingThread } from "./ring/ring-thread.ts";
 import { AGENT_STOPPED, isWanted, KICKED, type SessionEnd } from "./session-end.ts";
 import type { AutoWish, Wish, WishList } from "./state/wishes.ts";
 import { WaitingGuest } from "./waiting-guest.ts";
@@ -51,9 +52,19 @@ export class Agent {
   readonly #granted = new Set<GrantedWish>();
   readonly #auto: AutoAttach;
   readonly #hosts: RemoteHosts;
+  readonly #ring: RingThread;
   #isEnding = false;
 
-  constructor(vhci: Vhci, loop: Loop, log: Log, events: EventLog, wishes: WishList, trust?: TlsTrust) {
+  constructor(
+    vhci: Vhci,
+    loop: Loop,
+    log: Log,
+    events: EventLog,
+    wishes: WishList,
+    trust?: TlsTrust,
+    ring: RingThread = { lookUs: 0 },
+  ) {
+    this.#ring = ring;
     this.events = events;
     this.#vhci = vhci;
     this.#loop = loop;
@@ -84,7 +95,7 @@ export class Agent {
   get state(): AgentState {
     const devices = Array.from(this.#kept.values(), describe).filter((device) => device !== undefined);
     const waiting = Array.from(this.#granted, ({ wish, guest }) => ({ ...wish, address: guest.listening }));
-    return { pid: process.pid, devices, waiting, wishes: this.#auto.states };
+    return { pid: process.pid, devices, waiting, wishes: this.#auto.states, ring: this.#ring };
   }
 
   /** Ports in use, by whomever; throws a VhciError without the kernel's module. */
@@ -383,7 +394,8 @@ function steps(
 function describe({ attachment, granted, wish }: Kept): AgentDevice | undefined {
   const { port, address, kernel, ready } = attachment;
   if (kernel === undefined) return undefined;
-  const { busid } = ready.remote.record;
+  const { record, ring } = ready.remote;
+  const { busid } = record;
   const id = wish === undefined ? {} : { wish: wish.wish.id };
-  return { port, address, busid, ...kernel, dialledIn: granted !== undefined, ...id };
+  return { port, address, busid, ...kernel, dialledIn: granted !== undefined, ...id, ...(ring && { ring }) };
 }

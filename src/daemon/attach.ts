@@ -2,8 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { LinkAddress } from "../links/listen.ts";
 import { untilThere } from "../vhci/kernel-device.ts";
 import { Vhci } from "../vhci/vhci.ts";
-import { askOrStartAgent } from "./agent-client.ts";
-import type { AgentDevice } from "./agent-state.ts";
+import { askAgent, askOrStartAgent } from "./agent-client.ts";
+import type { AgentDevice, AgentState } from "./agent-state.ts";
 import type { AutoAnswer } from "./auto/auto-attach.ts";
 import { commandWords } from "./auto/command-words.ts";
 import { readDeviceChoice } from "./device-choice.ts";
@@ -14,6 +14,7 @@ import { LibuvLoop } from "./libuv-loop.ts";
 import { listenPlace, remotePlace } from "./place.ts";
 import { RemoteHosts } from "./remote-hosts.ts";
 import { RemoteSearch } from "./remote-search.ts";
+import type { RingThreadChoice } from "./ring/ring-thread.ts";
 import { deviceNamed } from "./state/device-name.ts";
 import { StateFolder } from "./state/state-folder.ts";
 
@@ -42,6 +43,19 @@ export async function attach(
     agent,
     { method: "POST", path: "/v1/attachments", body: { address, device } },
     signal,
+  );
+}
+
+/** Rejects with WrongUsage if an agent runs whose thread waits or runs in another way than was chosen. */
+export async function requireRingThread({ lookUs, cpu }: RingThreadChoice): Promise<void> {
+  const running = await askAgent<AgentState>({ method: "GET", path: "/v1/state" });
+  if (running === undefined) return;
+  const { ring } = running;
+  if ((lookUs ?? ring.lookUs) === ring.lookUs && (cpu ?? ring.cpu) === ring.cpu) return;
+  const where = ring.cpu === undefined ? "on any processor" : `on processor ${ring.cpu}`;
+  throw new WrongUsage(
+    `the agent (process ${running.pid}) runs already, ${where}, and looks for ${ring.lookUs} microseconds. End it, which ` +
+      `detaches what it keeps (kill ${running.pid}), and run this again; or leave out --ring-look and --ring-cpu.`,
   );
 }
 

@@ -2,6 +2,7 @@ import type { EventLog } from "./event-log.ts";
 import type { ExportTable } from "./export-table.ts";
 import type { GadgetRack } from "./gadget-rack.ts";
 import type { HardwareRack } from "./hardware/hardware-rack.ts";
+import type { RingThread } from "./ring/ring-thread.ts";
 import type { Policy } from "./rules/rule-book.ts";
 import type { SessionRegistry } from "./session-registry.ts";
 
@@ -25,6 +26,8 @@ export interface HostControl {
   readonly gadgets: GadgetRack;
   readonly hardware: HardwareRack;
   readonly rules: Policy;
+  /** How the thread of the rings waits, and where it runs. */
+  readonly ring: RingThread;
   /** Where rules are kept. */
   readonly stateFolder: string;
   /** Reads the configuration again; rejects with WrongUsage or Failed, and then nothing has changed. */

@@ -22,7 +22,7 @@ import { ServedRing } from "./ring/served-ring.ts";
 import { type Admission, Gate, NO_RULES } from "./rules/gate.ts";
 import { PATROL_MS, Session, type SessionOwner } from "./session.ts";
 import type { SessionEnd } from "./session-end.ts";
-import { type SessionEntry, SessionRegistry } from "./session-registry.ts";
+import { type RingLook, type SessionEntry, SessionRegistry } from "./session-registry.ts";
 import { TurnedAwayLog } from "./turned-away.ts";
 import { ServedClient, type ServedClientOwner } from "./wslusb/served-client.ts";
 
@@ -151,9 +151,9 @@ export class Host implements SessionOwner {
 
   /**
    * Serves the peer, whoever dialled; false if there is no room for it. `expected`: what answers a peer that speaks
-   * none of the protocols. `ring`: where it has come through, and gets its devices.
+   * none of the protocols. `common`: the ring that it has come through, and gets its devices by.
    */
-  accept(link: Link, watcher?: SessionWatcher, expected?: Protocol, ring?: RingHost): boolean {
+  accept(link: Link, watcher?: SessionWatcher, expected?: Protocol, common?: RingHost): boolean {
     const full = this.#full();
     if (full !== undefined) {
       link.destroy();
@@ -177,11 +177,12 @@ export class Host implements SessionOwner {
         const owner: ServedClientOwner = {
           admit,
           traced: (device) => this.#traceOf(device),
-          attached: (exported, counters, end) => this.#attached(session, link, exported, counters, end),
+          attached: (exported, counters, end, ring) =>
+            this.#attached(session, link, exported, counters, end, ring),
           refused: (busid, refusal) => this.refused(session, busid, refusal),
         };
         return protocol === "ring"
-          ? new ServedRing(owner, link, this.#loop, output, ring)
+          ? new ServedRing(owner, link, this.#loop, output, common)
           : new ServedClient(owner, this.#loop, output);
       },
       expected,
@@ -239,10 +240,11 @@ export class Host implements SessionOwner {
     { busid, device }: ExportedDevice,
     counters: TransferCounters,
     end: (end: SessionEnd) => void,
+    ring: RingLook | undefined,
   ): SessionEntry {
     this.#withoutDevice.delete(session);
     const entry = this.#registry.open(peer, { end });
-    entry.imported(deviceIdentity(busid, device), counters);
+    entry.imported(deviceIdentity(busid, device), counters, ring);
     this.#watchers.get(session)?.imported();
     return entry;
   }

@@ -10,6 +10,7 @@ import type { NamedDevice } from "./hardware/hardware-rack.ts";
 import { HOST_LIMITS } from "./host-limits.ts";
 import type { LogLevels } from "./log-levels.ts";
 import { dialPlace, type ListenPlace, listenPlace } from "./place.ts";
+import type { RingThreadChoice } from "./ring/ring-thread.ts";
 import type { LinkKind } from "./rules/facts.ts";
 import { printRule, type Rule } from "./rules/rule.ts";
 
@@ -37,6 +38,7 @@ export interface ServeRequest {
   readonly log?: LogLevels | undefined;
   /** How long stopping waits for peers to close. */
   readonly drainMs?: number | undefined;
+  readonly ring?: RingThreadChoice | undefined;
 }
 
 /** What a host shares, and where, read and found right. */

@@ -20,6 +20,7 @@ import type { HostControl, Reload } from "./host-control.ts";
 import { HOST_LIMITS } from "./host-limits.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
 import type { Log, RoomLogs } from "./log.ts";
+import { pinRingThread, type RingThread, ringThread } from "./ring/ring-thread.ts";
 import { Gate } from "./rules/gate.ts";
 import { RuleBook } from "./rules/rule-book.ts";
 import { differences, NO_PLAN, planServe, type ServePlan, type ServeRequest } from "./serve-plan.ts";
@@ -48,7 +49,9 @@ export class Serving implements HostControl {
   readonly #folder: StateFolder;
   readonly #request: ServeRequest;
   readonly #logs: RoomLogs;
-  readonly #loop: Loop = new LibuvLoop();
+  /** The thread of all this, as far as rings are concerned. */
+  readonly ring: RingThread;
+  readonly #loop: Loop;
   readonly #kept: HostStates;
   readonly #trust: Trust;
   /** What it was started with; some of it holds until its end. */
@@ -68,7 +71,11 @@ export class Serving implements HostControl {
     folder: StateFolder,
     kept: HostStates,
     trace: TraceFile | undefined,
+    ring: RingThread,
   ) {
+    const processors = pinRingThread(ring);
+    this.ring = ring;
+    this.#loop = new LibuvLoop(ring.lookUs / 1_000);
     this.#folder = folder;
     this.#trust = new Trust(folder);
     this.#request = request;
@@ -93,7 +100,7 @@ export class Serving implements HostControl {
       request.handed,
     );
     this.gadgets = new GadgetRack(this.exports, this.#loop, logs.room("gadgets"), () =>
-      openPlane(request, logs.room("usbip"), this.#trace?.plane),
+      openPlane(request, logs.room("usbip"), this.#trace?.plane, processors),
     );
     this.#served = new ServedGadgets(this.gadgets);
     this.#guests = new DialledGuests((address) => this.#dialler(address));
@@ -123,10 +130,14 @@ export class Serving implements HostControl {
     const file = request.config === undefined ? undefined : ConfigurationFile.read(request.config);
     const folder = new StateFolder(request.stateFolder ?? file?.configuration.state);
     logs.level({ ...file?.configuration.log, ...request.log });
+    const ring = ringThread({
+      lookUs: request.ring?.lookUs ?? file?.configuration.ring?.look,
+      cpu: request.ring?.cpu ?? file?.configuration.ring?.cpu,
+    });
     const trace = request.trace === undefined ? undefined : new TraceFile(request.trace);
     let serving: Serving | undefined;
     const kept = await openStates(folder, logs.room("daemon"), () => serving?.rules.changedElsewhere());
-    serving = new Serving(request, file, logs, folder, kept, trace);
+    serving = new Serving(request, file, logs, folder, kept, trace, ring);
     try {
       serving.#control = await serving.#openControl(file);
       await serving.hardware.start();
@@ -235,7 +246,7 @@ export class Serving implements HostControl {
     try {
       const file = ConfigurationFile.read(started.path);
       const changed = await this.#become(file);
-      const restart = (["state", "control"] as const).filter(
+      const restart = (["state", "control", "ring"] as const).filter(
         (key) => JSON.stringify(file.configuration[key]) !== JSON.stringify(started.configuration[key]),
       );
       const what = changed.length === 0 ? "nothing has changed" : changed.join(", ");
@@ -305,9 +316,10 @@ function openPlane(
   { dataPlane }: ServeRequest,
   log: Log,
   trace: UrbTrace | undefined,
+  processors: readonly number[] | undefined,
 ): DataPlane | undefined {
   if (dataPlane === "main") return undefined;
-  const plane = DataPlane.start(log, HOST_LIMITS, trace);
+  const plane = DataPlane.start(log, HOST_LIMITS, trace, processors);
   if (!(plane instanceof SystemError)) return plane;
   // Without FFI there is none; every other failure would meet the rest of the host too.
   if (dataPlane === "worker" || plane.code !== "ENOSYS") throw plane;

@@ -1,3 +1,4 @@
+import type { RingFigures } from "../ring/ring-figures.ts";
 import type { TransferFigures } from "../usb/transfer-counters.ts";
 import type { DeviceIdentity } from "./device-event.ts";
 import type { EventLog } from "./event-log.ts";
@@ -16,6 +17,8 @@ export interface SessionFacts {
   readonly device?: DeviceIdentity;
   /** What it has carried, where the session counts. */
   readonly counters?: TransferFigures;
+  /** Over shared memory. */
+  readonly ring?: RingFigures;
 }
 
 /** What the registry may ask of a session, wherever that runs. */
@@ -29,11 +32,14 @@ export interface SessionCounters {
   read(): TransferFigures;
 }
 
+/** A moment's look at a ring; nothing while it has no session. */
+export type RingLook = () => RingFigures | undefined;
+
 /** Where a session tells what becomes of it. */
 export interface SessionEntry {
   readonly id: string;
-  /** The peer has a device. Without counters nobody counts. */
-  imported(device: DeviceIdentity, counters?: SessionCounters): void;
+  /** The peer has a device. Without counters nobody counts; `ring` looks at the shared memory that it comes through. */
+  imported(device: DeviceIdentity, counters?: SessionCounters, ring?: RingLook): void;
   /** It asked for a device and did not get it. */
   refused(busid: string, code: string, reason: string): void;
   /** It is over and its device free again. Called once. */
@@ -46,6 +52,7 @@ interface Open {
   readonly over: Promise<SessionEnd>;
   device: DeviceIdentity | undefined;
   counters: SessionCounters | undefined;
+  ring: RingLook | undefined;
 }
 
 /** Ends of sessions without a device that are nobody's news: port scans, health checks, a mere list. */
@@ -74,13 +81,15 @@ export class SessionRegistry {
       }),
       device: undefined,
       counters: undefined,
+      ring: undefined,
     };
     this.#open.set(id, open);
     return {
       id,
-      imported: (device, counters) => {
+      imported: (device, counters, ring) => {
         open.device = device;
         open.counters = counters;
+        open.ring = ring;
         this.#events.publish("attached", { device, peer, session: id });
         const ending = Array.from(this.#endings).find(({ busid }) => busid === device.busid);
         // Not while its conversation is in the middle of telling.
@@ -133,10 +142,12 @@ export class SessionRegistry {
   }
 }
 
-function describe({ facts, device, counters }: Open): SessionFacts {
+function describe({ facts, device, counters, ring: look }: Open): SessionFacts {
+  const ring = look?.();
   return {
     ...facts,
     ...(device !== undefined && { device }),
     ...(counters !== undefined && { counters: counters.read() }),
+    ...(ring !== undefined && { ring }),
   };
 }

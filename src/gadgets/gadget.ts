@@ -2,7 +2,7 @@ import { type Change, Chapter9 } from "../usb/chapter9.ts";
 import type { DeviceSpecification } from "../usb/chapter9-descriptors.ts";
 import { CompletionRounds } from "../usb/completion-rounds.ts";
 import type { OpenError, UsbDevice, UsbHost } from "../usb/device.ts";
-import type { EndpointMap } from "../usb/endpoint-map.ts";
+import type { Endpoint, EndpointMap } from "../usb/endpoint-map.ts";
 import { EndpointTable } from "../usb/endpoint-table.ts";
 import type { Cancellable, Loop } from "../usb/loop.ts";
 import { REQUEST_KIND_MASK, RequestKind, Setup, StandardRequest } from "../usb/setup.ts";
@@ -157,7 +157,7 @@ export abstract class Gadget implements UsbDevice {
    * Moves data for the oldest URB of a bulk or interrupt endpoint and says how it ended. Nothing: it stays
    * pending, with `actualLength` as far as it came, until `ready` is called for its endpoint.
    */
-  protected abstract transfer(urb: Urb): TransferStatus | undefined;
+  protected abstract transfer(urb: Urb, endpoint: Endpoint): TransferStatus | undefined;
 
   /** Moves one isochronous packet, `length` bytes at `at` in `urb.buffer`. Returns the bytes that moved. */
   protected packet(urb: Urb, _at: number, length: number): number {
@@ -225,7 +225,7 @@ export abstract class Gadget implements UsbDevice {
     }
     const queue = this.#queues.get(urb.endpoint) ?? this.#openQueue(urb.endpoint);
     if (queue === undefined) return stall;
-    if (queue.endpoint.type !== urb.type) return invalid;
+    if (!queue.carries(urb.type)) return invalid;
     queue.push(urb, session.loop);
     if (queue.head === urb) this.#goOn(queue);
     return undefined;
@@ -305,7 +305,7 @@ export abstract class Gadget implements UsbDevice {
       movePackets(urb, queue.endpoint, this.#packet);
       return ok;
     }
-    if (!this.#chapter9.isHalted(urb.endpoint)) return this.transfer(urb);
+    if (!this.#chapter9.isHalted(urb.endpoint)) return this.transfer(urb, queue.endpoint);
     this.dropped(urb);
     return stall;
   }

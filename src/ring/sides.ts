@@ -12,6 +12,8 @@ export interface RingOutput {
    * futex or `Atomics.wait` is to be woken up, whoever waits for a descriptor, by that.
    */
   wake(): void;
+  /** Something was sent that did not come of a `poll`: an answer may follow soon. */
+  sent?(): void;
   /** A session has begun: both sides have greeted each other. */
   began(): void;
   /** It is over; the next one may begin. Nothing if the other side has ended it in good order. */

@@ -25,7 +25,7 @@ export interface UsbHost {
 
 /** Memory that a device can reach without a copy. */
 export interface BufferPool {
-  /** At least `length` bytes; nothing when the pool is exhausted, or where ordinary memory is as good. */
+  /** At least `length` bytes, at an address that four divides; nothing when the pool is exhausted, or where ordinary memory is as good. */
   take(length: number): Uint8Array | undefined;
   give(buffer: Uint8Array): void;
 }

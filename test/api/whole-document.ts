@@ -64,6 +64,7 @@ export async function wholeDocument(): Promise<string> {
     events,
     gadgets,
     rules,
+    ring: { lookUs: 0 },
     stateFolder: "",
     reload: unasked,
   };

@@ -20,6 +20,7 @@ test("the example of docs/configuration.md is one, and says every key", () => {
     "gadgets",
     "listen",
     "log",
+    "ring",
     "rules",
     "state",
   ]);

@@ -38,10 +38,10 @@ function optionOf(
   gadgets: readonly string[],
 ): string {
   const names = flags.map((flag) => (flag.startsWith("--") ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`));
-  return [...names, ...valueOf(value, choices, gadgets), `-d ${quoted(description)}`].join(" ");
+  return [...names, ...completionOf(value, choices, gadgets), `-d ${quoted(description)}`].join(" ");
 }
 
-function valueOf(
+function completionOf(
   value: OutlinedOption["value"],
   choices: readonly string[],
   gadgets: readonly string[],

@@ -1,4 +1,5 @@
 import { type TProperties, type TSchema, Type } from "@sinclair/typebox";
+import { REFUSAL_KINDS, type RefusalFigures } from "../../ring/refusal-counts.ts";
 import { TransferStatus } from "../../usb/urb.ts";
 import { COMMAND_WORDS_MAX } from "../auto/command-words.ts";
 import type { Watching } from "../auto/host-watch.ts";
@@ -14,8 +15,8 @@ function document<P extends TProperties>(title: string, properties: P, about: { 
   return Type.Object(properties, { title, ...about, additionalProperties: false });
 }
 
-function plain<P extends TProperties>(properties: P) {
-  return Type.Object(properties, { additionalProperties: false });
+function plain<P extends TProperties>(properties: P, about: { description?: string } = {}) {
+  return Type.Object(properties, { ...about, additionalProperties: false });
 }
 
 function oneOf<const V extends string>(...values: readonly V[]) {
@@ -122,6 +123,63 @@ export const Device = document("Device", {
   peer: Type.Optional(Type.String({ description: "who has it" })),
 });
 
+const RingUse = {
+  size: Type.Integer({ minimum: 0, description: "bytes" }),
+  used: Type.Integer({ minimum: 0, description: "bytes in it now, that the reading side has not let go of" }),
+};
+const RingPeak = Type.Integer({ minimum: 0, description: "the most of `used` that was found" });
+const Microseconds = Type.Number({ minimum: 0, description: "at most a sixteenth too high" });
+
+export const RingFigures = document(
+  "RingFigures",
+  {
+    hostEpoch: Type.Integer({ minimum: 0, description: "which life of the host" }),
+    guestEpoch: Type.Integer({ minimum: 0, description: "which session of the guest" }),
+    urbs: Type.Integer({ minimum: 0, description: "that have ended" }),
+    inFlight: Count,
+    bytesIn: Count,
+    bytesOut: Count,
+    incoming: plain({ ...RingUse, peak: RingPeak }),
+    outgoing: plain(RingUse),
+    waiting: Type.Integer({ minimum: 0, description: "messages that wait for room in the outgoing ring" }),
+    waited: Type.Integer({ minimum: 0, description: "messages that ever had to" }),
+    slots: plain({
+      count: Count,
+      size: Type.Integer({ minimum: 0, description: "bytes of one" }),
+      used: Type.Integer({
+        minimum: 0,
+        description: "by transfers now; at the host, what the guest told last, once a second",
+      }),
+      peak: RingPeak,
+    }),
+    latency: plain(
+      { p50Us: Microseconds, p99Us: Microseconds, p999Us: Microseconds },
+      { description: "from request to answer as this side sees them; 0 if there were none" },
+    ),
+    refusals: Type.Unsafe<RefusalFigures>(
+      Type.Object(Object.fromEntries(REFUSAL_KINDS.map((kind) => [kind, Type.Optional(Count)])), {
+        description: "requests that the device was not asked for, by reason; only those that occurred",
+        additionalProperties: false,
+      }),
+    ),
+    copiesPerUrb: Type.Number({
+      minimum: 0,
+      description: "how often this side has copied the data of a URB, on average over those that have ended",
+    }),
+  },
+  { description: "Shared memory, as one of the two sides that have it sees it." },
+);
+
+export const RingThread = document("RingThread", {
+  lookUs: Type.Integer({
+    minimum: 0,
+    description: "microseconds that a side of a ring looks for work before it sleeps",
+  }),
+  cpu: Type.Optional(
+    Type.Integer({ minimum: 0, description: "the processor that the thread of the rings stays on" }),
+  ),
+});
+
 export const Session = document("Session", {
   id: Type.String({ examples: ["s1"] }),
   peer: Type.String({ examples: ["tcp:192.0.2.7:40112"] }),
@@ -129,6 +187,7 @@ export const Session = document("Session", {
   since: Time,
   device: Type.Optional(DeviceIdentity),
   counters: Type.Optional(TransferFigures),
+  ring: Type.Optional(RingFigures),
 });
 
 export const Plugged = document("Plugged", {
@@ -202,6 +261,7 @@ export const HostState = document("HostState", {
   sessions: Type.Array(Session),
   rules: Type.Array(Rule),
   stateFolder: Type.String({ description: "where rules and binds are kept" }),
+  ring: RingThread,
 });
 
 export const AttachedDevice = document("AttachedDevice", {
@@ -212,6 +272,7 @@ export const AttachedDevice = document("AttachedDevice", {
   node: Type.String({ examples: ["/dev/bus/usb/001/002"] }),
   dialledIn: Type.Boolean({ description: "it came over a connection that the host has made" }),
   wish: Type.Optional(Type.String({ description: "the id of the wish that keeps it attached" })),
+  ring: Type.Optional(RingFigures),
 });
 
 export const Waiting = document("Waiting", {
@@ -263,6 +324,7 @@ export const AgentState = document("AgentState", {
   devices: Type.Array(AttachedDevice),
   waiting: Type.Array(Waiting),
   wishes: Type.Array(Wish),
+  ring: RingThread,
 });
 
 export const Port = document("Port", {

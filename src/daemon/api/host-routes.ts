@@ -133,6 +133,7 @@ export async function hostState(host: HostControl): Promise<Given<typeof HostSta
     sessions: host.sessions.sessions(),
     rules: await host.rules.list(),
     stateFolder: host.stateFolder,
+    ring: host.ring,
   };
 }
 

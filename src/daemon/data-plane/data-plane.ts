@@ -37,11 +37,17 @@ export class DataPlane {
   /** The process ends: it waits for the worker, which must not wait for ever. */
   readonly #onExit = (): void => this.#post({ what: "end" });
 
-  private constructor(wake: EventDescriptor, limits: HostLimits, log: Log, trace: UrbTrace | undefined) {
+  private constructor(
+    wake: EventDescriptor,
+    limits: HostLimits,
+    log: Log,
+    trace: UrbTrace | undefined,
+    processors: readonly number[] | undefined,
+  ) {
     this.#wake = wake;
     this.#limits = limits;
     this.#log = log;
-    const start: ThreadStart = { wake: wake.fd, limits, trace: trace?.block };
+    const start: ThreadStart = { wake: wake.fd, limits, trace: trace?.block, processors };
     this.#worker = new Worker(THREAD, { workerData: start, name: "data plane" });
     this.#worker.on("message", (message: ToMain) => this.#hear(message));
     // Ours: it ends the process with its stack, as it would have on the main thread.
@@ -59,12 +65,17 @@ export class DataPlane {
     process.on("exit", this.#onExit);
   }
 
-  /** ENOSYS where there is no Linux or no way to its system calls. */
-  static start(log: Log, limits: HostLimits = HOST_LIMITS, trace?: UrbTrace): DataPlane | SystemError {
+  /** ENOSYS where there is no Linux or no way to its system calls. `processors`: where it may run, if this thread is pinned. */
+  static start(
+    log: Log,
+    limits: HostLimits = HOST_LIMITS,
+    trace?: UrbTrace,
+    processors?: readonly number[],
+  ): DataPlane | SystemError {
     const sockets = StreamSockets.open();
     if (sockets instanceof SystemError) return sockets;
     const wake = EventDescriptor.open();
-    return wake instanceof SystemError ? wake : new DataPlane(wake, limits, log, trace);
+    return wake instanceof SystemError ? wake : new DataPlane(wake, limits, log, trace, processors);
   }
 
   /** Makes a gadget in the worker. It must need no backing. */

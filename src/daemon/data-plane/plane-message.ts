@@ -12,6 +12,8 @@ export interface ThreadStart {
   readonly limits: HostLimits;
   /** Where the lives of URBs are written, for those who look for lost time. */
   readonly trace: SharedArrayBuffer | undefined;
+  /** Where it may run, if the thread that starts it is pinned. */
+  readonly processors: readonly number[] | undefined;
 }
 
 /** An accepted connection on its way to the worker, which owns the descriptor from then on. */

@@ -1,5 +1,6 @@
 import { encodeHandover } from "../../links/handover.ts";
 import type { RingHost } from "../../ring/host.ts";
+import type { RingFigures } from "../../ring/ring-figures.ts";
 import type { Share } from "../../ring/sides.ts";
 import type { RingPlace, RingPlaceOutput } from "./ring-place.ts";
 
@@ -17,6 +18,10 @@ export class CommonMemory implements RingPlace {
   constructor(host: RingHost, output: RingPlaceOutput) {
     this.#host = host;
     this.#output = output;
+  }
+
+  get figures(): RingFigures | undefined {
+    return this.#host.figures;
   }
 
   give(share: Share): undefined {

@@ -73,7 +73,7 @@ export class FileRingListener implements Listener {
     const ring = new RingLink(link.peer, mapped.memory, link, () => mapped.release());
     const { bytes } = mapped.memory;
     return new Promise((resolve) => {
-      const host = this.#engine(new RingMemory(bytes.buffer), bytes.length, ring);
+      const host = this.#engine(new RingMemory(bytes.buffer), bytes.length, ring, () => pump.sent());
       const pump = new RingPump(host, this.#loop);
       const finish = (): void => {
         this.#ring = undefined;
@@ -93,7 +93,7 @@ export class FileRingListener implements Listener {
     });
   }
 
-  #engine(memory: RingMemory, total: number, ring: RingLink): RingHost {
+  #engine(memory: RingMemory, total: number, ring: RingLink, sent: () => void): RingHost {
     const host: RingHost = new RingHost(memory, this.#loop, planLayout({ total }) as Layout, {
       streams: {
         peer: printAddress(this.address),
@@ -107,6 +107,7 @@ export class FileRingListener implements Listener {
         if (this.#isClosed) this.#loop.soon(() => this.#finishIfUnused());
       },
       wake: () => ring.wake(),
+      sent,
       began: () => {},
       ended: (error) => {
         if (error !== undefined) this.#tell(error.code, error.message);

@@ -5,6 +5,7 @@ import { Arena } from "../../linux/arena.ts";
 import type { SystemError } from "../../linux/system-error.ts";
 import { RingHost } from "../../ring/host.ts";
 import { type Layout, planLayout } from "../../ring/layout.ts";
+import type { RingFigures } from "../../ring/ring-figures.ts";
 import { RingMemory } from "../../ring/ring-memory.ts";
 import type { Share } from "../../ring/sides.ts";
 import type { Loop } from "../../usb/loop.ts";
@@ -32,6 +33,10 @@ export class OwnMemory implements RingPlace {
     this.#link = link;
     this.#loop = loop;
     this.#output = output;
+  }
+
+  get figures(): RingFigures | undefined {
+    return this.#made?.host.figures;
   }
 
   give(share: Share): SystemError | LinkError | undefined {
@@ -82,6 +87,7 @@ export class OwnMemory implements RingPlace {
       wake: () => {
         if (this.#made !== undefined && this.#link.unsent === 0) this.#output.write(BELL);
       },
+      sent: () => this.#made?.pump.sent(),
       began: NOBODY,
       ended: (error) => {
         if (error !== undefined) this.#output.end(error);

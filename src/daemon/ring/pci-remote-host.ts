@@ -38,7 +38,10 @@ export class PciRemoteHost implements RemoteHost {
     }
     // The host ends the stream later.
     this.#ring.whenRemoved(id, () => this.#link.destroy());
-    return { remote: new MemberRemote(busid, device, this.#link, this.#loop, asking.ended), device };
+    return {
+      remote: new MemberRemote(busid, device, this.#ring, this.#link, this.#loop, asking.ended),
+      device,
+    };
   }
 
   close(): void {

@@ -2,6 +2,7 @@ import type { Link } from "../../links/link.ts";
 import type { RingLink } from "../../links/ring-link.ts";
 import { RingGuest } from "../../ring/guest.ts";
 import type { RingDevice } from "../../ring/guest-device.ts";
+import type { RingFigures } from "../../ring/ring-figures.ts";
 import { RingMemory } from "../../ring/ring-memory.ts";
 import type { Loop } from "../../usb/loop.ts";
 import type { ProtocolError } from "../../wire/protocol-error.ts";
@@ -38,6 +39,7 @@ export class PciRing {
       wake: () => {
         if (!this.#isOver) ring.wake();
       },
+      sent: () => this.#pump.sent(),
       began: () => this.#began(),
       ended: (error) => this.#over(error === undefined ? "the host has left" : inWords(error)),
       idle: () => this.#closeIfUnused(),
@@ -76,6 +78,10 @@ export class PciRing {
     throw new Failed(
       `${this.#address} takes no further connection: detach a device, or update the host if it is older than this guest.`,
     );
+  }
+
+  get figures(): RingFigures | undefined {
+    return this.#guest.figures;
   }
 
   /** Data slots in use, and transfers that the host has not answered. */

@@ -1,6 +1,7 @@
 import type { RingLink } from "../../links/ring-link.ts";
 import { RingGuest } from "../../ring/guest.ts";
 import type { RingDevice } from "../../ring/guest-device.ts";
+import type { RingFigures } from "../../ring/ring-figures.ts";
 import { RingMemory } from "../../ring/ring-memory.ts";
 import type { Loop } from "../../usb/loop.ts";
 import type { DeviceRecordValue } from "../../usbip/pdu.ts";
@@ -44,6 +45,7 @@ export class RingRemote implements RemoteDevice {
       wake: () => {
         if (!this.#isOver) ring.wake();
       },
+      sent: () => this.#pump.sent(),
       began: () => {},
       ended: (error) => this.#over(error === undefined ? HOST_LEFT : endByProtocol(error)),
       added: (device) => this.#added(device),
@@ -61,6 +63,10 @@ export class RingRemote implements RemoteDevice {
 
   get record(): DeviceRecordValue {
     return recordOf(this.#busid, this.#device!);
+  }
+
+  get ring(): RingFigures | undefined {
+    return this.#guest.figures;
   }
 
   /** Data slots in use, and transfers that the host has not answered. */

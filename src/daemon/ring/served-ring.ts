@@ -123,10 +123,11 @@ export class ServedRing implements Conversation {
       attached: (counters) => {
         this.#phase = "devices";
         exports.imported(counters);
-        entry = this.#owner.attached(found, counters, (end) => {
+        const takeBack = (end: SessionEnd): void => {
           takenBack = end;
           this.#place.withdraw();
-        });
+        };
+        entry = this.#owner.attached(found, counters, takeBack, () => this.#place.figures);
         return this.#owner.traced(entry);
       },
       refused: (error) => {

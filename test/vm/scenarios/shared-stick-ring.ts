@@ -25,7 +25,9 @@ export function stickOverMemory(mebibytes: number): Scenario {
       await bind(guest, plugged.busid, true);
       const host = await GuestHost.start(guest, "--listen", ADDRESS);
       await readyAgent(guest);
-      const attached = await attachByCall(guest, ADDRESS, plugged.busid);
+      const attached = await attachByCall(guest, ADDRESS, plugged.busid).catch((error: unknown) => {
+        throw new Error(`the host says:\n${host.log.join("\n")}`, { cause: error });
+      });
       await readAndWrite(guest, attached, image);
       await detachByCall(guest, attached.port);
       await host.end("SIGTERM");
