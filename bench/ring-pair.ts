@@ -12,14 +12,15 @@ import type { RingContender, RingResult } from "./ring-contender.ts";
 const MEMORY_BYTES = 64 << 20;
 /** How long each side looks before it sleeps: longer than it takes to wake the other one up. */
 export const LOOK_MS = 0.05;
-/** The compiler of Node needs longer to be warm than that of C. */
-const WARM_MS = 300;
+/** Node compiles while it runs: what is new to a pair needs longer to be warm than a C program does. */
+const NEW_WARM_MS = 1_000;
 
 /** Host and guest of a ring, each in a process on its processor, from the first case to the last. */
 export class RingPair {
   readonly #host: ChildProcess;
   readonly #guest: ChildProcess;
   readonly #ended: Promise<never>;
+  readonly #played = new Set<string>();
 
   private constructor(host: ChildProcess, guest: ChildProcess) {
     this.#host = host;
@@ -46,7 +47,9 @@ export class RingPair {
       name,
       runs,
       run: async ({ size, depth }, _place, warmMs, measureMs) => {
-        this.#guest.send({ size, depth, warmMs: Math.max(warmMs, WARM_MS), measureMs });
+        const isNew = !this.#played.has(`${size} ${depth}`);
+        this.#played.add(`${size} ${depth}`);
+        this.#guest.send({ size, depth, warmMs: isNew ? NEW_WARM_MS : warmMs, measureMs });
         const [result] = await Promise.race([once(this.#guest, "message"), this.#ended]);
         return result as RingResult;
       },

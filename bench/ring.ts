@@ -25,6 +25,10 @@ const NO_LOOK_MS = 0;
 /** With which others are compared. */
 const YARDSTICK = REFERENCES.copied;
 
+/** Of the C ring, at every size: twice its round trip, and half of its throughput. */
+const MOST_OF_TRIP = 2;
+const LEAST_OF_THROUGHPUT = 0.5;
+
 /** The targets of USBWarp, which it has not measured. */
 const ROUND_TRIP_US = 100;
 const GIGABYTES = 1;
@@ -200,8 +204,23 @@ function targets(figures: readonly RingFigures[]): readonly string[] {
     .filter(({ case: one }) => one.depth > 1)
     .toSorted((a, b) => a.gigabytesPerSecond - b.gigabytesPerSecond)[0]!;
   return [
+    ...besideC(figures, own),
     `Round trip under ${ROUND_TRIP_US} us: ${met(trip.p50Us < ROUND_TRIP_US)}, ${trip.p50Us.toFixed(2)} us (${printCase(trip.case)})`,
     `Over ${GIGABYTES} GB/s: ${met(slowest.gigabytesPerSecond > GIGABYTES)}, ${slowest.gigabytesPerSecond.toFixed(2)} GB/s at least (${printCase(slowest.case)})`,
+  ];
+}
+
+/** Nothing without a compiler. */
+function besideC(figures: readonly RingFigures[], own: readonly RingFigures[]): readonly string[] {
+  const yardsticks = figures.filter((one) => one.contender === YARDSTICK);
+  const pairs = yardsticks.map((c) => ({ c, ours: own.find((one) => one.case === c.case)! }));
+  const trip = pairs.find(({ c }) => c.case.depth === 1);
+  if (trip === undefined) return [];
+  const times = trip.ours.p50Us / trip.c.p50Us;
+  const least = pairs.toSorted((a, b) => a.ours.ofReference! - b.ours.ofReference!)[0]!.ours;
+  return [
+    `Round trip at most ${MOST_OF_TRIP} times that of the C ring: ${met(times <= MOST_OF_TRIP)}, ${times.toFixed(2)} times (${printCase(trip.c.case)})`,
+    `At least ${LEAST_OF_THROUGHPUT} of the C ring at every size: ${met(least.ofReference! >= LEAST_OF_THROUGHPUT)}, ${least.ofReference!.toFixed(2)} (${printCase(least.case)})`,
   ];
 }
 

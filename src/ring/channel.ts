@@ -194,7 +194,7 @@ export class Channel {
 
   /** Shows the other side what was sent and what was taken, in one go. */
   flush(): ProtocolError | undefined {
-    let isWanted = this.incoming.release();
+    let isWanted = false;
     this.#moveWaiting();
     if (this.#waiting.length > 0 !== this.#noticeWanted) {
       this.#noticeWanted = !this.#noticeWanted;
@@ -205,8 +205,10 @@ export class Channel {
     if (this.#outgoing.isDue) {
       if (this.#batch > 1) this.#stats.batches++;
       this.#batch = 0;
-      isWanted = this.#outgoing.publish() || isWanted;
+      isWanted = this.#outgoing.publish();
     }
+    // Behind what the other side may be waiting for.
+    isWanted = this.incoming.release() || isWanted;
     if (isWanted) this.ring();
     return this.#outgoing.isBroken
       ? new ProtocolError("BAD_FIELD", "the index of a consumer is not one of its ring")
