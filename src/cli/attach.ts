@@ -58,6 +58,8 @@ and given back if it is another.
 
 In a virtual machine vsock:PORT is the host that it runs on, as is --listen vsock:PORT; tls: needs paired machines (usbferry pair)
 and does not go with --direct.
+With memory that a QEMU guest shares with its host (an ivshmem device; docs/links.md) the host is at ring:pci:ADDRESS, where
+\`lspci -d 1af4:1110\` tells the address; both wake each other by the virtio-serial port usbferry.ring, or ring:pci:ADDRESS,port=NAME.
 
 It needs root and the kernel module vhci_hcd: sudo modprobe vhci-hcd
 Examples:

@@ -14,7 +14,6 @@ const notBuilt: readonly string[] = [
   "bench",
   "bench tcp:box:3240 zero",
   "list hvsocket:e0e16197-dd56-4a10-9195-5ee7a155a838:3240",
-  "list ring:pci:0000:00:05.0",
   "list wslusb+hvsocket:e0e16197-dd56-4a10-9195-5ee7a155a838",
   "serve --gadget zero --listen hvsocket:e0e16197-dd56-4a10-9195-5ee7a155a838:3240",
 ];
@@ -107,6 +106,12 @@ const wrong: readonly (readonly [line: string, reason: RegExp])[] = [
   ["attach tcp:3240 zero --auto --on-attach ''", /names no program/],
   ["attach zero --listen tcp:3240 --auto", /attach --listen waits again by itself/],
   ["detach w0", /"w0" is no port/],
+  ["list ring:file:/dev/shm/vm1,port=/run/x", /is the memory of a virtual machine as its host sees it/],
+  ["serve --gadget zero --listen ring:pci:00:05.0", /which listens at ring:file:MEMORY,port=SOCKET/],
+  [
+    "serve --gadget zero --listen ring:file:/dev/shm/vm1",
+    /does not say what the virtual machine is woken by/,
+  ],
   ["attach tls:box:3240 zero --direct", /the kernel cannot take over "tls:box:3240": .*Leave out --direct/],
   ["pair", /name the other machine, or --listen for it/],
   ["pair tcp:box:3244 --listen tcp:3244", /name the other machine, or --listen for it/],
@@ -173,6 +178,7 @@ for (const [address, who, next] of [
   ["vsock:3240", "every virtual machine of this machine", "client=vsock:3"],
   ["vsock:4:3240", "the virtual machine 4", "client=vsock:4"],
   ["fc-vsock:/run/vm.vsock:3240", "the virtual machine behind it", "link=fc-vsock"],
+  ["ring:file:/dev/shm/vm1,port=/run/vm1.port", "the virtual machine behind it", "client=ring:/dev/shm/vm1"],
 ] as const) {
   test(`serving at ${address} is access denied without a rule, and says which`, () => {
     const { code, stdout, stderr } = usbferry(["serve", "--gadget", "zero", "--listen", address]);

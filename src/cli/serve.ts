@@ -3,7 +3,7 @@ import { readToken } from "../daemon/api/token-file.ts";
 import { failureKind, WrongUsage } from "../daemon/failure.ts";
 import { RoomLogs } from "../daemon/log.ts";
 import { LOG_LEVELS, LOG_ROOMS, parseLogLevels } from "../daemon/log-levels.ts";
-import { dialPlace, seenFromThere } from "../daemon/place.ts";
+import { dialPlace, listenPlace, seenFromThere } from "../daemon/place.ts";
 import { HandedSockets, type ServeRequest, Serving } from "../daemon/serve.ts";
 import { Supervisor } from "../daemon/supervisor.ts";
 import { onHangup, untilInterrupted } from "./cancelled.ts";
@@ -36,7 +36,9 @@ ${CONTROL_HELP}
 Without a rule, devices are for this machine only (loopback and unix sockets), and for guests that --connect names.
 Listening elsewhere needs a rule that allows something there: see usbferry policy --help, or rules in the file.
 An address is tcp:[HOST:]PORT, tls:[HOST:]PORT (paired machines, see usbferry pair), unix:PATH, vsock:[CID:]PORT, or
-fc-vsock:PATH:PORT (the vsock socket of Firecracker and Cloud Hypervisor); docs/links.md tells what each is for.
+fc-vsock:PATH:PORT (the vsock socket of Firecracker and Cloud Hypervisor), ring:PATH (memory, for programs of this machine), or
+ring:file:MEMORY,port=SOCKET (memory that a QEMU guest has as an ivshmem device, and its virtio-serial port); docs/links.md
+tells what each is for.
 USB/IP and WSL-USB clients come to the same address and are told apart; --listen wslusb+ADDR only says in whose words a
 client is answered that speaks neither. --connect wslusb+ADDR brings all devices over one connection, to a guest that waits
 there: usbferry attach --listen wslusb+ADDR.
@@ -176,7 +178,7 @@ function dashboardWords({ dashboard, tokenPath }: Serving, isTerminal: boolean):
 
 /** How one gets at a device from where one can. */
 function next(address: string, busid: string): readonly string[] {
-  const place = dialPlace(address);
+  const place = listenPlace(address, "host", () => true);
   const there = seenFromThere(place, "dials");
   switch (place.kind) {
     case "tls":
@@ -185,6 +187,7 @@ function next(address: string, busid: string): readonly string[] {
       ];
     case "vsock":
     case "fc-vsock":
+    case "ring-file":
       return [`In the virtual machine: sudo usbferry attach ${there} ${busid}`];
     default:
       return [

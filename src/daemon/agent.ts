@@ -19,7 +19,7 @@ import { TransferLedger } from "./figures/transfer-ledger.ts";
 import { GrantedWish } from "./granted-wish.ts";
 import { type KernelPorts, kernelPorts } from "./kernel-ports.ts";
 import type { Log } from "./log.ts";
-import { dialPlace, listenPlace } from "./place.ts";
+import { listenPlace, remotePlace } from "./place.ts";
 import type { ReadyImport } from "./remote-host.ts";
 import { RemoteHosts } from "./remote-hosts.ts";
 import { RemoteSearch } from "./remote-search.ts";
@@ -91,7 +91,6 @@ export class Agent {
       loop,
       log,
       wishes,
-      trust,
     );
   }
 
@@ -123,7 +122,7 @@ export class Agent {
 
   /** Resolves when the device node exists. Rejects with WrongUsage, Failed, a LinkError or a VhciError. */
   async attach(address: string, device: string, signal: AbortSignal): Promise<AgentDevice> {
-    const place = dialPlace(address);
+    const place = remotePlace(address);
     const choice = readDeviceChoice(device);
     this.#requireKernel();
     const ready = await new RemoteSearch(place, this.#hosts, this.#loop, signal).import(choice);

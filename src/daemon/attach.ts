@@ -11,7 +11,7 @@ import { attachDirectly } from "./direct-attach.ts";
 import { WrongUsage } from "./failure.ts";
 import { Refused } from "./host-conversation.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
-import { dialPlace, listenPlace } from "./place.ts";
+import { listenPlace, remotePlace } from "./place.ts";
 import { RemoteHosts } from "./remote-hosts.ts";
 import { RemoteSearch } from "./remote-search.ts";
 import type { RingThreadChoice } from "./ring/ring-thread.ts";
@@ -35,7 +35,7 @@ export async function attach(
   named: string,
   signal: AbortSignal,
 ): Promise<AttachedDevice> {
-  dialPlace(address);
+  remotePlace(address);
   const device = await deviceNamed(named, new StateFolder());
   readDeviceChoice(device);
   requireKernel();
@@ -77,7 +77,7 @@ export async function keepAttached(
   { address, named, onAttach, onDetach }: KeepRequest,
   signal: AbortSignal,
 ): Promise<AutoAnswer> {
-  dialPlace(address);
+  remotePlace(address);
   const folder = new StateFolder();
   const devices = await Promise.all(named.map((name) => deviceNamed(name, folder)));
   for (const device of devices) readDeviceChoice(device);
@@ -112,10 +112,15 @@ export async function attachUnguarded(
   device: string,
   signal: AbortSignal,
 ): Promise<AttachedDevice> {
-  const place = dialPlace(address);
+  const place = remotePlace(address);
   if (place.kind === "tls") {
     throw new WrongUsage(
       `the kernel cannot take over "${address}": TLS is decrypted in a program. Leave out --direct; the agent does that.`,
+    );
+  }
+  if (place.kind === "ring-pci") {
+    throw new WrongUsage(
+      `the kernel cannot take over "${address}": it is memory, not a socket. Leave out --direct; the agent does that.`,
     );
   }
   const choice = readDeviceChoice(await deviceNamed(device, new StateFolder()));

@@ -25,6 +25,7 @@ import {
 import { type RingFigures, ringFigures } from "./ring-figures.ts";
 import { RingSession, type SessionPlace } from "./session.ts";
 import { Status, statusOf, transferStatusOf } from "./status.ts";
+import { type RingStream, Streams } from "./streams.ts";
 import type { Submission } from "./submission.ts";
 
 const { disconnected, timeout } = TransferStatus;
@@ -51,6 +52,7 @@ interface Reset {
 export class GuestSession extends RingSession<GuestSessionPlace> implements GuestDeviceOutput {
   readonly loop: Loop;
   readonly #transfers: GuestTransfers;
+  readonly #streams: Streams;
   /** By id. */
   readonly #devices: (RingDevice | undefined)[] = [];
   /** Requests other than transfers, by transaction id. */
@@ -66,6 +68,12 @@ export class GuestSession extends RingSession<GuestSessionPlace> implements Gues
     const { memory, layout, limits, loop } = place;
     this.loop = loop;
     this.#transfers = new GuestTransfers(this.channel, memory, layout, limits, loop, this.stats, this.clock);
+    this.#streams = new Streams(
+      this.channel,
+      loop,
+      () => this.flush(),
+      () => place.idle(),
+    );
   }
 
   get maxPending(): number {
@@ -116,6 +124,16 @@ export class GuestSession extends RingSession<GuestSessionPlace> implements Gues
     this.#asked.set(this.#request(MessageType.STATS_REQUEST, id), done);
   }
 
+  get hasStreams(): boolean {
+    return this.#streams.areOpen;
+  }
+
+  /** A stream to the host, which is called `peer`. Nothing if the host takes none, or no more. */
+  dial(peer: string): RingStream | undefined {
+    const isTaken = !this.isOver && (this.#transfers.capabilities & Capability.STREAMS) !== 0;
+    return isTaken ? this.#streams.open(peer) : undefined;
+  }
+
   submit(device: RingDevice, urb: Urb): Submission | undefined {
     if (!this.isPolling && !this.#isTimeKnown) {
       this.clock[0] = this.loop.now();
@@ -162,6 +180,7 @@ export class GuestSession extends RingSession<GuestSessionPlace> implements Gues
   /** It is over: every device is gone. */
   end(reason: number): void {
     this.isOver = true;
+    this.#streams.end();
     this.#transfers.end();
     for (const device of this.#devices.slice()) if (device !== undefined) this.#remove(device, reason);
     for (const done of this.#asked.values()) done(undefined);
@@ -190,6 +209,8 @@ export class GuestSession extends RingSession<GuestSessionPlace> implements Gues
       case MessageType.CIRCUIT_BREAKER_RESET:
         this.#breaker(id, type === MessageType.CIRCUIT_BREAKER_TRIP, Breaker.read.reason(view, BODY));
         return undefined;
+      case MessageType.STREAM:
+        return this.#streams.take();
       case MessageType.HOST_SHUTDOWN:
         this.leave(transaction);
         return undefined;

@@ -10,6 +10,7 @@ import type { RingFigures } from "./ring-figures.ts";
 import type { RingMemory } from "./ring-memory.ts";
 import type { GuestOutput } from "./sides.ts";
 import { EndReason, endReasonName } from "./status.ts";
+import type { RingStream } from "./streams.ts";
 
 /**
  * Guest side of a ring: a source of the devices that its host shares. It does no I/O; whoever owns it calls `poll` as
@@ -72,6 +73,15 @@ export class RingGuest {
   askStats(device: RingDevice | undefined, done: (figures: HostFigures | undefined) => void): void {
     if (this.#session === undefined) done(undefined);
     else this.#session.askStats(device, done);
+  }
+
+  get hasStreams(): boolean {
+    return this.#session?.hasStreams === true;
+  }
+
+  /** A stream to the host, which is called `peer`. Nothing without a session, or if the host takes none, or no more. */
+  dial(peer: string): RingStream | undefined {
+    return this.isRunning ? this.#session!.dial(peer) : undefined;
   }
 
   /** Does a bounded amount of work. True: there may be more. */
@@ -169,6 +179,7 @@ export class RingGuest {
       loop: this.#loop,
       guestEpoch: this.#epoch,
       hostEpoch,
+      idle: () => this.#output.idle?.(),
       wake: () => this.#output.wake(),
       sent: () => this.#output.sent?.(),
       negotiated: () => this.#output.began(),

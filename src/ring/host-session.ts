@@ -14,6 +14,7 @@ import {
   ALL_CAPABILITIES,
   BODY,
   CancelAck,
+  Capability,
   DeviceAck,
   DeviceRemoved,
   DeviceRequest,
@@ -27,10 +28,13 @@ import {
 } from "./messages.ts";
 import { type RingFigures, ringFigures } from "./ring-figures.ts";
 import { RingSession, type SessionPlace } from "./session.ts";
+import type { HostOutput } from "./sides.ts";
 import { encodeStats } from "./stats-response.ts";
 import { Status } from "./status.ts";
+import { RingStream, Streams } from "./streams.ts";
 
 export interface HostSessionPlace extends SessionPlace {
+  readonly streams: HostOutput["streams"];
   /** The guest does not want a device any more. */
   released(device: HostDevice): void;
   unplugged(device: HostDevice): void;
@@ -43,6 +47,7 @@ const { device_id: ID } = SubmitWord;
 /** What one guest says from its NEGOTIATE on, and the devices that it has. */
 export class HostSession extends RingSession<HostSessionPlace> {
   readonly #forDevices: HostDeviceOutput;
+  readonly #streams: Streams;
   readonly #inFlight = new InFlight();
   /** By id; those whose removal the guest has not acknowledged keep their ids. */
   readonly #devices: (HostDevice | "removed" | undefined)[] = [];
@@ -55,7 +60,19 @@ export class HostSession extends RingSession<HostSessionPlace> {
 
   constructor(place: HostSessionPlace) {
     super(place, "host", FROM_GUEST);
-    const { memory, layout, limits } = place;
+    const { memory, layout, limits, loop, streams } = place;
+    this.#streams = new Streams(
+      this.channel,
+      loop,
+      () => this.#sendSoon(),
+      () => place.idle(),
+      streams &&
+        ((id, carrier) => {
+          const stream = new RingStream(id, streams.peer, carrier);
+          loop.soon(() => streams.accepted(stream));
+          return stream;
+        }),
+    );
     this.#forDevices = {
       memory,
       layout,
@@ -68,6 +85,14 @@ export class HostSession extends RingSession<HostSessionPlace> {
       sendSoon: () => this.#sendSoon(),
       unplugged: (device) => place.unplugged(device),
     };
+  }
+
+  get hasStreams(): boolean {
+    return this.#streams.areOpen;
+  }
+
+  get #capabilities(): number {
+    return this.place.streams === undefined ? ALL_CAPABILITIES & ~Capability.STREAMS : ALL_CAPABILITIES;
   }
 
   get pendingUrbs(): number {
@@ -123,6 +148,7 @@ export class HostSession extends RingSession<HostSessionPlace> {
   /** Nothing is taken, carried out or sent from here on. */
   silence(): void {
     this.isOver = true;
+    this.#streams.end();
     for (const device of this.#devices) if (device instanceof HostDevice) device.silence();
   }
 
@@ -157,6 +183,8 @@ export class HostSession extends RingSession<HostSessionPlace> {
       case MessageType.STATS_REQUEST:
         this.#tellStats(transaction, DeviceRequest.read.device_id(view, BODY));
         return undefined;
+      case MessageType.STREAM:
+        return this.#streams.take();
       case MessageType.GUEST_SHUTDOWN:
         this.leave(transaction);
         return undefined;
@@ -180,7 +208,7 @@ export class HostSession extends RingSession<HostSessionPlace> {
       status: isSpoken ? Status.OK : VERSION_REFUSED,
       negotiated_version: RING_VERSION,
       pad: 0,
-      capabilities: read.capabilities(view, BODY) & ALL_CAPABILITIES,
+      capabilities: read.capabilities(view, BODY) & this.#capabilities,
       max_pending_urbs: Math.min(limits.urbs, MAX_URBS),
       max_devices: MAX_DEVICES,
       guest_epoch: guestEpoch,

@@ -75,6 +75,10 @@ export class RingHost {
     return this.#session?.figures;
   }
 
+  get hasStreams(): boolean {
+    return this.#session?.hasStreams === true;
+  }
+
   /**
    * Lays the memory out and waits for a guest. One that had a session with a host before us sees that this is another
    * one. To be called once.
@@ -211,6 +215,8 @@ export class RingHost {
       hostEpoch: this.#epoch,
       wake: () => this.#output.wake(),
       sent: () => this.#output.sent?.(),
+      streams: this.#output.streams,
+      idle: () => this.#output.idle?.(),
       negotiated: () => this.#negotiated(),
       released: (device) => this.#shares.dismiss(device, "released", RemoveReason.RELEASED),
       unplugged: (device) => this.#shares.dismiss(device, "unplugged", RemoveReason.UNPLUG),

@@ -13,6 +13,7 @@ import {
   NegotiateResponse,
   Shutdown,
   StatsResponse,
+  StreamPart,
   UrbComplete,
   UrbSubmit,
 } from "./messages.ts";
@@ -57,6 +58,7 @@ export const FROM_HOST: Incoming = {
     [MessageType.CIRCUIT_BREAKER_TRIP, Breaker.size],
     [MessageType.CIRCUIT_BREAKER_RESET, Breaker.size],
     [MessageType.STATS_RESPONSE, StatsResponse.size],
+    [MessageType.STREAM, StreamPart.size],
   ]),
   // A host that gives up, or that lives, may say so before it has answered.
   early: new Set<number>([MessageType.NEGOTIATE_RESP, MessageType.HOST_SHUTDOWN, MessageType.HEARTBEAT]),
@@ -78,6 +80,7 @@ export const FROM_GUEST: Incoming = {
     [MessageType.URB_CANCEL, DeviceRequest.size],
     [MessageType.ISO_SUBMIT, IsoSubmit.size],
     [MessageType.STATS_REQUEST, DeviceRequest.size],
+    [MessageType.STREAM, StreamPart.size],
   ]),
   early: new Set<number>([MessageType.NEGOTIATE]),
 };

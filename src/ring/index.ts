@@ -9,4 +9,5 @@ export type { RefusalFigures, RefusalKind } from "./refusal-counts.ts";
 export type { RingFigures, RingUse, SlotUse } from "./ring-figures.ts";
 export { RingMemory } from "./ring-memory.ts";
 export type { DeviceEnd, GuestOutput, HostOutput, RingOutput, Share } from "./sides.ts";
+export { RingStream } from "./streams.ts";
 export { WaitPolicy, type WaitStep } from "./wait-policy.ts";

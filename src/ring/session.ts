@@ -28,6 +28,8 @@ export interface SessionPlace {
   sent(): void;
   /** Both sides have greeted each other. */
   negotiated(): void;
+  /** No stream is open any more. */
+  idle(): void;
   /** It is over; nothing if the other side has left. */
   over(error: ProtocolError | undefined): void;
 }

@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
-import { sharedSubject } from "../capture/capture-subject.ts";
 import { GADGET_KINDS } from "../../gadgets/catalog.ts";
 import { listImages } from "../backing/image-folder.ts";
+import { sharedSubject } from "../capture/capture-subject.ts";
 import { deviceDescription } from "../device-description.ts";
 import type { HostControl } from "../host-control.ts";
 import { VERSION } from "../version.ts";
