@@ -197,6 +197,7 @@ function noGadget(): Refusal {
 
 export async function hostState(host: HostControl): Promise<Given<typeof HostState.static>> {
   await host.hardware.look();
+  const named = namedDevices(host);
   return {
     role: "host",
     version: VERSION,
@@ -205,7 +206,7 @@ export async function hostState(host: HostControl): Promise<Given<typeof HostSta
     sequence: host.events.last,
     addresses: host.addresses,
     guests: host.guests,
-    devices: await namedDevices(host),
+    devices: named instanceof Promise ? await named : named,
     binds: host.hardware.wanted(),
     sessions: host.sessions.sessions(),
     rules: await host.rules.list(),
@@ -215,13 +216,17 @@ export async function hostState(host: HostControl): Promise<Given<typeof HostSta
 }
 
 /** The same as `devicesOf`, with what the list of USB IDs calls them. */
-async function namedDevices(host: HostControl): Promise<Given<typeof Device.static>[]> {
+function namedDevices(
+  host: HostControl,
+): Given<typeof Device.static>[] | Promise<Given<typeof Device.static>[]> {
   const devices = devicesOf(host);
-  const names = await host.hardware.names(devices);
-  return Array.from(devices, (device, i) => ({
-    ...device,
-    ...(names[i] !== undefined && { name: names[i] }),
-  }));
+  const named = (): Given<typeof Device.static>[] =>
+    devices.map((device) => {
+      const name = host.hardware.nameOf(device);
+      return name === undefined ? device : Object.assign(device, { name });
+    });
+  // Clients that ask without end and read no answer keep all of what each request waits for.
+  return host.hardware.learnNames(devices)?.then(named) ?? named();
 }
 
 /** Real devices and gadgets. */

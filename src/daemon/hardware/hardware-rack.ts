@@ -130,9 +130,14 @@ export class HardwareRack implements Binding, WatchListener {
     );
   }
 
-  /** What the list of USB IDs of this machine calls them, as far as it has them. */
-  names(devices: readonly DeviceIdentity[]): Promise<readonly (string | undefined)[]> {
-    return this.#names.of(devices.map(({ vid, pid }) => `${vid}:${pid}`));
+  /** What the list of USB IDs of this machine calls it, as far as it has it and it was learnt. */
+  nameOf({ vid, pid }: DeviceIdentity): string | undefined {
+    return this.#names.of(`${vid}:${pid}`);
+  }
+
+  /** Resolves when these have their names; nothing to wait for where they have. */
+  learnNames(devices: readonly DeviceIdentity[]): Promise<unknown> | undefined {
+    return this.#names.learn(devices.map(({ vid, pid }) => `${vid}:${pid}`));
   }
 
   /** Those that somebody wants shared, plugged in or not. */

@@ -17,18 +17,35 @@ export async function usbNames(ids: readonly string[]): Promise<ReadonlyMap<stri
 /** Far more than are ever plugged in. */
 const KNOWN = 1_000;
 
-/** Names by the list, which is read for devices that were not asked for before. */
+/** Names by the list, which is read for devices that were not asked for before: once, however many ask at that moment. */
 export class UsbNames {
   readonly #known = new Map<string, string | undefined>();
+  readonly #wanted = new Map<string, Promise<void>>();
 
-  async of(ids: readonly string[]): Promise<readonly (string | undefined)[]> {
+  /** What the list calls it, as far as that was learnt. */
+  of(id: string): string | undefined {
+    return this.#known.get(id);
+  }
+
+  /** Resolves when what the list knows of these is known here; nothing to wait for where it is. */
+  learn(ids: readonly string[]): Promise<unknown> | undefined {
     const unknown = ids.filter((id) => !this.#known.has(id));
-    if (unknown.length > 0) {
-      const found = await usbNames(unknown);
-      if (this.#known.size + unknown.length > KNOWN) this.#known.clear();
-      for (const id of unknown) this.#known.set(id, found.get(id));
+    if (unknown.length === 0) return undefined;
+    const unasked = unknown.filter((id) => !this.#wanted.has(id));
+    if (unasked.length > 0) {
+      const reading = this.#read(unasked);
+      for (const id of unasked) this.#wanted.set(id, reading);
     }
-    return ids.map((id) => this.#known.get(id));
+    return Promise.all(new Set(unknown.map((id) => this.#wanted.get(id)!)));
+  }
+
+  async #read(ids: readonly string[]): Promise<void> {
+    const found = await usbNames(ids);
+    if (this.#known.size + ids.length > KNOWN) this.#known.clear();
+    for (const id of ids) {
+      this.#known.set(id, found.get(id));
+      this.#wanted.delete(id);
+    }
   }
 }
 
