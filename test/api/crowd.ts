@@ -6,7 +6,7 @@ import { ApiDaemon } from "./api-daemon.ts";
 import { EventReader } from "./event-reader.ts";
 
 /** What the daemon may grow by: garbage that has not been collected yet, and so much for each client. */
-const GARBAGE = 64 << 20;
+const GARBAGE = 96 << 20;
 const CLIENT = 64 << 10;
 /** What it may grow by in the second half of the rounds, when everything has been seen. */
 const DRIFT = 24 << 20;

@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
+import { knownExchange } from "../../src/capture/known-exchange.ts";
+import { interfaceDescription, LARGEST_PACKET, sectionHeader } from "../../src/capture/pcapng.ts";
+import { readRecording, UnusableRecording } from "../../src/capture/recording.ts";
 import {
   createGadget,
   GADGET_KINDS,
+  type GadgetBacking,
   GadgetSpecificationError,
   parseGadgetSpec,
 } from "../../src/gadgets/catalog.ts";
 import { EchoStream } from "../../src/gadgets/echo-stream.ts";
 import { MemoryStore } from "../../src/gadgets/memory-store.ts";
+import { Zero } from "../../src/gadgets/zero.ts";
 import { AddressError, parseAddress, printAddress } from "../../src/links/address.ts";
 import type { Random } from "./random.ts";
 import { requireSame, type Target } from "./target.ts";
@@ -117,8 +122,22 @@ function value(option: string, random: Random): string {
   }
 }
 
+const RECORDED = new Zero();
+
 /** For the files, terminals and connections that a specification may name. */
-const BACKING = { store: new MemoryStore(4096), stream: new EchoStream() };
+const BACKING = {
+  store: new MemoryStore(4096),
+  stream: new EchoStream(),
+  recording: readRecording(
+    Buffer.concat([
+      sectionHeader("fuzz"),
+      interfaceDescription({ name: "zero", description: "", bitsPerSecond: 480e6, snaplen: LARGEST_PACKET }),
+      ...knownExchange(RECORDED, { busnum: 1, devnum: 2 }, 0),
+    ]),
+    undefined,
+  ),
+};
+assert(!(BACKING.recording instanceof UnusableRecording));
 
 export const gadgetSpecTarget: Target = {
   name: "parseGadgetSpec",
@@ -138,7 +157,8 @@ export const gadgetSpecTarget: Target = {
       "a kind of the catalog",
     );
     // What parses can be made: nothing is left for the constructor to refuse.
-    requireSame(createGadget(parsed, BACKING).speed, parsed.speed, "speed of the gadget");
+    const { speed } = createGadget(parsed, BACKING as GadgetBacking);
+    requireSame(speed, parsed.speed ?? RECORDED.speed, "speed of the gadget");
     return "value";
   },
 };

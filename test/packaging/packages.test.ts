@@ -35,7 +35,6 @@ test("npm packs what is needed to run and read, and nothing else", () => {
     "README.md",
     "SECURITY.md",
     "dist/dashboard",
-    "dist/dashboard",
     "dist/share",
     "dist/src",
     "docs",
