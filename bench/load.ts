@@ -48,11 +48,15 @@ export class LoadClient {
     one: Case,
     times: LoadTimes,
     cpu: number | undefined,
+    signal?: AbortSignal,
   ): Promise<LoadResult> {
     const { direction, size, depth } = one;
     const words = [server, direction, size, depth, times.warmMs, times.measureMs, times.urbs].map(String);
     const [program, argv] = pinned(cpu, [...this.#argv, ...words]);
-    const { stdout } = await promisify(execFile)(program, argv, { timeout: 60_000 });
+    const { stdout } = await promisify(execFile)(program, argv, {
+      timeout: 60_000,
+      ...(signal !== undefined && { signal }),
+    });
     return JSON.parse(stdout) as LoadResult;
   }
 }

@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { type Allocation, measureAllocation } from "./allocation.ts";
 import { cases, printCase } from "./case.ts";
+import { compareQuestions } from "./comparison.ts";
 import { compile } from "./compile.ts";
 import { type Contender, ECHO, LIBUV, reference, WORKER } from "./contender.ts";
 import { measureDevices } from "./devices.ts";
@@ -8,21 +9,26 @@ import { measureLinks } from "./links.ts";
 import { LoadClient } from "./load.ts";
 import { describeMachine } from "./machine.ts";
 import { pinnings } from "./pinning.ts";
+import { COUNTERS } from "./questions/counters.ts";
 import { printReport } from "./report.ts";
 import { measureRing } from "./ring.ts";
 import { type Figures, playRounds } from "./rounds.ts";
 
-const HELP = `Usage: npm run bench -- [links | devices | ring] [options]
+/** With fewer the interval is told too narrow. */
+const PAIRS = 20;
+
+const HELP = `Usage: npm run bench -- [links | devices | ring | counters] [options]
 
 How fast the host is on this machine, over TCP on loopback, beside a C program that does the same work and
 beside a raw echo of Node. With "links": the same host over each link of this machine (tcp, unix, vsock, tls) and each
 protocol (usbip, wslusb), one table. With "devices": how long a keyboard takes to answer while another device of the
 same connection moves all it can. With "ring": reads over shared memory, in C and by this project, beside USB/IP over
-tcp and unix, a pipe and memcpy. --rounds, --ms and --json hold for all of them.
+tcp and unix, a pipe and memcpy. With "counters": what it costs a transfer to be counted, without counters and with them
+in interleaved pairs. --rounds, --ms and --json hold for all of them.
 
   --quick        512 B and 16 KiB on one core only
   --only TEXT    only cases whose name contains TEXT: in, out, echo, "in 512 B, depth 32"
-  --rounds N     rounds whose median counts (default 3)
+  --rounds N     rounds whose median counts (default 3; pairs of "counters": 20)
   --ms N         milliseconds of each measurement (default 500)
   --json         one JSON document on standard output
   --help         this text
@@ -33,7 +39,7 @@ const { values, positionals } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     only: { type: "string", default: "" },
-    rounds: { type: "string", default: "3" },
+    rounds: { type: "string" },
     ms: { type: "string", default: "500" },
     json: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
@@ -71,7 +77,7 @@ async function run(): Promise<void> {
   const wanted = cases(values.quick).filter((one) =>
     printCase(one).toLowerCase().includes(values.only.toLowerCase()),
   );
-  const rounds = Number(values.rounds);
+  const rounds = Number(values.rounds ?? 3);
   const measureMs = Number(values.ms);
   const places = values.quick ? pinnings().slice(0, 1) : pinnings();
   const figures: Figures[] = [];
@@ -97,12 +103,17 @@ async function run(): Promise<void> {
 if (values.help) process.stdout.write(HELP);
 else if (positionals.length === 0) await run();
 else if (positionals.join(" ") === "links") {
-  process.stdout.write(await measureLinks(Number(values.rounds), Number(values.ms), values.json));
+  process.stdout.write(await measureLinks(Number(values.rounds ?? 3), Number(values.ms), values.json));
 } else if (positionals.join(" ") === "devices") {
-  process.stdout.write(await measureDevices(Number(values.rounds), Number(values.ms), values.json));
+  process.stdout.write(await measureDevices(Number(values.rounds ?? 3), Number(values.ms), values.json));
 } else if (positionals.join(" ") === "ring") {
-  process.stdout.write(await measureRing(Number(values.rounds), Number(values.ms), values.json));
+  process.stdout.write(await measureRing(Number(values.rounds ?? 3), Number(values.ms), values.json));
+} else if (positionals.join(" ") === "counters") {
+  const pairs = Number(values.rounds ?? PAIRS);
+  process.stdout.write(await compareQuestions([COUNTERS], pairs, Number(values.ms), values.json));
 } else {
-  process.stderr.write(`There is no bench "${positionals.join(" ")}"; there are links, devices and ring.\n`);
+  process.stderr.write(
+    `There is no bench "${positionals.join(" ")}"; there are links, devices, ring and counters.\n`,
+  );
   process.exitCode = 2;
 }

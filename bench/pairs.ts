@@ -9,15 +9,19 @@ export interface Difference {
   /** Processor time for one transfer, in microseconds: medians. */
   readonly withoutUs: number;
   readonly withUs: number;
-  readonly mean: number;
-  /** Ends of the 95 % interval of the mean. */
+  /** The least that any measurement found: what the machine does besides only adds to it. */
+  readonly withoutLeastUs: number;
+  readonly withLeastUs: number;
+  /** The median of how much more it was within a pair. */
+  readonly more: number;
+  /** Ends of its 95 % interval. */
   readonly low: number;
   readonly high: number;
 }
 
 /**
  * Measures without something and with it in pairs, one right after the other and each first in every second pair, so
- * that what the machine does besides meets both. Only the ratio within a pair counts.
+ * that what the machine does besides meets both. Only the ratio within a pair counts, and of these the median.
  */
 export async function comparePairs(
   measure: (withIt: boolean) => Promise<Costs>,
@@ -37,25 +41,28 @@ export async function comparePairs(
     }
   }
   return Object.keys(without[0]!).map((of) => {
-    const ratios = withIt.map((costs, i) => Math.log(costs[of]! / without[i]![of]!));
-    const { mean, error } = meanAndError(ratios);
+    const ratios = withIt.map((costs, i) => costs[of]! / without[i]![of]!).toSorted((a, b) => a - b);
+    const rank = intervalRank(pairs);
     return {
       of,
       pairs,
       withoutUs: median(without.map((costs) => costs[of]!)),
       withUs: median(withIt.map((costs) => costs[of]!)),
-      mean: Math.expm1(mean),
-      low: Math.expm1(mean - error),
-      high: Math.expm1(mean + error),
+      withoutLeastUs: Math.min(...without.map((costs) => costs[of]!)),
+      withLeastUs: Math.min(...withIt.map((costs) => costs[of]!)),
+      more: median(ratios) - 1,
+      low: ratios[rank]! - 1,
+      high: ratios.at(-1 - rank)! - 1,
     };
   });
 }
 
-/** Mean, and half of its 95 % interval by Student's t, whose factor is below 2.1 from 20 values on. */
-function meanAndError(values: readonly number[]): { mean: number; error: number } {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, error: 2.1 * Math.sqrt(squares / (values.length - 1) / values.length) };
+/**
+ * Between this one of the sorted values, counted from either end, lies the median of what they are a sample of, 19 times of 20,
+ * however they are distributed: a pair that met something else does not count more than others.
+ */
+function intervalRank(values: number): number {
+  return Math.max(Math.floor(values / 2 - 0.98 * Math.sqrt(values)), 0);
 }
 
 function median(values: readonly number[]): number {

@@ -8,7 +8,7 @@ import { LoadClient } from "./load.ts";
 import { describeMachine, type Machine, printMachine } from "./machine.ts";
 import { type Pinning, pinnings } from "./pinning.ts";
 import { REFERENCES, type RingContender, type RingResult, reference, usbip } from "./ring-contender.ts";
-import { RingPair } from "./ring-pair.ts";
+import { LOOK_MS, RingPair } from "./ring-pair.ts";
 
 const WARM_MS = 100;
 const KIB = 1 << 10;
@@ -19,8 +19,15 @@ const CASES: readonly Case[] = [() => 1, deepOf].flatMap((depthOf) =>
   SIZES.map((size) => ({ direction: "in", size, depth: depthOf(size) }) as const),
 );
 const OURS = "usbferry ring";
+/** Of a host and a guest that sleep as soon as they have nothing to do. */
+const OURS_ASLEEP = "usbferry ring, asleep";
+const NO_LOOK_MS = 0;
 /** With which others are compared. */
 const YARDSTICK = REFERENCES.copied;
+
+/** Of the C ring, at every size: twice its round trip, and half of its throughput. */
+const MOST_OF_TRIP = 2;
+const LEAST_OF_THROUGHPUT = 0.5;
 
 /** The targets of USBWarp, which it has not measured. */
 const ROUND_TRIP_US = 100;
@@ -54,11 +61,13 @@ export async function measureRing(rounds: number, measureMs: number, isJson: boo
       const path = `${state}.sock`;
       const listen = ["tcp:127.0.0.1:0", `unix:${path}`];
       const { host, answers } = await startLinkHost(state, listen, place.server);
-      const pair = await RingPair.start(place);
+      const pair = await RingPair.start(place, LOOK_MS);
+      const sleeping = await RingPair.start(place, NO_LOOK_MS);
       try {
         const port = Number(answers[0]!.address!.split(":").at(-1));
         const contenders = [
           pair.contender(OURS),
+          sleeping.contender(OURS_ASLEEP, ({ size, depth }) => size === KIB && depth === 1),
           ...(program === undefined ? [] : Object.values(REFERENCES).map((mode) => reference(program, mode))),
           usbip("usbip, unix", client, path),
           usbip("usbip, tcp", client, port),
@@ -66,6 +75,7 @@ export async function measureRing(rounds: number, measureMs: number, isJson: boo
         figures.push(...(await playRounds(place, contenders, rounds, measureMs)));
       } finally {
         pair.stop();
+        sleeping.stop();
         host.kill();
       }
     }
@@ -194,8 +204,23 @@ function targets(figures: readonly RingFigures[]): readonly string[] {
     .filter(({ case: one }) => one.depth > 1)
     .toSorted((a, b) => a.gigabytesPerSecond - b.gigabytesPerSecond)[0]!;
   return [
+    ...besideC(figures, own),
     `Round trip under ${ROUND_TRIP_US} us: ${met(trip.p50Us < ROUND_TRIP_US)}, ${trip.p50Us.toFixed(2)} us (${printCase(trip.case)})`,
     `Over ${GIGABYTES} GB/s: ${met(slowest.gigabytesPerSecond > GIGABYTES)}, ${slowest.gigabytesPerSecond.toFixed(2)} GB/s at least (${printCase(slowest.case)})`,
+  ];
+}
+
+/** Nothing without a compiler. */
+function besideC(figures: readonly RingFigures[], own: readonly RingFigures[]): readonly string[] {
+  const yardsticks = figures.filter((one) => one.contender === YARDSTICK);
+  const pairs = yardsticks.map((c) => ({ c, ours: own.find((one) => one.case === c.case)! }));
+  const trip = pairs.find(({ c }) => c.case.depth === 1);
+  if (trip === undefined) return [];
+  const times = trip.ours.p50Us / trip.c.p50Us;
+  const least = pairs.toSorted((a, b) => a.ours.ofReference! - b.ours.ofReference!)[0]!.ours;
+  return [
+    `Round trip at most ${MOST_OF_TRIP} times that of the C ring: ${met(times <= MOST_OF_TRIP)}, ${times.toFixed(2)} times (${printCase(trip.c.case)})`,
+    `At least ${LEAST_OF_THROUGHPUT} of the C ring at every size: ${met(least.ofReference! >= LEAST_OF_THROUGHPUT)}, ${least.ofReference!.toFixed(2)} (${printCase(least.case)})`,
   ];
 }
 

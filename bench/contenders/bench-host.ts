@@ -1,9 +1,9 @@
+import type { PlaneGadget } from "../../src/daemon/data-plane/plane-gadget.ts";
 import { ExportTable } from "../../src/daemon/export-table.ts";
 import { Host } from "../../src/daemon/host.ts";
 import { LibuvLoop } from "../../src/daemon/libuv-loop.ts";
 import { type Log, openLog } from "../../src/daemon/log.ts";
 import type { UsbDevice } from "../../src/usb/device.ts";
-import type { DistantDevice } from "../../src/usbip/exports.ts";
 
 const log = openLog(false);
 
@@ -14,7 +14,7 @@ export const warnings: Log = {
 };
 
 /** Shares one device on a free port of this machine and gives the port. */
-export async function startHost(device: UsbDevice | DistantDevice): Promise<number> {
+export async function startHost(device: UsbDevice | PlaneGadget): Promise<number> {
   const exports = new ExportTable();
   exports.add("zero", device);
   const host = new Host(exports, new LibuvLoop(), warnings);

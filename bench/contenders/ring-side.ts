@@ -6,6 +6,7 @@ import { PollLink } from "../../src/links/poll-link.ts";
 import { RingLink } from "../../src/links/ring-link.ts";
 import { Arena } from "../../src/linux/arena.ts";
 import { sealedLength } from "../../src/linux/memory-file.ts";
+import { allowProcessors } from "../../src/linux/processor.ts";
 import { RingGuest } from "../../src/ring/guest.ts";
 import { RingHost } from "../../src/ring/host.ts";
 import { planLayout } from "../../src/ring/layout.ts";
@@ -15,13 +16,14 @@ import { ProtocolError } from "../../src/wire/protocol-error.ts";
 import { type RingCase, RingLoad } from "./ring-load.ts";
 
 /**
- * One side of a ring in a process of its own: `node ring-side.js host|guest LOOK_MS`, with the memory as descriptor 3 and the socket
- * of the wake-ups as descriptor 4. The guest plays the cases that it is sent, one after the other.
+ * One side of a ring in a process of its own: `node ring-side.js host|guest LOOK_MS CPU`, with the memory as descriptor 3 and the
+ * socket of the wake-ups as descriptor 4. The guest plays the cases that it is sent, one after the other.
  */
-const [role, lookMs] = process.argv.slice(2);
+const [role, lookMs, cpu] = process.argv.slice(2);
 const MEMORY = 3;
 const SOCKET = 4;
 
+if (cpu !== "") assert.equal(allowProcessors([Number(cpu)]), undefined);
 const length = sealedLength(MEMORY);
 assert(typeof length === "number");
 const arena = Arena.of(MEMORY, length);

@@ -6,7 +6,8 @@
  *   ring pipe 1 1 WARM_MS MEASURE_MS CPU CPU
  *   ring memcpy SIZE 1 WARM_MS MEASURE_MS CPU CPU
  *
- * copied:  DEPTH reads of SIZE bytes in flight; the host copies data into the slots, the guest copies it out.
+ * copied:  DEPTH reads of SIZE bytes in flight; the host copies data into the slots, the guest copies it out, each read to a
+ *          buffer of its own, as transfers have.
  * touched: the same without copies; the guest looks at each line of the data once, and the host writes each once.
  * asleep:  as touched, but each side sleeps at once when it has nothing to do, and is woken by futex.
  * pipe:    one byte there and back over two pipes.
@@ -184,7 +185,7 @@ static void submit(Side *side, uint32_t transaction, size_t size, int place) {
 
 static void load(Side *side, size_t size, int depth, int copies, uint64_t warm, uint64_t measure) {
   float *latencies = malloc(LATENCIES * sizeof *latencies);
-  uint8_t *sink = malloc(size);
+  uint8_t *sinks = malloc(size * depth);
   uint64_t started[256], from = now_ns() + warm, until = from + measure, first = 0, last = 0;
   volatile uint64_t sum = 0;
   size_t count = 0;
@@ -202,6 +203,7 @@ static void load(Side *side, size_t size, int depth, int copies, uint64_t warm, 
       uint8_t *slot = memory + data_offset + (received % depth) * ((size + 4095) & ~4095ull);
       if (message.transaction != received || message.words[3] != size) fail("a wrong answer");
       if (copies) {
+        uint8_t *sink = sinks + (received % depth) * size;
         memcpy(sink, slot, size);
         if (sink[size - 1] != 0x5a) fail("wrong data");
       } else {

@@ -7,6 +7,7 @@ import { Supervisor } from "../daemon/supervisor.ts";
 import { interruption } from "./cancelled.ts";
 import { controlled } from "./control.ts";
 import { repeatable } from "./repeatable.ts";
+import { addRingOptions, type RingOptions, readRingOptions } from "./ring-options.ts";
 
 const HELP = `
 \`usbferry attach\` starts it by itself. It ends when nothing was attached or waited for in 30 seconds; ending it
@@ -15,7 +16,7 @@ on disk: the next agent goes on with it, until \`usbferry detach\` ends it. Its 
 USBFERRY_AGENT names; the log of an agent that was started by itself is agent.log beside it.`;
 
 export function addAgent(root: Command): void {
-  root
+  const command = root
     .command("agent")
     .description("the resident guest side: keeps what is attached; started on demand")
     .option(
@@ -24,23 +25,23 @@ export function addAgent(root: Command): void {
       repeatable,
     )
     .option("--control-group <GROUP>", "who may control it beside this user")
-    .option("--state-dir <FOLDER>", "where wishes are kept (default: /var/lib/usbferry, or the user's own)")
-    .addHelpText("after", HELP)
-    .action(run);
+    .option("--state-dir <FOLDER>", "where wishes are kept (default: /var/lib/usbferry, or the user's own)");
+  addRingOptions(command).addHelpText("after", HELP).action(run);
 }
 
-interface AgentOptions {
+interface AgentOptions extends RingOptions {
   readonly control?: readonly string[];
   readonly controlGroup?: string;
   readonly stateDir?: string;
 }
 
-async function run({ control = [], controlGroup: group, stateDir }: AgentOptions): Promise<void> {
+async function run({ control = [], controlGroup: group, stateDir, ...options }: AgentOptions): Promise<void> {
   const supervisor = Supervisor.take(process.env);
   const { NO_COLOR = "" } = process.env;
   const own = { kind: "unix", path: agentSocket() } as const;
   const others = control.map(readControlPlace).filter((place) => place !== undefined);
-  const request = { places: [own, ...others], group, folder: new StateFolder(stateDir) };
+  const ring = readRingOptions(options);
+  const request = { places: [own, ...others], group, folder: new StateFolder(stateDir), ring };
   const server = await AgentServer.start(request, openLog(NO_COLOR === ""));
   if (control.length > 0)
     process.stdout.write(controlled({ control: server.addresses, tokenPath: server.tokenPath }));

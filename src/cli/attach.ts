@@ -5,6 +5,7 @@ import {
   attachFromWaiting,
   attachUnguarded,
   keepAttached,
+  requireRingThread,
 } from "../daemon/attach.ts";
 import { WrongUsage } from "../daemon/failure.ts";
 import { AGENT_COMMAND } from "./agent-command.ts";
@@ -13,8 +14,9 @@ import { printJson } from "./json.ts";
 import { optionNotBuilt } from "./not-built.ts";
 import { wishLine } from "./ports.ts";
 import { repeatable } from "./repeatable.ts";
+import { addRingOptions, type RingOptions, readRingOptions, ringArguments } from "./ring-options.ts";
 
-interface AttachOptions {
+interface AttachOptions extends RingOptions {
   readonly auto?: true;
   readonly also?: readonly string[];
   readonly onAttach?: string;
@@ -52,8 +54,12 @@ lets a keyboard pass a disk. --direct does not go with it: the kernel speaks USB
 USB/IP lists no serial numbers: with vid:pid:serial each device with these numbers is imported, asked for its own
 and given back if it is another.
 
+--ring-look and --ring-cpu are for the agent that this starts; one that runs already must have been started with the same.
+
 In a virtual machine vsock:PORT is the host that it runs on, as is --listen vsock:PORT; tls: needs paired machines (usbferry pair)
 and does not go with --direct.
+With memory that a QEMU guest shares with its host (an ivshmem device; docs/links.md) the host is at ring:pci:ADDRESS, where
+\`lspci -d 1af4:1110\` tells the address; both wake each other by the virtio-serial port usbferry.ring, or ring:pci:ADDRESS,port=NAME.
 
 It needs root and the kernel module vhci_hcd: sudo modprobe vhci-hcd
 Examples:
@@ -61,7 +67,7 @@ Examples:
   sudo usbferry attach tcp:192.0.2.7:3240 2341:8036 --auto --also 2341:0036`;
 
 export function addAttach(root: Command): void {
-  root
+  const command = root
     .command("attach")
     .description("give a shared device to this kernel; returns when its device node exists")
     .argument("[ADDR]", "the host; with --listen there is none")
@@ -72,9 +78,8 @@ export function addAttach(root: Command): void {
     .option("--on-detach <COMMAND>", "with --auto: run it each time the device is gone")
     .option("--direct", "hand the socket to the kernel: stock USB/IP, no live figures")
     .option("--listen <ADDR>", "wait for a host that dials in (`usbferry serve --connect`)")
-    .option("--json", "one JSON document on standard output")
-    .addHelpText("after", HELP)
-    .action(run);
+    .option("--json", "one JSON document on standard output");
+  addRingOptions(command).addHelpText("after", HELP).action(run);
 }
 
 async function run(
@@ -82,8 +87,9 @@ async function run(
   second: string | undefined,
   options: AttachOptions,
 ): Promise<void> {
+  const agent = await agentCommand(options);
   if (options.auto === true) {
-    await keep(first, second, options);
+    await keep(agent, first, second, options);
     return;
   }
   for (const name of ["also", "onAttach", "onDetach"] as const) {
@@ -91,7 +97,7 @@ async function run(
     const option = `--${name.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)}`;
     throw new WrongUsage(`${option} belongs to --auto: usbferry attach ADDR DEV --auto ${option} ...`);
   }
-  const attached = await unlessCancelled(start(first, second, options));
+  const attached = await unlessCancelled(start(agent, first, second, options));
   await tell(attached, {}, options);
 }
 
@@ -114,7 +120,21 @@ function printable(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, "?");
 }
 
+/** What runs an agent, with what it is to be told. */
+async function agentCommand(options: AttachOptions): Promise<readonly string[]> {
+  const ring = ringArguments(options);
+  if (ring.length === 0) return AGENT_COMMAND;
+  if (options.direct === true) {
+    throw new WrongUsage(
+      "--ring-look and --ring-cpu are for the agent, which --direct leaves out. Leave them out, too.",
+    );
+  }
+  await unlessCancelled(requireRingThread(readRingOptions(options)));
+  return [...AGENT_COMMAND, ...ring];
+}
+
 async function keep(
+  agent: readonly string[],
   address: string | undefined,
   device: string | undefined,
   options: AttachOptions,
@@ -133,9 +153,7 @@ async function keep(
   }
   if (address === undefined || device === undefined) throw nothingNamed();
   const request = { address, named: [device, ...also], onAttach, onDetach };
-  const { wish, device: attached } = await unlessCancelled(
-    keepAttached(AGENT_COMMAND, request, interruption.signal),
-  );
+  const { wish, device: attached } = await unlessCancelled(keepAttached(agent, request, interruption.signal));
   if (attached !== undefined) await tell(attached, { wish }, options);
   else if (json === true) printJson({ wish });
   if (json === true) return;
@@ -153,6 +171,7 @@ function nothingNamed(): WrongUsage {
 }
 
 function start(
+  agent: readonly string[],
   first: string | undefined,
   second: string | undefined,
   options: AttachOptions,
@@ -165,10 +184,10 @@ function start(
     if (options.direct === true) {
       throw optionNotBuilt("--direct together with --listen", "Leave out --direct, or dial the host.");
     }
-    return attachFromWaiting(AGENT_COMMAND, options.listen, first, signal);
+    return attachFromWaiting(agent, options.listen, first, signal);
   }
   if (first === undefined || second === undefined) throw nothingNamed();
   return options.direct === true
     ? attachUnguarded(first, second, signal)
-    : attach(AGENT_COMMAND, first, second, signal);
+    : attach(agent, first, second, signal);
 }

@@ -16,7 +16,7 @@ export function addList(root: Command): void {
     )
     .argument(
       "[ADDR]",
-      "the host: tcp:[HOST:]PORT, tls:HOST:PORT, unix:PATH, vsock:[CID:]PORT, fc-vsock:PATH:PORT or ring:PATH, also behind wslusb+",
+      "the host: tcp:[HOST:]PORT, tls:HOST:PORT, unix:PATH, vsock:[CID:]PORT, fc-vsock:PATH:PORT, ring:PATH or, in a virtual machine, ring:pci:ADDRESS, also behind wslusb+",
     )
     .option("--control <PATH>", CONTROL_OPTION)
     .option("--state-dir <FOLDER>", "where binds are kept, if no host runs here")

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { NICKNAMES, Nicknames } from "../daemon/state/nicknames.ts";
+import { KeptNicknames } from "../daemon/state/kept-nicknames.ts";
 import { StateFolder } from "../daemon/state/state-folder.ts";
 import { printJson } from "./json.ts";
 import { table } from "./table.ts";
@@ -44,31 +44,25 @@ function withFolder(command: Command): void {
 }
 
 async function set(name: string, device: string, options: NicknameOptions): Promise<void> {
-  await change(options, (nicknames) => nicknames.set(name, device));
+  await kept(options).set(name, device);
   process.stdout.write(`${name} is ${device}.\n`);
 }
 
-async function list({ stateDir, json }: NicknameOptions & { readonly json?: true }): Promise<void> {
-  const { nicknames } = await new StateFolder(stateDir).read(NICKNAMES);
-  const names = Object.keys(nicknames).toSorted();
-  if (json === true) printJson({ nicknames: names.map((name) => ({ name, device: nicknames[name] })) });
-  else if (names.length === 0) process.stdout.write("There are no nicknames.\n");
-  else process.stdout.write(table([["NAME", "DEVICE"], ...names.map((name) => [name, nicknames[name]!])]));
+async function list({ json, ...options }: NicknameOptions & { readonly json?: true }): Promise<void> {
+  const nicknames = await kept(options).list();
+  if (json === true) printJson({ nicknames });
+  else if (nicknames.length === 0) process.stdout.write("There are no nicknames.\n");
+  else {
+    const rows = nicknames.map(({ name, device }) => [name, device]);
+    process.stdout.write(table([["NAME", "DEVICE"], ...rows]));
+  }
 }
 
 async function remove(name: string, options: NicknameOptions): Promise<void> {
-  await change(options, (nicknames) => nicknames.remove(name));
+  await kept(options).remove(name);
   process.stdout.write(`${name} is no nickname any more.\n`);
 }
 
-async function change(
-  { stateDir }: NicknameOptions,
-  work: (nicknames: Nicknames) => Promise<void>,
-): Promise<void> {
-  const { store, close } = await new StateFolder(stateDir).open(NICKNAMES);
-  try {
-    await work(new Nicknames(store));
-  } finally {
-    await close();
-  }
+function kept({ stateDir }: NicknameOptions): KeptNicknames {
+  return new KeptNicknames(new StateFolder(stateDir));
 }

@@ -17,7 +17,7 @@ interface PolicyOptions {
 
 const HELP = `
 A rule is an action and what it is about: allow, deny or auto-bind, and any of
-  device=VID:PID  serial=PATTERN  busid=PATTERN  class=CODE|NAME  client=NETWORK|uid:N|vsock:CID|tls:NAME  link=KIND
+  device=VID:PID  serial=PATTERN  busid=PATTERN  class=CODE|NAME  client=NETWORK|uid:N|vsock:CID|ring:MEMORY|tls:NAME  link=KIND
 The first allow or deny rule that matches decides. Without one, this machine may have a device and nobody else.
 docs/rules.md tells all of it.
 

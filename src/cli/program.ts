@@ -28,6 +28,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = new Map([
   ["state", async () => (await import("./state.ts")).addState],
   ["top", async () => (await import("./top.ts")).addTop],
   ["capture", async () => (await import("./capture.ts")).addCapture],
+  ["extcap", async () => (await import("./extcap.ts")).addExtcap],
   ["bench", async () => (await import("./bench.ts")).addBench],
   ["kick", async () => (await import("./kick.ts")).addKick],
   ["pair", async () => (await import("./pair.ts")).addPair],

@@ -1,17 +1,18 @@
 import { type Command, Option } from "commander";
+import { readToken } from "../daemon/api/token-file.ts";
 import { failureKind, WrongUsage } from "../daemon/failure.ts";
 import { RoomLogs } from "../daemon/log.ts";
 import { LOG_LEVELS, LOG_ROOMS, parseLogLevels } from "../daemon/log-levels.ts";
-import { dialPlace, seenFromThere } from "../daemon/place.ts";
+import { dialPlace, listenPlace, seenFromThere } from "../daemon/place.ts";
 import { HandedSockets, type ServeRequest, Serving } from "../daemon/serve.ts";
 import { Supervisor } from "../daemon/supervisor.ts";
 import { onHangup, untilInterrupted } from "./cancelled.ts";
 import { CONTROL_HELP, controlled } from "./control.ts";
 import { invocation } from "./invocation.ts";
-import { optionNotBuilt } from "./not-built.ts";
 import { repeatable } from "./repeatable.ts";
+import { addRingOptions, type RingOptions, readRingOptions } from "./ring-options.ts";
 
-interface ServeOptions {
+interface ServeOptions extends RingOptions {
   readonly listen?: readonly string[];
   readonly connect?: readonly string[];
   readonly device?: readonly string[];
@@ -22,7 +23,7 @@ interface ServeOptions {
   readonly drain?: string;
   readonly trace?: string;
   readonly logLevel?: string;
-  readonly dashboard: string;
+  readonly dashboard?: string;
   readonly control?: readonly string[];
   readonly controlGroup?: string;
 }
@@ -35,7 +36,9 @@ ${CONTROL_HELP}
 Without a rule, devices are for this machine only (loopback and unix sockets), and for guests that --connect names.
 Listening elsewhere needs a rule that allows something there: see usbferry policy --help, or rules in the file.
 An address is tcp:[HOST:]PORT, tls:[HOST:]PORT (paired machines, see usbferry pair), unix:PATH, vsock:[CID:]PORT, or
-fc-vsock:PATH:PORT (the vsock socket of Firecracker and Cloud Hypervisor); docs/links.md tells what each is for.
+fc-vsock:PATH:PORT (the vsock socket of Firecracker and Cloud Hypervisor), ring:PATH (memory, for programs of this machine), or
+ring:file:MEMORY,port=SOCKET (memory that a QEMU guest has as an ivshmem device, and its virtio-serial port); docs/links.md
+tells what each is for.
 USB/IP and WSL-USB clients come to the same address and are told apart; --listen wslusb+ADDR only says in whose words a
 client is answered that speaks neither. --connect wslusb+ADDR brings all devices over one connection, to a guest that waits
 there: usbferry attach --listen wslusb+ADDR.
@@ -48,7 +51,7 @@ Example: usbferry serve --gadget zero --gadget keyboard
 Kinds of gadget and their options: usbferry gadget list`;
 
 export function addServe(root: Command): void {
-  root
+  const command = root
     .command("serve")
     .description("the host: shares bound devices, those named, and gadgets")
     .option(
@@ -88,13 +91,14 @@ export function addServe(root: Command): void {
     .option("--drain <SECONDS>", "how long stopping waits for clients to close (default: 2)")
     .option("--trace <FILE>", "at the end, write how long the last URBs took where, for chrome://tracing")
     .option("--log-level <LEVELS>", "what the log tells (default: info)")
-    .option("--dashboard <ADDR|off>", "where the dashboard listens (not built yet)", "off")
-    .addHelpText("after", HELP)
-    .action(run);
+    .option(
+      "--dashboard <ADDR|off>",
+      "where the dashboard listens, on this machine alone: tcp:PORT (default: off)",
+    );
+  addRingOptions(command).addHelpText("after", HELP).action(run);
 }
 
 async function run(options: ServeOptions): Promise<void> {
-  refuseNotBuilt(options);
   const request = readRequest(options);
   const supervisor = Supervisor.take(process.env);
   const { NO_COLOR = "" } = process.env;
@@ -108,6 +112,7 @@ async function run(options: ServeOptions): Promise<void> {
   reload = () => void reloaded(serving, supervisor);
   process.stdout.write(introduction(serving));
   if (request.control !== undefined) process.stdout.write(controlled(serving));
+  process.stdout.write(dashboardWords(serving, process.stdout.isTTY));
   supervisor.ready(summary(serving));
   if (isHungUp) reload();
   await untilInterrupted();
@@ -126,12 +131,6 @@ async function reloaded(serving: Serving, supervisor: Supervisor): Promise<void>
   supervisor.ready(summary(serving));
 }
 
-function refuseNotBuilt(options: ServeOptions): void {
-  if (options.dashboard !== "off") {
-    throw optionNotBuilt("--dashboard", "Leave it out, or write --dashboard off.");
-  }
-}
-
 function readRequest(options: ServeOptions): ServeRequest {
   const {
     listen,
@@ -142,7 +141,7 @@ function readRequest(options: ServeOptions): ServeRequest {
     config,
     stateDir: stateFolder,
   } = options;
-  const { control, controlGroup, drain, trace, logLevel } = options;
+  const { control, controlGroup, dashboard, drain, trace, logLevel } = options;
   return {
     listen,
     connect,
@@ -153,9 +152,11 @@ function readRequest(options: ServeOptions): ServeRequest {
     stateFolder,
     control,
     controlGroup,
+    dashboard,
     trace,
     drainMs: drain === undefined ? undefined : readDrain(drain),
     log: logLevel === undefined ? undefined : parseLogLevels(logLevel),
+    ring: readRingOptions(options),
   };
 }
 
@@ -167,9 +168,17 @@ function readDrain(text: string): number {
   return seconds * 1_000;
 }
 
+/** Where the dashboard is. A link that lets one in is for a person at a terminal, and not for a log. */
+function dashboardWords({ dashboard, tokenPath }: Serving, isTerminal: boolean): string {
+  if (dashboard === undefined || tokenPath === undefined) return "";
+  return isTerminal
+    ? `Dashboard: ${dashboard}#token=${readToken(tokenPath)}\n`
+    : `Dashboard: ${dashboard} asks for the token in ${tokenPath}.\n`;
+}
+
 /** How one gets at a device from where one can. */
 function next(address: string, busid: string): readonly string[] {
-  const place = dialPlace(address);
+  const place = listenPlace(address, "host", () => true);
   const there = seenFromThere(place, "dials");
   switch (place.kind) {
     case "tls":
@@ -178,6 +187,7 @@ function next(address: string, busid: string): readonly string[] {
       ];
     case "vsock":
     case "fc-vsock":
+    case "ring-file":
       return [`In the virtual machine: sudo usbferry attach ${there} ${busid}`];
     default:
       return [

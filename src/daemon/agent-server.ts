@@ -6,6 +6,7 @@ import { ControlServer } from "./api/control-server.ts";
 import { EventLog } from "./event-log.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
 import type { Log } from "./log.ts";
+import { pinRingThread, type RingThreadChoice, ringThread } from "./ring/ring-thread.ts";
 import { openWishes } from "./state/open-wishes.ts";
 import type { StateFolder } from "./state/state-folder.ts";
 import { Trust } from "./trust.ts";
@@ -21,6 +22,7 @@ export interface AgentRequest {
   readonly group: string | undefined;
   /** Where wishes are kept. */
   readonly folder: StateFolder;
+  readonly ring?: RingThreadChoice;
 }
 
 /** An agent and its control API. */
@@ -37,10 +39,11 @@ export class AgentServer {
 
   /** Rejects with a LinkError, WrongUsage, AccessDenied or Failed. */
   static async start(
-    { places, group, folder }: AgentRequest,
+    { places, group, folder, ring: choice = {} }: AgentRequest,
     log: Log,
     vhci = new Vhci(),
   ): Promise<AgentServer> {
+    const ring = ringThread(choice);
     let begin!: (agent: Agent) => void;
     const begun = new Promise<Agent>((resolve) => {
       begin = resolve;
@@ -54,7 +57,9 @@ export class AgentServer {
     });
     try {
       const { wishes, close } = await openWishes(folder, log);
-      const agent = new Agent(vhci, new LibuvLoop(), log, new EventLog(), wishes, new Trust(folder));
+      pinRingThread(ring);
+      const loop = new LibuvLoop(ring.lookUs / 1_000);
+      const agent = new Agent(vhci, loop, log, new EventLog(), wishes, new Trust(folder), ring);
       await agent.takeUpWishes();
       begin(agent);
       return new AgentServer(agent, control, close);

@@ -1,4 +1,6 @@
+import type { RingFigures } from "../ring/ring-figures.ts";
 import type { Watching } from "./auto/host-watch.ts";
+import type { RingThread } from "./ring/ring-thread.ts";
 import type { AutoWish } from "./state/wishes.ts";
 
 /** A device that the agent keeps attached. */
@@ -13,6 +15,8 @@ export interface AgentDevice {
   readonly dialledIn: boolean;
   /** The id of the wish that keeps it attached. */
   readonly wish?: string;
+  /** Over shared memory. */
+  readonly ring?: RingFigures;
 }
 
 /** A wish that a device be attached, and what has become of it. */
@@ -33,4 +37,6 @@ export interface AgentState {
   readonly waiting: readonly { readonly address: string; readonly device?: string }[];
   /** What is kept attached. */
   readonly wishes: readonly KeptWishState[];
+  /** Its thread, as far as rings are concerned. */
+  readonly ring: RingThread;
 }

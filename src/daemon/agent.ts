@@ -4,20 +4,26 @@ import type { Loop } from "../usb/loop.ts";
 import { driverNodes, untilBound } from "../vhci/driver-nodes.ts";
 import { untilLeft } from "../vhci/free-port.ts";
 import { hubOf, type PortChoice, type Vhci } from "../vhci/vhci.ts";
+import type { VhciError } from "../vhci/vhci-error.ts";
 import type { AgentDevice, AgentState } from "./agent-state.ts";
 import { Attachment } from "./attachment.ts";
 import { type AutoAnswer, AutoAttach, type AutoRequest } from "./auto/auto-attach.ts";
 import type { AttachTiming, Granted, KeptWish } from "./auto/kept-wish.ts";
+import type { CaptureSubject } from "./capture/capture-subject.ts";
 import { readDeviceChoice } from "./device-choice.ts";
+import { deviceIdentity } from "./device-description.ts";
 import type { EventLog } from "./event-log.ts";
 import { Failed, failureKind } from "./failure.ts";
+import { type CarriedDevice, carriedName } from "./figures/carried-device.ts";
+import { TransferLedger } from "./figures/transfer-ledger.ts";
 import { GrantedWish } from "./granted-wish.ts";
 import { type KernelPorts, kernelPorts } from "./kernel-ports.ts";
 import type { Log } from "./log.ts";
-import { dialPlace, listenPlace } from "./place.ts";
+import { listenPlace, remotePlace } from "./place.ts";
 import type { ReadyImport } from "./remote-host.ts";
 import { RemoteHosts } from "./remote-hosts.ts";
 import { RemoteSearch } from "./remote-search.ts";
+import type { RingThread } from "./ring/ring-thread.ts";
 import { AGENT_STOPPED, isWanted, KICKED, type SessionEnd } from "./session-end.ts";
 import type { AutoWish, Wish, WishList } from "./state/wishes.ts";
 import { WaitingGuest } from "./waiting-guest.ts";
@@ -42,6 +48,8 @@ export class Agent {
   /** ISO 8601 */
   readonly since = new Date().toISOString();
   readonly events: EventLog;
+  /** What devices have carried that are detached. */
+  readonly ledger = new TransferLedger();
   readonly #vhci: Vhci;
   readonly #loop: Loop;
   readonly #log: Log;
@@ -51,9 +59,19 @@ export class Agent {
   readonly #granted = new Set<GrantedWish>();
   readonly #auto: AutoAttach;
   readonly #hosts: RemoteHosts;
+  readonly #ring: RingThread;
   #isEnding = false;
 
-  constructor(vhci: Vhci, loop: Loop, log: Log, events: EventLog, wishes: WishList, trust?: TlsTrust) {
+  constructor(
+    vhci: Vhci,
+    loop: Loop,
+    log: Log,
+    events: EventLog,
+    wishes: WishList,
+    trust?: TlsTrust,
+    ring: RingThread = { lookUs: 0 },
+  ) {
+    this.#ring = ring;
     this.events = events;
     this.#vhci = vhci;
     this.#loop = loop;
@@ -73,7 +91,6 @@ export class Agent {
       loop,
       log,
       wishes,
-      trust,
     );
   }
 
@@ -85,7 +102,17 @@ export class Agent {
   get state(): AgentState {
     const devices = Array.from(this.#kept.values(), describe).filter((device) => device !== undefined);
     const waiting = Array.from(this.#granted, ({ wish, guest }) => ({ ...wish, address: guest.listening }));
-    return { pid: process.pid, devices, waiting, wishes: this.#auto.states };
+    return { pid: process.pid, devices, waiting, wishes: this.#auto.states, ring: this.#ring };
+  }
+
+  /** Why this kernel takes no devices, if it does not. */
+  get obstacle(): VhciError | undefined {
+    return this.#vhci.obstacle();
+  }
+
+  /** Devices that this kernel has of us. */
+  carried(): readonly CarriedDevice[] {
+    return Array.from(this.#kept.values(), ({ attachment }) => carriedBy(attachment));
   }
 
   /** Ports in use, by whomever; throws a VhciError without the kernel's module. */
@@ -95,7 +122,7 @@ export class Agent {
 
   /** Resolves when the device node exists. Rejects with WrongUsage, Failed, a LinkError or a VhciError. */
   async attach(address: string, device: string, signal: AbortSignal): Promise<AgentDevice> {
-    const place = dialPlace(address);
+    const place = remotePlace(address);
     const choice = readDeviceChoice(device);
     this.#requireKernel();
     const ready = await new RemoteSearch(place, this.#hosts, this.#loop, signal).import(choice);
@@ -170,6 +197,13 @@ export class Agent {
     return { ports: [port], wishes: [] };
   }
 
+  /** What is attached at a port, to be recorded, if it is one of ours. */
+  captureSubject(port: number): CaptureSubject | undefined {
+    const attachment = this.#kept.get(port)?.attachment;
+    if (attachment === undefined) return undefined;
+    return attachment.captureSubject(() => this.#kept.get(port)?.attachment !== attachment);
+  }
+
   /** Cuts the session behind a port if it is one of ours, and tells whether it was. */
   async kick(port: number): Promise<boolean> {
     const attachment = this.#kept.get(port)?.attachment;
@@ -207,7 +241,7 @@ export class Agent {
   }
 
   #requireKernel(): void {
-    const obstacle = this.#vhci.obstacle();
+    const { obstacle } = this;
     if (obstacle !== undefined) throw obstacle;
   }
 
@@ -357,8 +391,10 @@ export class Agent {
     return { device, attachment };
   }
 
-  #ended({ port, address, ready, kernel }: Attachment, { code, reason }: SessionEnd): void {
+  #ended(attachment: Attachment, { code, reason }: SessionEnd): void {
+    const { port, address, ready, kernel } = attachment;
     this.#kept.delete(port);
+    this.ledger.add(carriedName(carriedBy(attachment)), attachment.counters.look().figures);
     const facts = { device: { busid: ready.remote.record.busid }, peer: address, port, code, reason };
     // Without a node it was never told to be attached.
     if (kernel !== undefined) this.events.publish("detached", facts);
@@ -381,10 +417,16 @@ function steps(
   return Object.fromEntries(Object.entries(all).map(([step, ms]) => [step, Math.round(ms * 10) / 10]));
 }
 
+function carriedBy({ port, address, ready, since, counters }: Attachment): CarriedDevice {
+  const device = deviceIdentity(ready.remote.record.busid, ready.device);
+  return { device, port, peer: address, link: address.slice(0, address.indexOf(":")), since, counters };
+}
+
 function describe({ attachment, granted, wish }: Kept): AgentDevice | undefined {
   const { port, address, kernel, ready } = attachment;
   if (kernel === undefined) return undefined;
-  const { busid } = ready.remote.record;
+  const { record, ring } = ready.remote;
+  const { busid } = record;
   const id = wish === undefined ? {} : { wish: wish.wish.id };
-  return { port, address, busid, ...kernel, dialledIn: granted !== undefined, ...id };
+  return { port, address, busid, ...kernel, dialledIn: granted !== undefined, ...id, ...(ring && { ring }) };
 }

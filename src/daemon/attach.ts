@@ -2,8 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { LinkAddress } from "../links/listen.ts";
 import { untilThere } from "../vhci/kernel-device.ts";
 import { Vhci } from "../vhci/vhci.ts";
-import { askOrStartAgent } from "./agent-client.ts";
-import type { AgentDevice } from "./agent-state.ts";
+import { askAgent, askOrStartAgent } from "./agent-client.ts";
+import type { AgentDevice, AgentState } from "./agent-state.ts";
 import type { AutoAnswer } from "./auto/auto-attach.ts";
 import { commandWords } from "./auto/command-words.ts";
 import { readDeviceChoice } from "./device-choice.ts";
@@ -11,9 +11,10 @@ import { attachDirectly } from "./direct-attach.ts";
 import { WrongUsage } from "./failure.ts";
 import { Refused } from "./host-conversation.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
-import { dialPlace, listenPlace } from "./place.ts";
+import { listenPlace, remotePlace } from "./place.ts";
 import { RemoteHosts } from "./remote-hosts.ts";
 import { RemoteSearch } from "./remote-search.ts";
+import type { RingThreadChoice } from "./ring/ring-thread.ts";
 import { deviceNamed } from "./state/device-name.ts";
 import { StateFolder } from "./state/state-folder.ts";
 
@@ -34,7 +35,7 @@ export async function attach(
   named: string,
   signal: AbortSignal,
 ): Promise<AttachedDevice> {
-  dialPlace(address);
+  remotePlace(address);
   const device = await deviceNamed(named, new StateFolder());
   readDeviceChoice(device);
   requireKernel();
@@ -42,6 +43,19 @@ export async function attach(
     agent,
     { method: "POST", path: "/v1/attachments", body: { address, device } },
     signal,
+  );
+}
+
+/** Rejects with WrongUsage if an agent runs whose thread waits or runs in another way than was chosen. */
+export async function requireRingThread({ lookUs, cpu }: RingThreadChoice): Promise<void> {
+  const running = await askAgent<AgentState>({ method: "GET", path: "/v1/state" });
+  if (running === undefined) return;
+  const { ring } = running;
+  if ((lookUs ?? ring.lookUs) === ring.lookUs && (cpu ?? ring.cpu) === ring.cpu) return;
+  const where = ring.cpu === undefined ? "on any processor" : `on processor ${ring.cpu}`;
+  throw new WrongUsage(
+    `the agent (process ${running.pid}) runs already, ${where}, and looks for ${ring.lookUs} microseconds. End it, which ` +
+      `detaches what it keeps (kill ${running.pid}), and run this again; or leave out --ring-look and --ring-cpu.`,
   );
 }
 
@@ -63,7 +77,7 @@ export async function keepAttached(
   { address, named, onAttach, onDetach }: KeepRequest,
   signal: AbortSignal,
 ): Promise<AutoAnswer> {
-  dialPlace(address);
+  remotePlace(address);
   const folder = new StateFolder();
   const devices = await Promise.all(named.map((name) => deviceNamed(name, folder)));
   for (const device of devices) readDeviceChoice(device);
@@ -98,10 +112,15 @@ export async function attachUnguarded(
   device: string,
   signal: AbortSignal,
 ): Promise<AttachedDevice> {
-  const place = dialPlace(address);
+  const place = remotePlace(address);
   if (place.kind === "tls") {
     throw new WrongUsage(
       `the kernel cannot take over "${address}": TLS is decrypted in a program. Leave out --direct; the agent does that.`,
+    );
+  }
+  if (place.kind === "ring-pci") {
+    throw new WrongUsage(
+      `the kernel cannot take over "${address}": it is memory, not a socket. Leave out --direct; the agent does that.`,
     );
   }
   const choice = readDeviceChoice(await deviceNamed(device, new StateFolder()));

@@ -1,9 +1,12 @@
+import { Tap } from "../capture/tap.ts";
 import type { Loop } from "../usb/loop.ts";
 import { type KernelDevice, untilThere } from "../vhci/kernel-device.ts";
 import { KernelRelay, type RelayEnd } from "../vhci/kernel-relay.ts";
 import type { PortChoice, Vhci } from "../vhci/vhci.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
+import { type CaptureSubject, recordHere } from "./capture/capture-subject.ts";
 import { Failed } from "./failure.ts";
+import type { SessionCounters } from "./figures/carried-device.ts";
 import type { Log } from "./log.ts";
 import type { ReadyImport } from "./remote-host.ts";
 import { endByProtocol, isWanted, type SessionEnd } from "./session-end.ts";
@@ -13,11 +16,14 @@ const DETACHED: SessionEnd = { code: "OK", reason: "it was detached" };
 /** An imported device that this machine's kernel has, behind the guard. */
 export class Attachment {
   readonly port: number;
+  /** ISO 8601 */
+  readonly since = new Date().toISOString();
   /** The host, as a person writes it. */
   readonly address: string;
   readonly ready: ReadyImport;
   /** When port and device are free again. */
   readonly ended: Promise<SessionEnd>;
+  readonly #tap: Tap;
   readonly #relay: KernelRelay;
   readonly #asked: { end: SessionEnd };
   #kernel: KernelDevice | undefined;
@@ -26,6 +32,7 @@ export class Attachment {
     port: number,
     address: string,
     ready: ReadyImport,
+    tap: Tap,
     relay: KernelRelay,
     ended: Promise<SessionEnd>,
     asked: { end: SessionEnd },
@@ -33,6 +40,7 @@ export class Attachment {
     this.port = port;
     this.address = address;
     this.ready = ready;
+    this.#tap = tap;
     this.#relay = relay;
     this.ended = ended;
     this.#asked = asked;
@@ -53,7 +61,8 @@ export class Attachment {
     const relayEnd = new Promise<RelayEnd>((resolve) => {
       over = resolve;
     });
-    const relay = new KernelRelay(device, vhci, loop, over);
+    const tap = new Tap(device);
+    const relay = new KernelRelay(tap, vhci, loop, over);
     let port: number;
     try {
       port = await relay.attach(choice);
@@ -74,12 +83,17 @@ export class Attachment {
       else log.warn(fields, line);
       return end;
     });
-    return new Attachment(port, address, ready, relay, ended, asked);
+    return new Attachment(port, address, ready, tap, relay, ended, asked);
   }
 
   /** What the kernel has made of it, once `untilUsable` has resolved. */
   get kernel(): KernelDevice | undefined {
     return this.#kernel;
+  }
+
+  /** What passes. */
+  get counters(): SessionCounters {
+    return this.#relay.counters!;
   }
 
   /** Waits for the device node, and its host; rejects, and lets go of the device, when none comes. */
@@ -105,6 +119,22 @@ export class Attachment {
       giveUp.abort();
       loss.catch(() => {});
     }
+  }
+
+  /** The device, to be recorded; with the numbers that it has at its host, for it had no others before it was attached. */
+  captureSubject(isGone: () => boolean): CaptureSubject {
+    const { busid, busnum, devnum } = this.ready.remote.record;
+    const tap = this.#tap;
+    return {
+      busid,
+      busnum,
+      devnum,
+      device: tap,
+      get isGone() {
+        return isGone();
+      },
+      record: (request) => recordHere(tap, request),
+    };
   }
 
   /** Takes the device away from the kernel; `ended` follows. */

@@ -1,4 +1,4 @@
-import type { DeviceEvent, EventFacts, EventKind } from "./device-event.ts";
+import { type DeviceEvent, EVENT_KINDS, type EventFacts, type EventKind } from "./device-event.ts";
 
 /** Events that can still be read by whoever was away. */
 const KEPT = 256;
@@ -12,6 +12,7 @@ const CONTROLS = /\p{Cc}/gu;
 /** Where events are published, and the last of them. Every push channel is a subscriber. */
 export class EventLog {
   readonly #recent: DeviceEvent[] = [];
+  readonly #counts = new Map<EventKind, number>(EVENT_KINDS.map((kind) => [kind, 0]));
   readonly #subscribers = new Set<(event: DeviceEvent) => void>();
   #last: number;
 
@@ -25,6 +26,11 @@ export class EventLog {
     return this.#last;
   }
 
+  /** How many there were. */
+  get counts(): ReadonlyMap<EventKind, number> {
+    return this.#counts;
+  }
+
   publish(kind: EventKind, facts: EventFacts): void {
     const { reason } = facts;
     const event: DeviceEvent = {
@@ -34,6 +40,7 @@ export class EventLog {
       ...facts,
       ...(reason !== undefined && { reason: reason.slice(0, REASON_LENGTH).replace(CONTROLS, " ") }),
     };
+    this.#counts.set(kind, this.#counts.get(kind)! + 1);
     this.#recent.push(event);
     if (this.#recent.length > KEPT) this.#recent.shift();
     for (const subscriber of this.#subscribers) subscriber(event);

@@ -1,5 +1,7 @@
+import { Tap } from "../capture/tap.ts";
 import type { UsbDevice } from "../usb/device.ts";
-import type { DistantDevice, ExportedDevice, Exports } from "../usbip/exports.ts";
+import type { ExportedDevice, Exports } from "../usbip/exports.ts";
+import type { PlaneGadget } from "./data-plane/plane-gadget.ts";
 import { deviceIdentity } from "./device-description.ts";
 import type { EventLog } from "./event-log.ts";
 import { type DeviceFacts, deviceFacts } from "./rules/facts.ts";
@@ -7,6 +9,8 @@ import { Watchers } from "./watchers.ts";
 
 /** A device that this host offers, with what rules know of it. */
 export interface SharedDevice extends ExportedDevice {
+  /** Any of them can be recorded while it is in use. */
+  readonly device: Tap | PlaneGadget;
   readonly facts: DeviceFacts;
 }
 
@@ -36,7 +40,7 @@ export class ExportTable implements Exports {
    * The bus id is `name`, or the first free of `name-2`, `name-3` and so on. `serial` is the text of the device's
    * string descriptor: rules ask for it before anybody has opened the device.
    */
-  add(name: string, device: UsbDevice | DistantDevice, serial?: string): SharedDevice {
+  add(name: string, device: UsbDevice | PlaneGadget, serial?: string): SharedDevice {
     let busid = name;
     for (let count = 2; this.#entries.has(busid); count++) busid = `${name}-${count}`;
     // Numbers come again only when all were given: a guest knows a device by them.
@@ -99,8 +103,10 @@ export class ExportTable implements Exports {
     return this.#watchers.add(changed);
   }
 
-  #offer(place: HardwarePlace, device: Entry["device"], serial: string | undefined): SharedDevice {
+  #offer(place: HardwarePlace, source: UsbDevice | PlaneGadget, serial: string | undefined): SharedDevice {
     const { busid } = place;
+    // A gadget of the data plane has its taps in there, and in its twin.
+    const device = "open" in source ? new Tap(source) : source;
     const facts = deviceFacts(busid, device, serial);
     const entry: Entry = { ...place, device, attached: false, serial, facts };
     this.#entries.set(busid, entry);

@@ -1,4 +1,5 @@
 import { type GadgetSpecification, GadgetSpecificationError, parseGadgetSpec } from "../gadgets/catalog.ts";
+import { refuseText } from "../gadgets/keyboard.ts";
 import type { Loop } from "../usb/loop.ts";
 import { type PluggedGadget, plugGadget, standsAlone } from "./backing/plugged-gadget.ts";
 import type { DataPlane } from "./data-plane/data-plane.ts";
@@ -24,7 +25,7 @@ export class GadgetRack {
   readonly #openPlane: () => DataPlane | undefined;
   /** Opened for the first gadget that it can have. */
   #plane: { readonly opened: DataPlane | undefined } | undefined;
-  readonly #plugged = new Map<string, PluggedGadget>();
+  readonly #plugged = new Map<string, PluggedGadget & { readonly kind: GadgetSpecification["kind"] }>();
   /** Opened, and not offered yet. */
   #opened = 0;
   /** Gadgets that were withdrawn while a session had them. */
@@ -40,6 +41,16 @@ export class GadgetRack {
 
   has(busid: string): boolean {
     return this.#plugged.has(busid);
+  }
+
+  /** What kind of gadget has this bus id; nothing if none has. */
+  kindOf(busid: string): GadgetSpecification["kind"] | undefined {
+    return this.#plugged.get(busid)?.kind;
+  }
+
+  /** False if the worker that carries gadgets answers no more. */
+  async answers(): Promise<boolean> {
+    return (await this.#plane?.opened?.answers()) ?? true;
   }
 
   /** What a person has to know of single gadgets, with their bus ids. */
@@ -66,7 +77,7 @@ export class GadgetRack {
   /** Gives clients what was opened. */
   offer({ kind, serial }: GadgetSpecification, gadget: PluggedGadget): OfferedGadget {
     const { busid } = this.#exports.add(kind, gadget.device, serial);
-    this.#plugged.set(busid, gadget);
+    this.#plugged.set(busid, { ...gadget, kind });
     return { busid, ...(gadget.note !== undefined && { note: gadget.note }) };
   }
 
@@ -74,6 +85,23 @@ export class GadgetRack {
   async plug(text: string): Promise<OfferedGadget> {
     const specification = readGadget(text);
     return this.offer(specification, await this.open(specification));
+  }
+
+  /** Types on a keyboard that a guest has. Rejects with WrongUsage or Failed; false if no gadget has this bus id. */
+  async type(busid: string, text: string): Promise<boolean> {
+    const gadget = this.#plugged.get(busid);
+    if (gadget === undefined) return false;
+    if (gadget.type === undefined) {
+      throw new WrongUsage(`${busid} is a ${gadget.kind}: text is typed on a keyboard. Plug one in first.`);
+    }
+    const unknown = refuseText(text);
+    if (unknown !== undefined) throw new WrongUsage(`${unknown.message}.`);
+    if (this.#exports.find(busid)?.attached !== true) {
+      throw new Failed(`no guest has ${busid}, so nobody would read what is typed. Attach it there first.`);
+    }
+    const refused = await gadget.type(text);
+    if (refused !== undefined) throw new Failed(`${refused.message}.`);
+    return true;
   }
 
   /** Offers it no more; a session that has it keeps it. */

@@ -2,8 +2,10 @@ import type { EventLog } from "./event-log.ts";
 import type { ExportTable } from "./export-table.ts";
 import type { GadgetRack } from "./gadget-rack.ts";
 import type { HardwareRack } from "./hardware/hardware-rack.ts";
+import type { RingThread } from "./ring/ring-thread.ts";
 import type { Policy } from "./rules/rule-book.ts";
 import type { SessionRegistry } from "./session-registry.ts";
+import type { KeptNicknames } from "./state/kept-nicknames.ts";
 
 /** What reading the configuration again has changed. */
 export interface Reload {
@@ -19,12 +21,17 @@ export interface HostControl {
   readonly since: string;
   /** Where it shares devices. */
   readonly addresses: readonly string[];
+  /** Waiting guests that it dials. */
+  readonly guests: readonly string[];
   readonly exports: ExportTable;
   readonly sessions: SessionRegistry;
   readonly events: EventLog;
   readonly gadgets: GadgetRack;
   readonly hardware: HardwareRack;
   readonly rules: Policy;
+  readonly nicknames: KeptNicknames;
+  /** How the thread of the rings waits, and where it runs. */
+  readonly ring: RingThread;
   /** Where rules are kept. */
   readonly stateFolder: string;
   /** Reads the configuration again; rejects with WrongUsage or Failed, and then nothing has changed. */

@@ -4,6 +4,7 @@ import type { Link } from "../links/link.ts";
 import { type ListenOptions, listen } from "../links/listen.ts";
 import type { Listener } from "../links/listener.ts";
 import type { TlsTrust } from "../links/trust.ts";
+import type { RingHost } from "../ring/host.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { TransferCounters } from "../usb/transfer-counters.ts";
 import type { SessionTrace, UrbTrace } from "../usb/urb-trace.ts";
@@ -14,13 +15,14 @@ import { EventLog } from "./event-log.ts";
 import type { ExportTable } from "./export-table.ts";
 import { HOST_LIMITS, type HostLimits } from "./host-limits.ts";
 import type { Log } from "./log.ts";
-import type { Place } from "./place.ts";
+import type { ListenPlace } from "./place.ts";
 import { Refusals } from "./refusals.ts";
+import { FileRingListener } from "./ring/file-ring-listener.ts";
 import { ServedRing } from "./ring/served-ring.ts";
 import { type Admission, Gate, NO_RULES } from "./rules/gate.ts";
 import { PATROL_MS, Session, type SessionOwner } from "./session.ts";
 import type { SessionEnd } from "./session-end.ts";
-import { type SessionEntry, SessionRegistry } from "./session-registry.ts";
+import { type RingLook, type SessionEntry, SessionRegistry } from "./session-registry.ts";
 import { TurnedAwayLog } from "./turned-away.ts";
 import { ServedClient, type ServedClientOwner } from "./wslusb/served-client.ts";
 
@@ -95,16 +97,16 @@ export class Host implements SessionOwner {
   }
 
   /** Listens on all of them, or rejects with a LinkError and listens on none. */
-  async listen(addresses: readonly Place[]): Promise<void> {
+  async listen(addresses: readonly ListenPlace[]): Promise<void> {
     const places = await this.open(addresses);
     places.adopt();
   }
 
   /** Opens all of them, or rejects with a LinkError and opens none. Who comes before they are adopted is sent away. */
-  async open(addresses: readonly Place[]): Promise<OpenedPlaces> {
+  async open(addresses: readonly ListenPlace[]): Promise<OpenedPlaces> {
     let isAdopted = false;
-    const accept = (link: Link, { protocol }: Place): void => {
-      if (isAdopted) this.accept(link, undefined, protocol);
+    const accept = (link: Link, { protocol }: ListenPlace, ring?: RingHost): void => {
+      if (isAdopted) this.accept(link, undefined, protocol, ring);
       else link.destroy();
     };
     const opened = new Map<string, Listener>();
@@ -112,7 +114,14 @@ export class Host implements SessionOwner {
       addresses.map(async (address) =>
         opened.set(
           printAddress(address),
-          await listen(address, (link) => accept(link, address), this.#listening),
+          address.kind === "ring-file"
+            ? await FileRingListener.listen(
+                address,
+                (link, ring) => accept(link, address, ring),
+                this.#loop,
+                this.#log,
+              )
+            : await listen(address, (link) => accept(link, address), this.#listening),
         ),
       ),
     );
@@ -134,7 +143,7 @@ export class Host implements SessionOwner {
   }
 
   /** Listens there no more; sessions that came from there go on. */
-  close(address: Place): void {
+  close(address: ListenPlace): void {
     const place = printAddress(address);
     this.#listeners.get(place)?.close();
     this.#listeners.delete(place);
@@ -142,9 +151,9 @@ export class Host implements SessionOwner {
 
   /**
    * Serves the peer, whoever dialled; false if there is no room for it. `expected`: what answers a peer that speaks
-   * none of the protocols.
+   * none of the protocols. `common`: the ring that it has come through, and gets its devices by.
    */
-  accept(link: Link, watcher?: SessionWatcher, expected?: Protocol): boolean {
+  accept(link: Link, watcher?: SessionWatcher, expected?: Protocol, common?: RingHost): boolean {
     const full = this.#full();
     if (full !== undefined) {
       link.destroy();
@@ -168,11 +177,12 @@ export class Host implements SessionOwner {
         const owner: ServedClientOwner = {
           admit,
           traced: (device) => this.#traceOf(device),
-          attached: (exported, counters, end) => this.#attached(session, link, exported, counters, end),
+          attached: (exported, counters, end, ring) =>
+            this.#attached(session, link, exported, counters, end, ring),
           refused: (busid, refusal) => this.refused(session, busid, refusal),
         };
         return protocol === "ring"
-          ? new ServedRing(owner, link, this.#loop, output)
+          ? new ServedRing(owner, link, this.#loop, output, common)
           : new ServedClient(owner, this.#loop, output);
       },
       expected,
@@ -230,10 +240,11 @@ export class Host implements SessionOwner {
     { busid, device }: ExportedDevice,
     counters: TransferCounters,
     end: (end: SessionEnd) => void,
+    ring: RingLook | undefined,
   ): SessionEntry {
     this.#withoutDevice.delete(session);
     const entry = this.#registry.open(peer, { end });
-    entry.imported(deviceIdentity(busid, device), counters);
+    entry.imported(deviceIdentity(busid, device), counters, ring);
     this.#watchers.get(session)?.imported();
     return entry;
   }

@@ -4,6 +4,12 @@ import type { Cancellable, Loop } from "../usb/loop.ts";
 
 /** The event loop of this thread. */
 export class LibuvLoop implements Loop {
+  readonly lookMs: number;
+
+  constructor(lookMs = 0) {
+    this.lookMs = lookMs;
+  }
+
   now(): number {
     return performance.now();
   }

@@ -2,7 +2,7 @@ import { printAddress } from "../links/address.ts";
 import { askAgent } from "./agent-client.ts";
 import { askDaemon, type Question } from "./api/control-client.ts";
 import { agentSocket, type ControlPlace, readControlPlace, serveControl } from "./api/control-place.ts";
-import type { AgentState, Given, HostState, Session } from "./api/documents.ts";
+import type { AgentState, Figures, Given, HostState, Session } from "./api/documents.ts";
 import { Failed, WrongUsage } from "./failure.ts";
 
 /** What runs on this machine. */
@@ -11,13 +11,28 @@ export interface LocalState {
   readonly agent?: Given<typeof AgentState.static>;
 }
 
+/** What devices carry, at the host and at the agent of this machine. */
+export interface LocalFigures {
+  readonly host?: Given<typeof Figures.static>;
+  readonly agent?: Given<typeof Figures.static>;
+}
+
 /** Everything of the daemons that run here; rejects with Failed if none does. */
-export async function localState(control: string | undefined): Promise<LocalState> {
+export function localState(control: string | undefined): Promise<LocalState> {
+  return askBoth(control, "/v1/state");
+}
+
+/** Of the last second; rejects with Failed if no daemon runs here. */
+export function localFigures(control: string | undefined): Promise<LocalFigures> {
+  return askBoth(control, "/v1/figures");
+}
+
+async function askBoth(control: string | undefined, path: string): Promise<object> {
   const place = hostPlace(control);
-  const question = { method: "GET", path: "/v1/state" } as const;
+  const question = { method: "GET", path } as const;
   const [host, agent] = await Promise.all([
-    place === undefined ? undefined : askDaemon<NonNullable<LocalState["host"]>>(place, "serve", question),
-    askAgent<NonNullable<LocalState["agent"]>>(question),
+    place === undefined ? undefined : askDaemon<object>(place, "serve", question),
+    askAgent<object>(question),
   ]);
   if (host === undefined && agent === undefined) {
     throw new Failed(

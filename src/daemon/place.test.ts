@@ -1,14 +1,23 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AccessDenied } from "./failure.ts";
-import { dialPlace, listenPlace, mayPlug, seenFromThere } from "./place.ts";
+import { dialPlace, listenPlace, mayPlug, remotePlace, seenFromThere } from "./place.ts";
 import type { LinkKind } from "./rules/facts.ts";
+
+const VM = "ring:file:/dev/shm/vm1,port=/run/vm1.port";
 
 test("a host listens without a rule where nobody from elsewhere comes, and with one where it could allow something", () => {
   for (const text of ["tcp:3240", "tls:3240", "tls:localhost:1", "unix:/run/x", "vsock:1:3240"]) {
     assert.equal(listenPlace(text, "host").kind, text.split(":")[0]);
   }
-  for (const text of ["tcp:0.0.0.0:1", "tls:[::]:1", "vsock:3240", "vsock:3:3240", "fc-vsock:/run/vm:3240"]) {
+  for (const text of [
+    "tcp:0.0.0.0:1",
+    "tls:[::]:1",
+    "vsock:3240",
+    "vsock:3:3240",
+    "fc-vsock:/run/vm:3240",
+    VM,
+  ]) {
     assert.throws(() => listenPlace(text, "host"), AccessDenied, text);
     const kinds: LinkKind[] = [];
     const admits = (kind: LinkKind): boolean => kinds.push(kind) > 0;
@@ -54,4 +63,21 @@ test("an address is written as the other side needs it", () => {
     const place = dialPlace(text);
     assert.deepEqual([seenFromThere(place, "listens"), seenFromThere(place, "dials")], [listens, dials]);
   }
+});
+
+test("the memory of a virtual machine is for the one to listen at, and for the other to attach from", () => {
+  assert.equal(remotePlace("ring:pci:00:05.0").kind, "ring-pci");
+  assert.equal(
+    seenFromThere(
+      listenPlace(VM, "host", () => true),
+      "dials",
+    ),
+    "ring:pci:ADDRESS",
+  );
+  assert.throws(
+    () => listenPlace("ring:pci:00:05.0", "host", () => true),
+    /its host, which listens at ring:file:/,
+  );
+  assert.throws(() => listenPlace(VM, "guest"), /as its host sees it: `usbferry serve --listen ring:file:/);
+  assert.throws(() => remotePlace(VM), /the guest attaches from ring:pci:ADDRESS/);
 });

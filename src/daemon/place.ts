@@ -1,4 +1,12 @@
-import { type Address, AddressError, type Protocol, parseAddress, printAddress } from "../links/address.ts";
+import {
+  type Address,
+  AddressError,
+  type FileRingAddress,
+  type PciRingAddress,
+  type Protocol,
+  parseAddress,
+  printAddress,
+} from "../links/address.ts";
 import { isLinkAddress, type LinkAddress } from "../links/listen.ts";
 import { VMADDR_CID_HOST, VMADDR_CID_LOCAL } from "../linux/vsock.ts";
 import { AccessDenied, WrongUsage } from "./failure.ts";
@@ -10,27 +18,58 @@ export type Admits = (link: LinkKind) => boolean;
 /** Where a link leads or is waited for, and what is spoken there: USB/IP unless something else is said. */
 export type Place = LinkAddress & { readonly protocol?: Protocol };
 
+/** Where a guest finds a host. */
+export type RemotePlace = Place | (PciRingAddress & { readonly protocol?: Protocol });
+
+/** Where a host waits for guests. */
+export type ListenPlace = Place | (FileRingAddress & { readonly protocol?: Protocol });
+
+/** Reads the address of a host; throws WrongUsage. */
+export function remotePlace(text: string): RemotePlace {
+  const address = readAddress(text);
+  return address.kind === "ring-pci" ? address : asPlace(text, address);
+}
+
 /** Reads an address to dial; throws WrongUsage. */
 export function dialPlace(text: string): Place {
-  const address = readAddress(text);
-  if (!isLinkAddress(address)) throw notBuilt(text, address);
-  return address;
+  return asPlace(text, readAddress(text));
+}
+
+function asPlace(text: string, address: Address): Place {
+  if (isLinkAddress(address)) return address;
+  switch (address.kind) {
+    case "ring-pci":
+      throw new WrongUsage(
+        `"${text}" is the memory of a virtual machine as it sees it: there \`usbferry attach ${text} DEV\` has a device of ` +
+          "its host, which listens at ring:file:MEMORY,port=SOCKET.",
+      );
+    case "ring-file":
+      throw new WrongUsage(
+        `"${text}" is the memory of a virtual machine as its host sees it: \`usbferry serve --listen ${text}\` serves it, ` +
+          "and the guest attaches from ring:pci:ADDRESS.",
+      );
+    default:
+      throw notBuilt(text, address);
+  }
 }
 
 /**
  * Reads an address where this host offers devices, or this guest takes them; throws WrongUsage, or AccessDenied
  * where nobody from elsewhere could be allowed anything.
  */
-export function listenPlace(text: string, side: "host" | "guest", admits: Admits = () => false): Place {
-  const address = dialPlace(text);
+export function listenPlace(text: string, side: "guest"): Place;
+export function listenPlace(text: string, side: "host", admits?: Admits): ListenPlace;
+export function listenPlace(text: string, side: "host" | "guest", admits: Admits = () => false): ListenPlace {
+  const read = readAddress(text);
+  const address = side === "host" && read.kind === "ring-file" ? read : asPlace(text, read);
   const who = listenersReach(address);
   if (who === undefined) return address;
-  if (side === "host" ? admits(address.kind) : isTrusted(address)) return address;
+  if (side === "host" ? admits(linkKind(address)) : isTrusted(address)) return address;
   throw new AccessDenied(side === "host" ? wouldOffer(text, address, who) : wouldTake(text, address, who));
 }
 
 /** Who could come to a listener there, beyond this machine; nothing if nobody could. */
-function listenersReach(address: LinkAddress): string | undefined {
+function listenersReach(address: ListenPlace): string | undefined {
   switch (address.kind) {
     case "tcp":
       return isThisMachine(address.host) ? undefined : "everyone who reaches this machine";
@@ -45,16 +84,22 @@ function listenersReach(address: LinkAddress): string | undefined {
         ? "every virtual machine of this machine"
         : `the virtual machine ${address.cid}`;
     case "fc-vsock":
+    case "ring-file":
       return "the virtual machine behind it";
   }
 }
 
+/** What rules call it. */
+function linkKind({ kind }: ListenPlace): LinkKind {
+  return kind === "ring-file" ? "ring" : kind;
+}
+
 /** A guest takes devices of whom it was paired with, and of the machine that is named: those who can be no other. */
-function isTrusted({ kind }: LinkAddress): boolean {
+function isTrusted({ kind }: ListenPlace): boolean {
   return kind !== "tcp";
 }
 
-function wouldOffer(text: string, address: LinkAddress, who: string): string {
+function wouldOffer(text: string, address: ListenPlace, who: string): string {
   const danger = `listening on "${text}" would offer the devices to ${who}, and no rule allows anybody there anything`;
   switch (address.kind) {
     case "tcp":
@@ -66,12 +111,14 @@ function wouldOffer(text: string, address: LinkAddress, who: string): string {
       return `${danger}. Add one, for example \`usbferry policy add allow client=tls:NAME\` (\`usbferry pair list\` shows names).`;
     case "vsock":
       return `${danger}. Add one, for example \`usbferry policy add allow client=vsock:${address.cid ?? 3}\`.`;
+    case "ring-file":
+      return `${danger}. Add one, for example \`usbferry policy add allow client=ring:${address.path}\`.`;
     default:
-      return `${danger}. Add one, for example \`usbferry policy add allow link=${address.kind}\`.`;
+      return `${danger}. Add one, for example \`usbferry policy add allow link=${linkKind(address)}\`.`;
   }
 }
 
-function wouldTake(text: string, address: LinkAddress, who: string): string {
+function wouldTake(text: string, address: ListenPlace, who: string): string {
   const port = "port" in address ? address.port : 0;
   return (
     `listening on "${text}" would let ${who} plug devices into its kernel, and a guest has no rules yet that name who ` +
@@ -90,13 +137,15 @@ export function mayPlug(place: LinkAddress, { link, cid }: ClientFacts): boolean
 }
 
 /** Where the other side listens that is dialled here, or dials what listens here: the address as it is written there. */
-export function seenFromThere(place: Place, side: "listens" | "dials"): string {
+export function seenFromThere(place: ListenPlace, side: "listens" | "dials"): string {
   switch (place.kind) {
     case "vsock":
     case "fc-vsock": {
       const there: Place = { kind: "vsock", port: place.port, protocol: place.protocol ?? "usbip" };
       return printAddress(side === "listens" ? there : { ...there, cid: hostCid(place) });
     }
+    case "ring-file":
+      return "ring:pci:ADDRESS";
     default:
       return printAddress(place);
   }
@@ -113,10 +162,9 @@ function readAddress(text: string): Address {
   return address;
 }
 
-function notBuilt(text: string, address: Address): WrongUsage {
-  const kind = address.kind === "ring-pci" ? "ring" : address.kind;
+function notBuilt(text: string, { kind }: Address): WrongUsage {
   return new WrongUsage(
-    `"${text}": addresses of the kind ${kind}: are not built yet. What works: tcp:, tls:, unix:, vsock:, fc-vsock: and ring:PATH.`,
+    `"${text}": addresses of the kind ${kind}: are not built yet. What works: tcp:, tls:, unix:, vsock:, fc-vsock: and ring:.`,
   );
 }
 

@@ -5,7 +5,7 @@ import { DeviceListRequest, type ListedDevice } from "../usbip/device-list.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { Failed } from "./failure.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
-import { dialPlace } from "./place.ts";
+import { remotePlace } from "./place.ts";
 import { RemoteHosts } from "./remote-hosts.ts";
 import { StateFolder } from "./state/state-folder.ts";
 import { Trust } from "./trust.ts";
@@ -19,9 +19,9 @@ export async function listRemoteDevices(
   text: string,
   answerMs = ANSWER_MS,
 ): Promise<readonly ListedDevice[]> {
-  const place = dialPlace(text);
+  const place = remotePlace(text);
   const trust = new Trust(new StateFolder());
-  if (place.protocol === "wslusb") {
+  if (place.protocol === "wslusb" || place.kind === "ring-pci") {
     const host = await new RemoteHosts(new LibuvLoop(), trust).open(place);
     try {
       return await host.list();

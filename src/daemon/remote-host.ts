@@ -1,3 +1,4 @@
+import type { RingFigures } from "../ring/ring-figures.ts";
 import type { UsbDevice } from "../usb/device.ts";
 import type { ListedDevice } from "../usbip/device-list.ts";
 import type { DeviceRecordValue } from "../usbip/pdu.ts";
@@ -7,6 +8,8 @@ import type { SessionEnd } from "./session-end.ts";
 export interface RemoteDevice {
   readonly record: DeviceRecordValue;
   readonly peer: string;
+  /** What it came through, if that is shared memory. */
+  readonly ring?: RingFigures | undefined;
   /** Why it is over, once it is. */
   readonly ended: Promise<SessionEnd>;
   /** Gives the device back to its host; `ended` follows. */

@@ -1,11 +1,15 @@
-import { printAddress } from "../links/address.ts";
+import { type PciRingAddress, printAddress } from "../links/address.ts";
 import { dial } from "../links/dial.ts";
+import { LINK_LIMITS, type Link } from "../links/link.ts";
 import type { LinkOptions } from "../links/listen.ts";
+import { dialPciRing } from "../links/pci-ring.ts";
 import type { TlsTrust } from "../links/trust.ts";
 import type { Loop } from "../usb/loop.ts";
 import { HostConversation } from "./host-conversation.ts";
-import type { Place } from "./place.ts";
+import type { RemotePlace } from "./place.ts";
 import type { RemoteHost } from "./remote-host.ts";
+import { PciRemoteHost } from "./ring/pci-remote-host.ts";
+import { PciRing } from "./ring/pci-ring.ts";
 import { RingRemoteHost } from "./ring/ring-remote-host.ts";
 import { HostConnection } from "./wslusb/host-connection.ts";
 import { SharedHost } from "./wslusb/shared-host.ts";
@@ -19,6 +23,8 @@ export class RemoteHosts {
   readonly #options: LinkOptions;
   /** By the address of the host. */
   readonly #connections = new Map<string, Promise<HostConnection>>();
+  /** By the address of the memory. */
+  readonly #rings = new Map<string, Promise<PciRing>>();
 
   /** `trust`: whom to trust at `tls:`. */
   constructor(loop: Loop, trust?: TlsTrust) {
@@ -26,17 +32,25 @@ export class RemoteHosts {
     this.#options = trust === undefined ? {} : { trust };
   }
 
-  async open(place: Place): Promise<RemoteHost> {
-    if (place.kind === "ring" && place.protocol !== "wslusb") return new RingRemoteHost(place, this.#loop);
-    if (place.protocol !== "wslusb")
-      return new HostConversation(await dial(place, this.#options), this.#loop);
+  async open(place: RemotePlace): Promise<RemoteHost> {
+    if (place.protocol !== "wslusb") {
+      if (place.kind === "ring") return new RingRemoteHost(place, this.#loop);
+      return place.kind === "ring-pci"
+        ? new PciRemoteHost(await this.#ring(place), this.#loop)
+        : new HostConversation(await dial(place, this.#options), this.#loop);
+    }
     const connection = await this.connection(place);
     // Whoever held it may have let go of it in this very turn.
     return connection.isOver ? this.open(place) : new SharedHost(connection);
   }
 
+  /** Connects. */
+  async dial(place: RemotePlace): Promise<Link> {
+    return place.kind === "ring-pci" ? (await this.#ring(place)).dial() : dial(place, this.#options);
+  }
+
   /** The one over WSL-USB. It closes soon if nobody holds it. */
-  async connection(place: Place): Promise<HostConnection> {
+  async connection(place: RemotePlace): Promise<HostConnection> {
     const address = printAddress(place);
     const known = this.#connections.get(address);
     if (known !== undefined) {
@@ -54,9 +68,26 @@ export class RemoteHosts {
     return made;
   }
 
-  async #connect(place: Place): Promise<HostConnection> {
-    const connection = new HostConnection(await dial(place, this.#options), this.#loop);
+  async #connect(place: RemotePlace): Promise<HostConnection> {
+    const connection = new HostConnection(await this.dial(place), this.#loop);
     await connection.greet();
     return connection;
+  }
+
+  /** One process has the memory at a time, and all that it does there is done by one guest. */
+  async #ring(address: PciRingAddress): Promise<PciRing> {
+    const key = printAddress(address);
+    const before = this.#rings.get(key);
+    const known = await before?.catch(() => undefined);
+    if (known?.isOver === false) return known;
+    // Somebody else may have opened it again meanwhile.
+    if (before !== this.#rings.get(key)) return this.#ring(address);
+    const made = dialPciRing(address, LINK_LIMITS).then((link) => PciRing.open(link, this.#loop));
+    this.#rings.set(key, made);
+    const forget = (): void => {
+      if (this.#rings.get(key) === made) this.#rings.delete(key);
+    };
+    void made.then((ring) => ring.whenOver(forget), forget);
+    return made;
   }
 }

@@ -3,7 +3,7 @@ import type { Loop } from "../usb/loop.ts";
 import type { ListedDevice } from "../usbip/device-list.ts";
 import { candidates, type DeviceChoice, type SerialChoice, someOf, theOne } from "./device-choice.ts";
 import { Failed, failureKind } from "./failure.ts";
-import type { Place } from "./place.ts";
+import type { RemotePlace } from "./place.ts";
 import type { ReadyImport, RemoteHost } from "./remote-host.ts";
 import type { RemoteHosts } from "./remote-hosts.ts";
 import { ANOTHER, serialNumberOf } from "./serial-question.ts";
@@ -16,13 +16,13 @@ const SEARCH_MS = 60_000;
  * one request on each. Every promise rejects with Failed or a LinkError, also when `signal` is aborted.
  */
 export class RemoteSearch {
-  readonly #place: Place;
+  readonly #place: RemotePlace;
   readonly #hosts: RemoteHosts;
   readonly #address: string;
   readonly #loop: Loop;
   readonly #signal: AbortSignal;
 
-  constructor(place: Place, hosts: RemoteHosts, loop: Loop, signal: AbortSignal) {
+  constructor(place: RemotePlace, hosts: RemoteHosts, loop: Loop, signal: AbortSignal) {
     this.#place = place;
     this.#hosts = hosts;
     this.#address = printAddress(place);

@@ -1,5 +1,5 @@
 import type { GadgetSpecification } from "../gadgets/catalog.ts";
-import { printAddress } from "../links/address.ts";
+import { type Endpoint, printAddress } from "../links/address.ts";
 import type { HandedSockets } from "../links/handed-sockets.ts";
 import type { LinkAddress } from "../links/listen.ts";
 import type { ConfigurationFile } from "./configuration/configuration.ts";
@@ -9,7 +9,8 @@ import { readHardwareChoice } from "./hardware/hardware-choice.ts";
 import type { NamedDevice } from "./hardware/hardware-rack.ts";
 import { HOST_LIMITS } from "./host-limits.ts";
 import type { LogLevels } from "./log-levels.ts";
-import { dialPlace, listenPlace } from "./place.ts";
+import { dialPlace, type ListenPlace, listenPlace } from "./place.ts";
+import type { RingThreadChoice } from "./ring/ring-thread.ts";
 import type { LinkKind } from "./rules/facts.ts";
 import { printRule, type Rule } from "./rules/rule.ts";
 
@@ -32,16 +33,19 @@ export interface ServeRequest {
   readonly trace?: string | undefined;
   /** Where the control API is served; nothing: at the place of this user, if there is one. */
   readonly control?: readonly string[] | undefined;
+  /** Where the dashboard is served; nothing: nowhere. */
+  readonly dashboard?: string | undefined;
   /** Who may use its unix sockets beside this user. */
   readonly controlGroup?: string | undefined;
   readonly log?: LogLevels | undefined;
   /** How long stopping waits for peers to close. */
   readonly drainMs?: number | undefined;
+  readonly ring?: RingThreadChoice | undefined;
 }
 
 /** What a host shares, and where, read and found right. */
 export interface ServePlan {
-  readonly listen: ReadonlyMap<string, LinkAddress>;
+  readonly listen: ReadonlyMap<string, ListenPlace>;
   readonly connect: ReadonlyMap<string, LinkAddress>;
   readonly gadgets: readonly PlannedGadget[];
   readonly devices: readonly NamedDevice[];
@@ -98,14 +102,14 @@ export function planServe(
   }
 
   const admitsNow = (link: LinkKind): boolean => admits(link, rules);
-  const connect = byAddress(each("connect", dialPlace));
-  const listenThere = (text: string): LinkAddress => listenPlace(text, "host", admitsNow);
+  const connect = byAddress<LinkAddress>(each("connect", dialPlace));
+  const listenThere = (text: string): ListenPlace => listenPlace(text, "host", admitsNow);
   const isSilent = request.listen === undefined && configuration?.listen === undefined;
   const handed = request.handed?.addresses ?? [];
   const unsaid = handed.length > 0 || connect.size > 0 ? handed : [DEFAULT_LISTEN];
   const listen = isSilent ? unsaid.map(listenThere) : each("listen", listenThere);
   return {
-    listen: byAddress(listen),
+    listen: byAddress<ListenPlace>(listen),
     connect,
     gadgets: each("gadgets", (text) => ({ text, specification: readGadget(text) })),
     devices: each("devices", (text) => ({ text, choice: readHardwareChoice(nicknames.get(text) ?? text) })),
@@ -115,7 +119,7 @@ export function planServe(
   };
 }
 
-function byAddress(addresses: readonly LinkAddress[]): ReadonlyMap<string, LinkAddress> {
+function byAddress<A extends Endpoint>(addresses: readonly A[]): ReadonlyMap<string, A> {
   return new Map(addresses.map((address) => [printAddress(address), address]));
 }
 

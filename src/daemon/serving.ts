@@ -3,7 +3,7 @@ import type { LinkAddress } from "../links/listen.ts";
 import { SystemError } from "../linux/system-error.ts";
 import type { Loop } from "../usb/loop.ts";
 import type { UrbTrace } from "../usb/urb-trace.ts";
-import { readControlPlace, serveControl } from "./api/control-place.ts";
+import { readControlPlace, readDashboardPlace, serveControl } from "./api/control-place.ts";
 import { ControlServer } from "./api/control-server.ts";
 import { ConfigurationFile } from "./configuration/configuration.ts";
 import { DataPlane } from "./data-plane/data-plane.ts";
@@ -20,6 +20,7 @@ import type { HostControl, Reload } from "./host-control.ts";
 import { HOST_LIMITS } from "./host-limits.ts";
 import { LibuvLoop } from "./libuv-loop.ts";
 import type { Log, RoomLogs } from "./log.ts";
+import { pinRingThread, type RingThread, ringThread } from "./ring/ring-thread.ts";
 import { Gate } from "./rules/gate.ts";
 import { RuleBook } from "./rules/rule-book.ts";
 import { differences, NO_PLAN, planServe, type ServePlan, type ServeRequest } from "./serve-plan.ts";
@@ -29,6 +30,7 @@ import { BindList } from "./state/binds.ts";
 import { deviceNamed } from "./state/device-name.ts";
 import { DriverClaims } from "./state/driver-claims.ts";
 import { closeStates, type HostStates, openStates } from "./state/host-states.ts";
+import { KeptNicknames } from "./state/kept-nicknames.ts";
 import { StateFolder } from "./state/state-folder.ts";
 import { TraceFile } from "./trace-file.ts";
 import { Trust } from "./trust.ts";
@@ -45,10 +47,13 @@ export class Serving implements HostControl {
   readonly host: Host;
   /** Who may have what; changed while the host runs. */
   readonly rules: RuleBook;
+  readonly nicknames: KeptNicknames;
   readonly #folder: StateFolder;
   readonly #request: ServeRequest;
   readonly #logs: RoomLogs;
-  readonly #loop: Loop = new LibuvLoop();
+  /** The thread of all this, as far as rings are concerned. */
+  readonly ring: RingThread;
+  readonly #loop: Loop;
   readonly #kept: HostStates;
   readonly #trust: Trust;
   /** What it was started with; some of it holds until its end. */
@@ -68,8 +73,13 @@ export class Serving implements HostControl {
     folder: StateFolder,
     kept: HostStates,
     trace: TraceFile | undefined,
+    ring: RingThread,
   ) {
+    const processors = pinRingThread(ring);
+    this.ring = ring;
+    this.#loop = new LibuvLoop(ring.lookUs / 1_000);
     this.#folder = folder;
+    this.nicknames = new KeptNicknames(folder);
     this.#trust = new Trust(folder);
     this.#request = request;
     this.#file = file;
@@ -93,7 +103,7 @@ export class Serving implements HostControl {
       request.handed,
     );
     this.gadgets = new GadgetRack(this.exports, this.#loop, logs.room("gadgets"), () =>
-      openPlane(request, logs.room("usbip"), this.#trace?.plane),
+      openPlane(request, logs.room("usbip"), this.#trace?.plane, processors),
     );
     this.#served = new ServedGadgets(this.gadgets);
     this.#guests = new DialledGuests((address) => this.#dialler(address));
@@ -123,10 +133,14 @@ export class Serving implements HostControl {
     const file = request.config === undefined ? undefined : ConfigurationFile.read(request.config);
     const folder = new StateFolder(request.stateFolder ?? file?.configuration.state);
     logs.level({ ...file?.configuration.log, ...request.log });
+    const ring = ringThread({
+      lookUs: request.ring?.lookUs ?? file?.configuration.ring?.look,
+      cpu: request.ring?.cpu ?? file?.configuration.ring?.cpu,
+    });
     const trace = request.trace === undefined ? undefined : new TraceFile(request.trace);
     let serving: Serving | undefined;
     const kept = await openStates(folder, logs.room("daemon"), () => serving?.rules.changedElsewhere());
-    serving = new Serving(request, file, logs, folder, kept, trace);
+    serving = new Serving(request, file, logs, folder, kept, trace, ring);
     try {
       serving.#control = await serving.#openControl(file);
       await serving.hardware.start();
@@ -172,6 +186,11 @@ export class Serving implements HostControl {
   /** Where the control API is served. */
   get control(): readonly string[] {
     return this.#control?.addresses ?? [];
+  }
+
+  /** The URL of the dashboard, if it is served. */
+  get dashboard(): string | undefined {
+    return this.#control?.dashboard;
   }
 
   /** Where the token for it stands, if it is served over TCP. */
@@ -235,7 +254,7 @@ export class Serving implements HostControl {
     try {
       const file = ConfigurationFile.read(started.path);
       const changed = await this.#become(file);
-      const restart = (["state", "control"] as const).filter(
+      const restart = (["state", "control", "dashboard", "ring"] as const).filter(
         (key) => JSON.stringify(file.configuration[key]) !== JSON.stringify(started.configuration[key]),
       );
       const what = changed.length === 0 ? "nothing has changed" : changed.join(", ");
@@ -283,12 +302,13 @@ export class Serving implements HostControl {
   }
 
   #openControl(file: ConfigurationFile | undefined): Promise<ControlServer> {
-    const { control } = file?.configuration ?? {};
+    const { control, dashboard = "off" } = file?.configuration ?? {};
     const asked = this.#request.control ?? (control?.socket === undefined ? undefined : [control.socket]);
     const places = asked === undefined ? [serveControl()] : asked.map(readControlPlace);
     return ControlServer.start({
       role: "serve",
       places: places.filter((place) => place !== undefined),
+      dashboard: readDashboardPlace(this.#request.dashboard ?? dashboard),
       group: this.#request.controlGroup ?? control?.group,
       load: async () => (await import("./api/host-app.ts")).hostApp(this, this.#logs.room("daemon")),
     });
@@ -305,9 +325,10 @@ function openPlane(
   { dataPlane }: ServeRequest,
   log: Log,
   trace: UrbTrace | undefined,
+  processors: readonly number[] | undefined,
 ): DataPlane | undefined {
   if (dataPlane === "main") return undefined;
-  const plane = DataPlane.start(log, HOST_LIMITS, trace);
+  const plane = DataPlane.start(log, HOST_LIMITS, trace, processors);
   if (!(plane instanceof SystemError)) return plane;
   // Without FFI there is none; every other failure would meet the rest of the host too.
   if (dataPlane === "worker" || plane.code !== "ENOSYS") throw plane;

@@ -34,6 +34,8 @@ export const KICKED: SessionEnd = {
   reason: "it was cut by `usbferry kick` or the control API",
 };
 export const UNBOUND: SessionEnd = { code: "UNBOUND", reason: "its device was unbound (`usbferry unbind`)" };
+/** The controller of a VM gives a device back. */
+export const UNPLUGGED: SessionEnd = { code: "UNPLUGGED", reason: "it was taken from its virtual machine" };
 
 /** Ends that somebody wanted. */
 export function isWanted({ code }: SessionEnd): boolean {

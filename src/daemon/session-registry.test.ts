@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { TransferCounters } from "../usb/transfer-counters.ts";
+import { TransferStatus } from "../usb/urb.ts";
 import type { DeviceEvent } from "./device-event.ts";
 import { EventLog } from "./event-log.ts";
 import type { SessionEnd } from "./session-end.ts";
@@ -38,12 +40,12 @@ test("a session is plain facts from its beginning to its end", () => {
 
 test("counters are asked for when somebody looks", () => {
   const { sessions } = registry();
-  let urbs = 0;
-  const counters = {
-    read: () => ({ urbs: ++urbs, bytesIn: 0, bytesOut: 0, inFlight: 0, errors: {}, endpoints: [] }),
-  };
+  const counters = TransferCounters.of([0x81]);
   sessions.open(PEER, { end() {} }).imported(ZERO, counters);
+  const ended = (): void => counters.ended(0x81, TransferStatus.ok, 512, 0);
+  ended();
   assert.equal(sessions.sessions().find(({ id }) => id === "s1")?.counters?.urbs, 1);
+  ended();
   assert.equal(sessions.sessions().find(({ id }) => id === "s1")?.counters?.urbs, 2);
 });
 

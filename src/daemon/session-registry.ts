@@ -1,6 +1,9 @@
-import type { TransferFigures } from "../usb/transfer-counters.ts";
+import type { RingFigures } from "../ring/ring-figures.ts";
+import type { TransferFigures } from "../usb/transfer-figures.ts";
 import type { DeviceIdentity } from "./device-event.ts";
 import type { EventLog } from "./event-log.ts";
+import type { CarriedDevice, SessionCounters } from "./figures/carried-device.ts";
+import { TransferLedger } from "./figures/transfer-ledger.ts";
 import { KICKED, type SessionEnd } from "./session-end.ts";
 
 /** One session, as plain facts. */
@@ -16,6 +19,8 @@ export interface SessionFacts {
   readonly device?: DeviceIdentity;
   /** What it has carried, where the session counts. */
   readonly counters?: TransferFigures;
+  /** Over shared memory. */
+  readonly ring?: RingFigures;
 }
 
 /** What the registry may ask of a session, wherever that runs. */
@@ -24,16 +29,14 @@ export interface SessionControl {
   end(end: SessionEnd): void;
 }
 
-/** A moment's look at what a session has carried, from any thread: `TransferCounters` over its shared block. */
-export interface SessionCounters {
-  read(): TransferFigures;
-}
+/** A moment's look at a ring; nothing while it has no session. */
+export type RingLook = () => RingFigures | undefined;
 
 /** Where a session tells what becomes of it. */
 export interface SessionEntry {
   readonly id: string;
-  /** The peer has a device. Without counters nobody counts. */
-  imported(device: DeviceIdentity, counters?: SessionCounters): void;
+  /** The peer has a device. Without counters nobody counts; `ring` looks at the shared memory that it comes through. */
+  imported(device: DeviceIdentity, counters?: SessionCounters, ring?: RingLook): void;
   /** It asked for a device and did not get it. */
   refused(busid: string, code: string, reason: string): void;
   /** It is over and its device free again. Called once. */
@@ -46,6 +49,7 @@ interface Open {
   readonly over: Promise<SessionEnd>;
   device: DeviceIdentity | undefined;
   counters: SessionCounters | undefined;
+  ring: RingLook | undefined;
 }
 
 /** Ends of sessions without a device that are nobody's news: port scans, health checks, a mere list. */
@@ -57,6 +61,9 @@ export class SessionRegistry {
   readonly #open = new Map<string, Open>();
   readonly #endings = new Set<{ readonly busid: string; readonly end: SessionEnd }>();
   #opened = 0;
+
+  /** What devices have carried whose sessions are over. */
+  readonly ledger = new TransferLedger();
 
   constructor(events: EventLog) {
     this.#events = events;
@@ -74,13 +81,15 @@ export class SessionRegistry {
       }),
       device: undefined,
       counters: undefined,
+      ring: undefined,
     };
     this.#open.set(id, open);
     return {
       id,
-      imported: (device, counters) => {
+      imported: (device, counters, ring) => {
         open.device = device;
         open.counters = counters;
+        open.ring = ring;
         this.#events.publish("attached", { device, peer, session: id });
         const ending = Array.from(this.#endings).find(({ busid }) => busid === device.busid);
         // Not while its conversation is in the middle of telling.
@@ -90,6 +99,8 @@ export class SessionRegistry {
         this.#events.publish("refused", { device: { busid }, peer, session: id, code, reason }),
       ended: (end) => {
         this.#open.delete(id);
+        if (open.device !== undefined && open.counters !== undefined)
+          this.ledger.add(open.device.busid, open.counters.look().figures);
         this.#tellEnd(open, end);
         over(end);
       },
@@ -103,6 +114,15 @@ export class SessionRegistry {
 
   sessions(): readonly SessionFacts[] {
     return Array.from(this.#open.values(), describe);
+  }
+
+  /** Devices that somebody has. */
+  carried(): readonly CarriedDevice[] {
+    return Array.from(this.#open.values()).flatMap(({ facts, device, counters }) => {
+      if (device === undefined || counters === undefined) return [];
+      const { id: session, peer, link, since } = facts;
+      return [{ device, session, peer, link, since, counters }];
+    });
   }
 
   /** Cuts a session; resolves when it is over. Nothing if there is none. */
@@ -133,10 +153,12 @@ export class SessionRegistry {
   }
 }
 
-function describe({ facts, device, counters }: Open): SessionFacts {
+function describe({ facts, device, counters, ring: look }: Open): SessionFacts {
+  const ring = look?.();
   return {
     ...facts,
     ...(device !== undefined && { device }),
-    ...(counters !== undefined && { counters: counters.read() }),
+    ...(counters !== undefined && { counters: counters.look().figures }),
+    ...(ring !== undefined && { ring }),
   };
 }

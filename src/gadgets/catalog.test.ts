@@ -94,11 +94,29 @@ test("makes the gadget that is specified", () => {
   assert(createGadget(zero) instanceof Zero);
 });
 
-test("each kind can be made by its name alone, and each option is described", () => {
+test("each kind but a replay can be made by its name alone, and each option is described", () => {
   for (const { name, options } of GADGET_KINDS) {
     const specification = parseGadgetSpec(name);
-    assert(!(specification instanceof GadgetSpecificationError));
-    assert.equal(createGadget(specification).configuration, 0);
+    if (name === "replay") {
+      assert(specification instanceof GadgetSpecificationError);
+      assert.match(specification.message, /the option file of the replay is missing/);
+    } else {
+      assert(!(specification instanceof GadgetSpecificationError));
+      assert.equal(createGadget(specification).configuration, 0);
+    }
     for (const option of options) assert.notEqual(option.description, "");
   }
+});
+
+test("a replay has the speed of its recording, unless another is asked for", () => {
+  assert.deepEqual(parseGadgetSpec("replay,file=a.pcapng"), { kind: "replay", file: "a.pcapng" });
+  assert.deepEqual(parseGadgetSpec("replay,file=a,device=1.12,speed=low"), {
+    kind: "replay",
+    file: "a",
+    device: "1.12",
+    speed: Speed.low,
+  });
+  const wrong = parseGadgetSpec("replay,file=a,device=7");
+  assert(wrong instanceof GadgetSpecificationError);
+  assert.match(wrong.message, /the option device of the replay is "7"; allowed: BUS\.DEV/);
 });

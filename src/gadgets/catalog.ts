@@ -11,6 +11,7 @@ import { Keyboard, refuseText } from "./keyboard.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { Mouse } from "./mouse.ts";
 import type { Pattern } from "./pattern.ts";
+import { type RecordedLife, Replay } from "./replay.ts";
 import { Serial } from "./serial.ts";
 import { Zero } from "./zero.ts";
 
@@ -25,7 +26,19 @@ export type GadgetSpecification =
       readonly content: DiskContent;
       readonly readOnly: boolean;
     })
-  | (GadgetIdentity & { readonly kind: "serial"; readonly speed: Speed; readonly bridge: SerialBridge });
+  | (GadgetIdentity & { readonly kind: "serial"; readonly speed: Speed; readonly bridge: SerialBridge })
+  | ReplaySpecification;
+
+/** A device that does what a file tells that it did. */
+export interface ReplaySpecification {
+  readonly kind: "replay";
+  readonly file: string;
+  /** Which one of several, as BUS.DEV. */
+  readonly device?: string;
+  /** Default: as it was recorded. */
+  readonly speed?: Speed;
+  readonly serial?: undefined;
+}
 
 /** What a serial port is connected to. */
 export type SerialBridge = "echo" | "pty" | { readonly tcp: number };
@@ -40,6 +53,8 @@ export interface GadgetBacking {
   readonly onFailure?: (failure: BlockFailure) => void;
   /** Needed by a serial port that is no echo. */
   readonly stream?: ByteStream;
+  /** Needed by a replay. */
+  readonly recording?: RecordedLife;
 }
 
 /** Why a specification cannot be used, and what can be written instead. */
@@ -85,14 +100,17 @@ const IDENTITY_OPTIONS: readonly GadgetOption[] = [
   },
 ];
 
-/** Slowest, fastest and default speed of each kind. */
-const SPEED_RANGES: Readonly<Record<GadgetSpecification["kind"], readonly [Speed, Speed, Speed]>> = {
+/** Slowest, fastest and default speed of each kind; a replay has none by default. */
+const SPEED_RANGES: Readonly<
+  Record<GadgetSpecification["kind"], readonly [Speed, Speed, Speed | undefined]>
+> = {
   zero: [Speed.full, Speed.super, Speed.high],
   keyboard: [Speed.low, Speed.super, Speed.full],
   mouse: [Speed.low, Speed.super, Speed.full],
   disk: [Speed.full, Speed.super, Speed.super],
   audio: [Speed.full, Speed.high, Speed.high],
   serial: [Speed.full, Speed.super, Speed.high],
+  replay: [Speed.low, Speed.super, undefined],
 };
 
 function speedOption(kind: GadgetSpecification["kind"]): GadgetOption {
@@ -101,7 +119,7 @@ function speedOption(kind: GadgetSpecification["kind"]): GadgetOption {
   return {
     name: "speed",
     values: names.map(([name]) => name).join("|"),
-    description: `bus speed; ${names.find(([, speed]) => speed === byDefault)![0]} by default`,
+    description: `bus speed; ${names.find(([, speed]) => speed === byDefault)?.[0] ?? "that of the recording"} by default`,
   };
 }
 
@@ -176,6 +194,23 @@ export const GADGET_KINDS: readonly GadgetKind[] = [
       },
     ],
   },
+  {
+    name: "replay",
+    summary: "does again what a recording of a device tells (usbferry capture, or usbmon by Wireshark)",
+    options: [
+      {
+        name: "file",
+        values: "path without commas",
+        description: "pcapng with the descriptors of the device, as `usbferry capture` always writes them",
+      },
+      {
+        name: "device",
+        values: "BUS.DEV",
+        description: "which one, where the recording has several",
+      },
+      speedOption("replay"),
+    ],
+  },
 ];
 
 /** Reads `keyboard,speed=low,serial=abc`: a kind, then options. Commas part options and cannot be in one. */
@@ -227,6 +262,12 @@ export function createGadget(specification: GadgetSpecification, backing: Gadget
         throw new Error("the other end of the serial port is to be opened first");
       }
       return new Serial({ ...specification, ...backing });
+    case "replay": {
+      if (backing.recording === undefined)
+        throw new Error(`the file ${specification.file} is to be read first`);
+      const { speed } = specification;
+      return new Replay({ recording: backing.recording, ...(speed && { speed }) });
+    }
   }
 }
 
@@ -255,10 +296,12 @@ function build(
   }
   const [slowest, fastest, byDefault] = SPEED_RANGES[kind.name];
   const speedName = values.get("speed");
-  const speed = speedName === undefined ? byDefault : SPEEDS.get(speedName);
-  if (speed === undefined || speed < slowest || speed > fastest) {
+  const given = speedName === undefined ? byDefault : SPEEDS.get(speedName);
+  if (speedName !== undefined && (given === undefined || given < slowest || given > fastest)) {
     return wrong(kind, "speed", `"${speedName}"`);
   }
+  if (kind.name === "replay") return replay(kind, values, given);
+  const speed = given!;
   switch (kind.name) {
     case "zero": {
       const pattern = values.get("pattern") ?? "0";
@@ -287,6 +330,18 @@ function build(
       return { kind: "serial", ...identity, speed, bridge };
     }
   }
+}
+
+function replay(
+  kind: GadgetKind,
+  values: ReadonlyMap<string, string>,
+  speed: Speed | undefined,
+): ReplaySpecification | GadgetSpecificationError {
+  const file = values.get("file") ?? "";
+  const device = values.get("device");
+  if (file === "") return wrong(kind, "file", "missing");
+  if (device !== undefined && !/^\d{1,5}\.\d{1,3}$/.test(device)) return wrong(kind, "device", `"${device}"`);
+  return { kind: "replay", file, ...(device !== undefined && { device }), ...(speed && { speed }) };
 }
 
 function parseBridge(text: string): SerialBridge | undefined {

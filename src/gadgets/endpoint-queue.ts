@@ -25,6 +25,10 @@ export class EndpointQueue {
     this.#intervalMs = endpoint.interval * frameMs;
   }
 
+  carries(type: TransferType): boolean {
+    return this.endpoint.type === type;
+  }
+
   get head(): Urb | undefined {
     return this.#head;
   }

@@ -1,8 +1,8 @@
 import { type Change, Chapter9 } from "../usb/chapter9.ts";
-import type { DeviceSpecification } from "../usb/chapter9-descriptors.ts";
+import type { DescriptorAnswers, DeviceSpecification } from "../usb/chapter9-descriptors.ts";
 import { CompletionRounds } from "../usb/completion-rounds.ts";
 import type { OpenError, UsbDevice, UsbHost } from "../usb/device.ts";
-import type { EndpointMap } from "../usb/endpoint-map.ts";
+import type { Endpoint, EndpointMap } from "../usb/endpoint-map.ts";
 import { EndpointTable } from "../usb/endpoint-table.ts";
 import type { Cancellable, Loop } from "../usb/loop.ts";
 import { REQUEST_KIND_MASK, RequestKind, Setup, StandardRequest } from "../usb/setup.ts";
@@ -56,7 +56,8 @@ export abstract class Gadget implements UsbDevice {
   #timerMs = Number.POSITIVE_INFINITY;
   readonly #packet = (urb: Urb, at: number, length: number): number => this.packet(urb, at, length);
 
-  constructor(specification: DeviceSpecification, speed: Speed) {
+  /** With descriptors of their own kind, or with those that follow from a specification. */
+  constructor(specification: DeviceSpecification | DescriptorAnswers, speed: Speed) {
     this.speed = speed;
     this.#name = specification.product;
     this.#chapter9 = new Chapter9(specification, speed, (change) => this.#follow(change));
@@ -157,7 +158,7 @@ export abstract class Gadget implements UsbDevice {
    * Moves data for the oldest URB of a bulk or interrupt endpoint and says how it ended. Nothing: it stays
    * pending, with `actualLength` as far as it came, until `ready` is called for its endpoint.
    */
-  protected abstract transfer(urb: Urb): TransferStatus | undefined;
+  protected abstract transfer(urb: Urb, endpoint: Endpoint): TransferStatus | undefined;
 
   /** Moves one isochronous packet, `length` bytes at `at` in `urb.buffer`. Returns the bytes that moved. */
   protected packet(urb: Urb, _at: number, length: number): number {
@@ -225,7 +226,7 @@ export abstract class Gadget implements UsbDevice {
     }
     const queue = this.#queues.get(urb.endpoint) ?? this.#openQueue(urb.endpoint);
     if (queue === undefined) return stall;
-    if (queue.endpoint.type !== urb.type) return invalid;
+    if (!queue.carries(urb.type)) return invalid;
     queue.push(urb, session.loop);
     if (queue.head === urb) this.#goOn(queue);
     return undefined;
@@ -305,7 +306,7 @@ export abstract class Gadget implements UsbDevice {
       movePackets(urb, queue.endpoint, this.#packet);
       return ok;
     }
-    if (!this.#chapter9.isHalted(urb.endpoint)) return this.transfer(urb);
+    if (!this.#chapter9.isHalted(urb.endpoint)) return this.transfer(urb, queue.endpoint);
     this.dropped(urb);
     return stall;
   }

@@ -7,6 +7,11 @@ const { mayLend } = UrbFlag;
 /** 0: zeros. 63: each byte is its position in its packet modulo 63. usbtest calls them 0 and 1. */
 export type Pattern = 0 | 63;
 
+// So is a method of a typed array.
+const { set } = Uint8Array.prototype as {
+  readonly set: (this: Uint8Array, bytes: Uint8Array, at: number) => void;
+};
+
 const NOTHING = new ByteTemplate(new Uint8Array(0));
 
 /** The data of a source/sink endpoint. The position counts from the start of a transfer or packet. */
@@ -40,7 +45,7 @@ export class PatternData {
     if (packetSize !== this.#packetSize) this.#use(packetSize);
     const { bytes } = this.#stock;
     for (let done = 0; done < length; done += bytes.length) {
-      urb.buffer.set(this.#frontOf(bytes, Math.min(length - done, bytes.length)), at + done);
+      set.call(urb.buffer, this.#frontOf(bytes, Math.min(length - done, bytes.length)), at + done);
     }
   }
 

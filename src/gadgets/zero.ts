@@ -1,5 +1,6 @@
 import type { Change } from "../usb/chapter9.ts";
 import { answerIn, takeOut } from "../usb/control-data.ts";
+import type { Endpoint } from "../usb/endpoint-map.ts";
 import { Setup } from "../usb/setup.ts";
 import { Speed } from "../usb/speed.ts";
 import { isIn, TransferStatus, type Urb } from "../usb/urb.ts";
@@ -22,6 +23,9 @@ const CONTROL_BUFFER = 4096;
 
 const BULK_IN = 0x81;
 const BULK_OUT = 0x01;
+
+// What is imported is looked up at each use; a constant of its own module is part of the compiled code.
+const { ok } = TransferStatus;
 
 /**
  * Linux' "gadget zero", the device that the kernel's usbtest module tests host controllers with.
@@ -56,16 +60,15 @@ export class Zero extends Gadget {
     this.#data = new PatternData(options.pattern ?? 0);
   }
 
-  protected override transfer(urb: Urb): TransferStatus | undefined {
+  protected override transfer(urb: Urb, { maxPacketSize }: Endpoint): TransferStatus | undefined {
     if (this.configuration === LOOPBACK) return this.#loop(urb);
-    const packetSize = this.endpoints.find(urb.endpoint)!.maxPacketSize;
     if (isIn(urb.endpoint)) {
-      this.#data.give(urb, packetSize);
-    } else if (!this.#data.matches(urb, packetSize)) {
+      this.#data.give(urb, maxPacketSize);
+    } else if (!this.#data.matches(urb, maxPacketSize)) {
       this.halt(urb.endpoint);
     }
     urb.actualLength = urb.length;
-    return TransferStatus.ok;
+    return ok;
   }
 
   protected override packet(urb: Urb, at: number, length: number): number {

@@ -25,6 +25,24 @@ const right: readonly (readonly [text: string, value: object, printed?: string])
   ["ring:/run/ring", { kind: "ring", path: "/run/ring" }],
   ["ring:pci:0000:00:05.0", { kind: "ring-pci", device: "0000:00:05.0" }],
   ["ring:pci:00:05.0", { kind: "ring-pci", device: "00:05.0" }],
+  ["ring:pci:00:05.0,port=vm.1", { kind: "ring-pci", device: "00:05.0", waking: { port: "vm.1" } }],
+  [
+    "ring:pci:00:05.0,wake=vsock:5000",
+    { kind: "ring-pci", device: "00:05.0", waking: { wake: { kind: "vsock", port: 5000 } } },
+  ],
+  [
+    "ring:file:/dev/shm/a,port=b,port=/run/vm1.port",
+    { kind: "ring-file", path: "/dev/shm/a,port=b", waking: { port: "/run/vm1.port" } },
+  ],
+  [
+    "ring:file:/dev/shm/vm1,wake=tcp:5000",
+    {
+      kind: "ring-file",
+      path: "/dev/shm/vm1",
+      waking: { wake: { kind: "tcp", host: "127.0.0.1", port: 5000 } },
+    },
+    "ring:file:/dev/shm/vm1,wake=tcp:127.0.0.1:5000",
+  ],
 ];
 
 for (const [text, value, printed = text] of right) {
@@ -73,6 +91,13 @@ const wrong: readonly (readonly [text: string, reason: RegExp])[] = [
   ["fc-vsock:/run/x", /path of the socket and a port/],
   ["ring:", /path is missing/],
   ["ring:pci:zz", /no PCI address/],
+  ["ring:pci:00:05.0,port=", /the port is missing/],
+  ["ring:pci:00:05.0,wake=nonsense", /"nonsense" wakes nobody/],
+  ["ring:pci:00:05.0,wake=tls:box:1", /"tls:box:1" wakes nobody/],
+  ["ring:pci:00:05.0,wake=ring:/run/x", /wakes nobody/],
+  ["ring:pci:00:05.0,wake=wslusb+tcp:1", /wakes nobody/],
+  ["ring:file:/dev/shm/vm1", /does not say what the virtual machine is woken by/],
+  ["ring:file:,port=/run/x", /path of the memory is missing/],
   ["wslusb+", /does not say what kind/],
 ];
 

@@ -45,11 +45,31 @@ export interface RingAddress {
   readonly path: string;
 }
 
-/** Shared memory in a PCI BAR. */
+/** Shared memory in a PCI BAR of this virtual machine. */
 export interface PciRingAddress {
   readonly kind: "ring-pci";
   readonly device: string;
+  /** Default: by the virtio-serial port `DEFAULT_PORT`. */
+  readonly waking?: Waking;
 }
+
+/** A file of this machine that a virtual machine has as memory of a PCI BAR. */
+export interface FileRingAddress {
+  readonly kind: "ring-file";
+  readonly path: string;
+  readonly waking: Waking;
+}
+
+/** What a virtual machine and its host wake each other by. */
+export type Waking =
+  /** A virtio-serial port: its name in the guest, its socket at the host. */
+  | { readonly port: string }
+  /** A connection: the guest dials the host. */
+  | { readonly wake: WakeAddress };
+
+export type WakeAddress = TcpAddress | UnixAddress | VsockAddress | FirecrackerVsockAddress;
+
+export const DEFAULT_PORT = "usbferry.ring";
 
 export type Endpoint =
   | TcpAddress
@@ -59,7 +79,8 @@ export type Endpoint =
   | HvsocketAddress
   | FirecrackerVsockAddress
   | RingAddress
-  | PciRingAddress;
+  | PciRingAddress
+  | FileRingAddress;
 
 /** What is spoken there: USB/IP unless the address begins with `wslusb+`. */
 export type Protocol = "usbip" | "wslusb";
@@ -177,15 +198,54 @@ function parseVsock(rest: string): Endpoint | Refusal {
 }
 
 function parseRing(rest: string): Endpoint | Refusal {
-  if (!rest.startsWith("pci:")) {
-    return rest === ""
-      ? { refused: "the path is missing", example: "ring:/run/usbferry.ring" }
-      : { kind: "ring", path: rest };
+  if (rest.startsWith("pci:")) return parsePciRing(rest.slice("pci:".length));
+  if (rest.startsWith("file:")) return parseFileRing(rest.slice("file:".length));
+  return rest === ""
+    ? { refused: "the path is missing", example: "ring:/run/usbferry.ring" }
+    : { kind: "ring", path: rest };
+}
+
+function parsePciRing(rest: string): Endpoint | Refusal {
+  const [device, waking] = cutWaking(rest);
+  const example = "ring:pci:0000:00:05.0 or ring:pci:0000:00:05.0,port=NAME";
+  if (!/^([0-9a-f]{4}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/i.test(device)) {
+    return { refused: `"${device}" is no PCI address`, example };
   }
-  const device = rest.slice("pci:".length);
-  return /^([0-9a-f]{4}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/i.test(device)
-    ? { kind: "ring-pci", device }
-    : { refused: `"${device}" is no PCI address`, example: "ring:pci:0000:00:05.0" };
+  if (waking === undefined) return { kind: "ring-pci", device };
+  return "refused" in waking ? waking : { kind: "ring-pci", device, waking };
+}
+
+function parseFileRing(rest: string): Endpoint | Refusal {
+  const [path, waking] = cutWaking(rest);
+  const example = "ring:file:/dev/shm/vm1,port=/run/vm1.port";
+  if (path === "") return { refused: "the path of the memory is missing", example };
+  if (waking === undefined) {
+    return { refused: "it does not say what the virtual machine is woken by (port= or wake=)", example };
+  }
+  return "refused" in waking ? waking : { kind: "ring-file", path, waking };
+}
+
+/** What stands before and behind the last ",port=" or ",wake=". */
+function cutWaking(text: string): readonly [string, (Waking | Refusal)?] {
+  const [, before, key, value = ""] = /^(.*),(port|wake)=(.*)$/.exec(text) ?? [];
+  if (before === undefined) return [text];
+  if (key === "wake") return [before, parseWake(value)];
+  if (value !== "") return [before, { port: value }];
+  return [before, { refused: "the port is missing", example: `ring:pci:0000:00:05.0,port=${DEFAULT_PORT}` }];
+}
+
+function parseWake(text: string): Waking | Refusal {
+  const address = parseAddress(text);
+  const isUsable = "kind" in address && address.protocol === "usbip" && isWakeAddress(address);
+  if (!isUsable) {
+    return { refused: `"${text}" wakes nobody`, example: "wake=tcp:10.0.2.2:5000 or wake=vsock:5000" };
+  }
+  const { protocol: _, ...wake } = address;
+  return { wake };
+}
+
+function isWakeAddress(address: Address): address is WakeAddress & Address {
+  return ["tcp", "unix", "vsock", "fc-vsock"].includes(address.kind);
 }
 
 /** Decimal, or hexadecimal with 0x as vsock ports are often written. */
@@ -216,8 +276,14 @@ function printEndpoint(address: Endpoint): string {
     case "fc-vsock":
       return `fc-vsock:${address.path}:${address.port}`;
     case "ring-pci":
-      return `ring:pci:${address.device}`;
+      return `ring:pci:${address.device}${address.waking === undefined ? "" : printWaking(address.waking)}`;
+    case "ring-file":
+      return `ring:file:${address.path}${printWaking(address.waking)}`;
   }
+}
+
+function printWaking(waking: Waking): string {
+  return "port" in waking ? `,port=${waking.port}` : `,wake=${printEndpoint(waking.wake)}`;
 }
 
 export function printHostPort(host: string, port: number): string {

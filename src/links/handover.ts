@@ -17,7 +17,7 @@ const Handover = littleEndian("HANDOVER", {
   version: u16,
   /** 0, or why there is no memory: a status of USB/IP. */
   status: u16,
-  /** Bytes of the memory. */
+  /** Bytes of the memory; in memory that both sides have already, the id of the device. */
   length: u32,
 });
 
@@ -31,6 +31,8 @@ export const HANDOVER_BYTES = Handover.size;
 
 /** A PCI BAR of 32 bits is no larger, and neither is a ring. */
 export const SHARED_MEMORY_MAX = 256 << 20;
+/** A ring is no smaller. */
+export const SHARED_MEMORY_MIN = 4 << 20;
 
 /** The bus id has at most 31 bytes. */
 export function encodeRequest(busid: string): Uint8Array {

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { onLinux } from "../../test/support/poll-loop.ts";
-import { Arena } from "../linux/arena.ts";
 import { LinkError } from "./link-error.ts";
 import { mapPciMemory } from "./pci-memory.ts";
+import { WholeFile } from "./whole-file.ts";
 
 const MIB = 1 << 20;
 const root = mkdtempSync(join(tmpdir(), "usbferry-pci-"));
@@ -29,12 +29,12 @@ function machine(devices: Readonly<Record<string, Readonly<Record<string, string
 }
 
 const IVSHMEM = { vendor: "0x1af4\n", device: "0x1110\n", enable: "1\n" };
-const NETWORK = { vendor: "0x1af4\n", device: "0x1000\n", enable: "1\n", resource2: MIB };
+const NETWORK = { vendor: "0x1af4\n", device: "0x1000\n", enable: "1\n", resource2: 4 * MIB };
 
-function mapped(device: string, sysfs: string): Arena {
-  const memory = mapPciMemory({ kind: "ring-pci", device }, sysfs);
-  assert(memory instanceof Arena);
-  return memory;
+function mapped(device: string, sysfs: string): WholeFile {
+  const file = mapPciMemory({ kind: "ring-pci", device }, sysfs);
+  assert(file instanceof WholeFile);
+  return file;
 }
 
 function refused(device: string, sysfs: string): LinkError {
@@ -47,36 +47,42 @@ const PLACE = "0000:00:05.0";
 
 test("the write-combining BAR is mapped, and what is written is in it", onLinux, () => {
   const sysfs = machine({ [PLACE]: { ...IVSHMEM, resource2: 4 * MIB, resource2_wc: 4 * MIB } });
-  const memory = mapped("00:05.0", sysfs);
+  const file = mapped("00:05.0", sysfs);
+  const { memory } = file;
   assert.equal(memory.bytes.length, 4 * MIB);
   memory.bytes[4 * MIB - 1] = 77;
   assert.equal(readFileSync(`${sysfs}/bus/pci/devices/${PLACE}/resource2_wc`)[4 * MIB - 1], 77);
   assert.equal(readFileSync(`${sysfs}/bus/pci/devices/${PLACE}/resource2`)[4 * MIB - 1], 0);
-  memory.free();
+  file.release();
 });
 
 test("a BAR that cannot be combined is mapped as it is, and a device that sleeps is enabled", onLinux, () => {
-  const sysfs = machine({ [PLACE]: { ...IVSHMEM, enable: "0\n", resource2: MIB } });
-  mapped(PLACE, sysfs).free();
+  const sysfs = machine({ [PLACE]: { ...IVSHMEM, enable: "0\n", resource2: 4 * MIB } });
+  mapped(PLACE, sysfs).release();
   assert.equal(readFileSync(`${sysfs}/bus/pci/devices/${PLACE}/enable`, "latin1"), "1");
 });
 
 test("another device, or none, is refused with those that would do", onLinux, () => {
   const sysfs = machine({
     "0000:00:03.0": NETWORK,
-    "0000:00:06.0": { ...IVSHMEM, resource2: MIB },
+    "0000:00:06.0": { ...IVSHMEM, resource2: 4 * MIB },
   });
   for (const device of ["00:03.0", "00:04.0"]) {
     const error = refused(device, sysfs);
     assert.equal(error.code, "ENODEV");
     assert.match(error.message, /^cannot reach ring:pci:00:0[34]\.0: .* Use ring:pci:0000:00:06\.0\.$/);
   }
+  assert.match(
+    refused("00:03.0", sysfs).message,
+    /the device there is 1af4:1000, and shared memory is 1af4:1110/,
+  );
+  assert.match(refused("00:04.0", sysfs).message, /there is no PCI device at this place/);
   assert.match(refused("00:03.0", machine({ "0000:00:03.0": NETWORK })).message, /-device ivshmem-plain/);
   assert.match(refused("00:03.0", join(root, "nothing")).message, /-device ivshmem-plain/);
 });
 
 test("memory of a size that no BAR has is refused", onLinux, () => {
-  for (const size of [0, 3 * MIB, 512 * MIB]) {
+  for (const size of [0, 1 * MIB, 6 * MIB, 512 * MIB]) {
     const error = refused(PLACE, machine({ [PLACE]: { ...IVSHMEM, resource2: size } }));
     assert.equal(error.code, "BAD_MEMORY");
     assert.match(error.message, new RegExp(`${size} bytes`));
@@ -85,4 +91,14 @@ test("memory of a size that no BAR has is refused", onLinux, () => {
 
 test("a device without the BAR is an error with its name", onLinux, () => {
   assert.equal(refused(PLACE, machine({ [PLACE]: IVSHMEM })).code, "ENOENT");
+});
+
+test("memory that a process has is no other's", onLinux, () => {
+  const sysfs = machine({ [PLACE]: { ...IVSHMEM, resource2: 4 * MIB } });
+  const file = mapped(PLACE, sysfs);
+  const error = refused(PLACE, sysfs);
+  assert.equal(error.code, "EBUSY");
+  assert.match(error.message, /another process has its memory .* `usbferry ports`/);
+  file.release();
+  mapped(PLACE, sysfs).release();
 });

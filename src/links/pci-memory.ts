@@ -1,9 +1,7 @@
-import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { Arena } from "../linux/arena.ts";
-import { SystemError } from "../linux/system-error.ts";
+import { constants, existsSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { type PciRingAddress, printAddress } from "./address.ts";
-import { SHARED_MEMORY_MAX } from "./handover.ts";
 import { LinkError, linkError } from "./link-error.ts";
+import { mapWholeFile, type WholeFile } from "./whole-file.ts";
 
 /** Inter-VM shared memory (qemu: docs/specs/ivshmem-spec.rst). */
 const VENDOR = 0x1af4;
@@ -13,32 +11,47 @@ const DEVICE = 0x1110;
 const BARS = ["resource2_wc", "resource2"];
 
 /**
- * Maps the memory that this virtual machine shares with its host, by an `ivshmem-plain` device of QEMU. Nothing is known then
+ * Maps the memory that this virtual machine shares with its host, by an ivshmem device of QEMU. Nothing is known then
  * about what stands in it. Needs root.
  */
-export function mapPciMemory(address: PciRingAddress, sysfs = "/sys"): Arena | LinkError {
+export function mapPciMemory(address: PciRingAddress, sysfs = "/sys"): WholeFile | LinkError {
   const devices = `${sysfs}/bus/pci/devices`;
-  const name = address.device.length === "00:05.0".length ? `0000:${address.device}` : address.device;
-  const place = `${devices}/${name.toLowerCase()}`;
-  if (!isSharedMemory(place)) return notThere(address, devices);
+  const place = `${devices}/${fullName(address.device)}`;
+  if (!isSharedMemory(place)) return notThere(address, devices, place);
   const fd = openBar(place);
-  if (typeof fd !== "number") return linkError("dial", printAddress(address), fd);
-  const memory = mapBar(address, fd);
-  closeSync(fd);
-  if (memory instanceof SystemError) return linkError("dial", printAddress(address), memory);
-  return memory;
+  return typeof fd === "number" ? mapWholeFile(fd, printAddress(address)) : cannotOpen(address, fd);
 }
 
-function mapBar(address: PciRingAddress, fd: number): Arena | SystemError | LinkError {
-  const { size } = fstatSync(fd);
-  const isUsable = size > 0 && size <= SHARED_MEMORY_MAX && (size & (size - 1)) === 0;
-  return isUsable
-    ? Arena.of(fd, size)
-    : new LinkError(
-        "BAD_MEMORY",
-        `cannot reach ${printAddress(address)}: its memory has ${size} bytes (BAD_MEMORY). ` +
-          "Give the memory backend of the device a size of 4M, 8M, 16M, ... up to 256M.",
+function cannotOpen(address: PciRingAddress, cause: NodeJS.ErrnoException): LinkError {
+  const subject = printAddress(address);
+  switch (cause.code) {
+    case "EACCES":
+      return new LinkError(
+        "EACCES",
+        `cannot reach ${subject}: the memory of a PCI device is for root alone (EACCES). Use sudo.`,
+        cause,
       );
+    case "EPERM":
+      return new LinkError(
+        "EPERM",
+        `cannot reach ${subject}: this kernel lets no program have the memory of a PCI device (EPERM). It is in lockdown: ` +
+          "`cat /sys/kernel/security/lockdown`; start the virtual machine without Secure Boot.",
+        cause,
+      );
+    case "ENOENT":
+      return new LinkError(
+        "ENOENT",
+        `cannot reach ${subject}: the device has no memory there (ENOENT). Give it some: -device ivshmem-plain,memdev=...`,
+        cause,
+      );
+    default:
+      return linkError("dial", subject, cause);
+  }
+}
+
+/** With its domain, as /sys has it. */
+function fullName(device: string): string {
+  return (device.length === "00:05.0".length ? `0000:${device}` : device).toLowerCase();
 }
 
 /** Without a driver nobody has enabled the device, if its firmware has not. */
@@ -69,16 +82,22 @@ function readNumber(path: string): number | undefined {
   }
 }
 
-function notThere(address: PciRingAddress, devices: string): LinkError {
+function notThere(address: PciRingAddress, devices: string, place: string): LinkError {
   const found = sharedMemories(devices);
+  const what = existsSync(place)
+    ? `the device there is ${ids(place)}, and shared memory is 1af4:1110`
+    : "there is no PCI device at this place";
   const next =
     found.length === 0
-      ? "This machine has none: start it with `-device ivshmem-plain,memdev=...`."
-      : `Use ${found.map((device) => printAddress({ kind: "ring-pci", device })).join(" or ")}.`;
-  return new LinkError(
-    "ENODEV",
-    `cannot reach ${printAddress(address)}: there is no shared memory (1af4:1110) at this place (ENODEV). ${next}`,
-  );
+      ? "This machine has no shared memory: start it with `-device ivshmem-plain,memdev=...`."
+      : `Use ${found.map((device) => printAddress({ ...address, device })).join(" or ")}.`;
+  return new LinkError("ENODEV", `cannot reach ${printAddress(address)}: ${what} (ENODEV). ${next}`);
+}
+
+function ids(place: string): string {
+  return ["vendor", "device"]
+    .map((name) => (readNumber(`${place}/${name}`) ?? 0).toString(16).padStart(4, "0"))
+    .join(":");
 }
 
 function sharedMemories(devices: string): readonly string[] {

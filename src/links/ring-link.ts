@@ -14,10 +14,12 @@ export class RingLink {
   readonly peer: string;
   readonly memory: Arena;
   readonly #link: Link;
+  readonly #release: () => void;
   #isDestroyed = false;
 
-  /** Both belong to it from now on. */
-  constructor(peer: string, memory: Arena, link: Link) {
+  /** Both belong to it from now on. `release` gives the memory back. */
+  constructor(peer: string, memory: Arena, link: Link, release = () => memory.free()) {
+    this.#release = release;
     this.peer = peer;
     this.memory = memory;
     this.#link = link;
@@ -43,6 +45,6 @@ export class RingLink {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
     this.#link.destroy();
-    this.memory.free();
+    this.#release();
   }
 }

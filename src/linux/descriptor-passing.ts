@@ -23,6 +23,7 @@ const MSG_CONTROL = 8;
 const MSG_CONTROLLEN = 10;
 const MSG_FLAGS = 12;
 const HIGH = 2 ** 32;
+const NO_FDS: readonly number[] = [];
 
 /** Bytes that have arrived, with the descriptors that came along, closed on exec. The caller owns those. */
 export interface Passed {
@@ -63,28 +64,68 @@ export function receiveDescriptors(
   bytes: Uint8Array,
   fdsMax: number,
 ): Passed | typeof WOULD_BLOCK | SystemError {
-  const c = libcOfLayout("recvmsg");
-  if (c instanceof SystemError) return c;
-  for (;;) {
-    const message = messageOf(c, bytes, fdsMax);
-    const length = c.recvmsg(fd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (length >= 0) return passed(c, message, length, fdsMax);
-    const errno = c.errno();
-    if (errno === EAGAIN) return WOULD_BLOCK;
-    if (errno !== EINTR) return new SystemError("recvmsg", errno);
-  }
+  const receiver = DescriptorReceiver.open(bytes, fdsMax);
+  if (receiver instanceof SystemError) return receiver;
+  const length = receiver.receive(fd, 0);
+  if (length instanceof SystemError) return length;
+  return length === WOULD_BLOCK ? WOULD_BLOCK : { length, fds: receiver.fds };
 }
 
-function passed(c: Libc, message: Uint32Array, length: number, fdsMax: number): Passed | SystemError {
-  const fds: number[] = [];
-  const isRights = message[CONTROL + 2] === SOL_SOCKET && message[CONTROL + 3] === SCM_RIGHTS;
-  if (message[MSG_CONTROLLEN]! > 0 && isRights) {
-    for (let at = RIGHTS; at < CONTROL + message[CONTROL]! / 4; at++) fds.push(message[at]!);
+/** Receives into the same bytes again and again. */
+export class DescriptorReceiver {
+  /** What came along with the last bytes; whoever received them owns it. */
+  fds: readonly number[] = NO_FDS;
+  readonly #libc: Libc;
+  readonly #bytes: Uint8Array;
+  readonly #address: number;
+  readonly #message: Uint32Array;
+  readonly #fdsMax: number;
+
+  private constructor(c: Libc, bytes: Uint8Array, fdsMax: number) {
+    this.#libc = c;
+    this.#bytes = bytes;
+    this.#address = new MemoryAddresses(c).of(bytes);
+    this.#message = messageOf(c, bytes, fdsMax);
+    this.#fdsMax = fdsMax;
   }
-  const isTooMuch = (message[MSG_FLAGS]! & MSG_CTRUNC) !== 0 || fds.length > fdsMax;
-  if (!isTooMuch) return { length, fds };
-  for (const surplus of fds) c.close(surplus);
-  return new SystemError("recvmsg with descriptors", EMSGSIZE);
+
+  static open(bytes: Uint8Array, fdsMax: number): DescriptorReceiver | SystemError {
+    const c = libcOfLayout("recvmsg");
+    return c instanceof SystemError ? c : new DescriptorReceiver(c, bytes, fdsMax);
+  }
+
+  /** Fills the bytes from `at` on, as `receiveDescriptors`; there is room. Answers their number; 0 is the end. */
+  receive(fd: number, at: number): number | SystemError {
+    const message = this.#message;
+    this.fds = NO_FDS;
+    for (;;) {
+      putAddress(message, IOVEC, this.#address + at);
+      message[IOVEC + 2] = this.#bytes.length - at;
+      // The kernel has written there how much it used.
+      message[MSG_CONTROLLEN] = (RIGHTS - CONTROL + this.#fdsMax) * 4;
+      const length = this.#libc.recvmsg(fd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+      if (length >= 0) return this.#takeDescriptors() ?? length;
+      const errno = this.#libc.errno();
+      if (errno === EAGAIN) return WOULD_BLOCK;
+      if (errno !== EINTR) return new SystemError("recvmsg", errno);
+    }
+  }
+
+  #takeDescriptors(): SystemError | undefined {
+    const message = this.#message;
+    if (message[MSG_CONTROLLEN] === 0) return undefined;
+    const fds: number[] = [];
+    if (message[CONTROL + 2] === SOL_SOCKET && message[CONTROL + 3] === SCM_RIGHTS) {
+      for (let at = RIGHTS; at < CONTROL + message[CONTROL]! / 4; at++) fds.push(message[at]!);
+    }
+    const isTooMuch = (message[MSG_FLAGS]! & MSG_CTRUNC) !== 0 || fds.length > this.#fdsMax;
+    if (!isTooMuch) {
+      this.fds = fds;
+      return undefined;
+    }
+    for (const surplus of fds) this.#libc.close(surplus);
+    return new SystemError("recvmsg with descriptors", EMSGSIZE);
+  }
 }
 
 /** Whole words of 64 bits, as the kernel aligns control messages. */

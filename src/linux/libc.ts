@@ -3,7 +3,11 @@ import { SystemError } from "./system-error.ts";
 
 type Koffi = typeof import("koffi");
 
-/** The C library of this process. Functions return -1 on failure unless it says otherwise; `errno` is valid right after. */
+/**
+ * The C library of this process. Functions return -1 on failure unless it says otherwise; `errno` is valid right after.
+ * Where it is called for each batch of traffic it takes addresses: they cost 25 ns less than a buffer, and as a bigint one
+ * is not a new object each time, as a number would be.
+ */
 export interface Libc {
   socket(domain: number, type: number, protocol: number): number;
   /** `address` is a `struct sockaddr` of some family. */
@@ -57,7 +61,9 @@ export interface Libc {
   /** `set` is a `cpu_set_t`; thread 0 is the caller. */
   sched_setaffinity(thread: number, length: number, set: Uint32Array): number;
   sched_getaffinity(thread: number, length: number, set: Uint32Array): number;
-  recv(fd: number, bytes: Uint8Array, length: number, flags: number): number;
+  /** `bytes`, or their address. */
+  recv(fd: number, bytes: Uint8Array | bigint, length: number, flags: number): number;
+  send(fd: number, address: bigint, length: number, flags: number): number;
   /** The sender's address comes into `address`, its size into `addressLength`, which holds the room for it before. */
   recvfrom(
     fd: number,
@@ -67,18 +73,18 @@ export interface Libc {
     address: Uint32Array,
     addressLength: Uint32Array,
   ): number;
-  /** `message` is a `struct msghdr`. */
-  sendmsg(fd: number, message: Uint32Array, flags: number): number;
+  /** `message` is a `struct msghdr`, or its address. */
+  sendmsg(fd: number, message: Uint32Array | bigint, flags: number): number;
   /** The kernel writes into `message`, too. */
   recvmsg(fd: number, message: Uint32Array, flags: number): number;
   shutdown(fd: number, how: number): number;
   eventfd(initial: number, flags: number): number;
   eventfd_read(fd: number, value: Uint32Array): number;
   eventfd_write(fd: number, value: number): number;
-  /** `fds` is an array of `struct pollfd`. */
-  poll(fds: Int32Array, count: number, timeoutMs: number): number;
-  /** `time` is a `struct timespec`. */
-  clock_gettime(clock: number, time: Uint32Array): number;
+  /** `fds` is the address of an array of `struct pollfd`. */
+  poll(fds: bigint, count: number, timeoutMs: number): number;
+  /** `time` is the address of a `struct timespec`. */
+  clock_gettime(clock: number, time: bigint): number;
   errno(): number;
   /** Where the bytes of a buffer are in memory. It does not keep them there. */
   address(buffer: ArrayBufferLike): bigint;
@@ -178,6 +184,7 @@ function load(): Libc | SystemError {
     ) as Libc["sched_getaffinity"],
     recv: program.func("intptr_t recv(int, void *, size_t, int)") as Libc["recv"],
     recvfrom: program.func("intptr_t recvfrom(int, void *, size_t, int, void *, void *)") as Libc["recvfrom"],
+    send: program.func("intptr_t send(int, void *, size_t, int)") as Libc["send"],
     sendmsg: program.func("intptr_t sendmsg(int, void *, int)") as Libc["sendmsg"],
     recvmsg: program.func("intptr_t recvmsg(int, void *, int)") as Libc["recvmsg"],
     shutdown: program.func("int shutdown(int, int)") as Libc["shutdown"],

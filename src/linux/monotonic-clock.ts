@@ -8,9 +8,11 @@ export class MonotonicClock {
   readonly #libc: Libc;
   /** struct timespec: tv_sec in two words, tv_nsec in two. */
   readonly #time = new Uint32Array(4);
+  readonly #address: bigint;
 
   private constructor(c: Libc) {
     this.#libc = c;
+    this.#address = c.address(this.#time.buffer);
   }
 
   static open(): MonotonicClock | SystemError {
@@ -19,7 +21,7 @@ export class MonotonicClock {
   }
 
   now(): number {
-    this.#libc.clock_gettime(CLOCK_MONOTONIC, this.#time);
+    this.#libc.clock_gettime(CLOCK_MONOTONIC, this.#address);
     return this.#time[0]! * 1e3 + this.#time[2]! / 1e6;
   }
 }

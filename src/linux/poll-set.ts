@@ -38,6 +38,7 @@ export interface PolledDescriptor {
 export class PollSet {
   readonly #libc: Libc;
   #fds = new Int32Array(FIRST_PLACES * WORDS);
+  #address: bigint;
   readonly #polled: (Polled | undefined)[] = [];
   readonly #free: number[] = [];
   #found = 0;
@@ -49,6 +50,7 @@ export class PollSet {
 
   private constructor(c: Libc) {
     this.#libc = c;
+    this.#address = c.address(this.#fds.buffer);
   }
 
   static open(): PollSet | SystemError {
@@ -88,7 +90,7 @@ export class PollSet {
   wait(timeoutMs: number): SystemError | undefined {
     this.#isGuess = this.#canGuess();
     if (this.#isGuess) return undefined;
-    this.#found = this.#libc.poll(this.#fds, this.#polled.length, timeoutMs);
+    this.#found = this.#libc.poll(this.#address, this.#polled.length, timeoutMs);
     if (this.#found >= 0) return undefined;
     const errno = this.#libc.errno();
     return errno === EINTR ? undefined : new SystemError("poll", errno);
@@ -132,6 +134,7 @@ export class PollSet {
       const fds = new Int32Array(this.#fds.length * 2);
       fds.set(this.#fds);
       this.#fds = fds;
+      this.#address = this.#libc.address(fds.buffer);
     }
     return place;
   }

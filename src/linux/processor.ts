@@ -15,14 +15,16 @@ export function yieldProcessor(): SystemError | undefined {
   return undefined;
 }
 
-/** Keeps this thread on one processor; threads that it starts stay there, too. */
-export function pinThread(cpu: number): SystemError | undefined {
+/** Keeps this thread on these processors; threads that it starts stay there, too. */
+export function allowProcessors(cpus: readonly number[]): SystemError | undefined {
   const c = libc();
   if (c instanceof SystemError) return c;
-  if (!Number.isInteger(cpu) || cpu < 0 || cpu >= SET_WORDS * 32) return refused(cpu, EINVAL);
   const set = new Uint32Array(SET_WORDS);
-  set[cpu >> 5] = 1 << (cpu & 31);
-  return c.sched_setaffinity(THIS_THREAD, set.byteLength, set) < 0 ? refused(cpu, c.errno()) : undefined;
+  for (const cpu of cpus) {
+    if (!Number.isInteger(cpu) || cpu < 0 || cpu >= SET_WORDS * 32) return refused(cpus, EINVAL);
+    set[cpu >> 5]! |= 1 << (cpu & 31);
+  }
+  return c.sched_setaffinity(THIS_THREAD, set.byteLength, set) < 0 ? refused(cpus, c.errno()) : undefined;
 }
 
 /** The processors that this thread may run on. */
@@ -38,6 +40,6 @@ export function allowedProcessors(): readonly number[] | SystemError {
   return cpus;
 }
 
-function refused(cpu: number, errno: number): SystemError {
-  return new SystemError(`sched_setaffinity to processor ${cpu}`, errno);
+function refused(cpus: readonly number[], errno: number): SystemError {
+  return new SystemError(`sched_setaffinity to processor ${cpus.join(", ")}`, errno);
 }

@@ -52,6 +52,20 @@ test("no more than so many bytes leave in one call, and the rest in the next", o
   closeSync(theirs);
 });
 
+test("a chunk by itself leaves from its middle on, and as much of it as may leave", onLinux, () => {
+  const [ours, theirs] = openPair();
+  const page = Buffer.from("one two three four");
+  const [first, second] = [page.subarray(4, 13), page.subarray(14)];
+  assert.equal(sockets.send(ours, [first], 0, 0), 9);
+  assert.equal(sockets.send(ours, [first], 0, 4), 5);
+  assert.equal(sockets.send(ours, [first, second], 1, 1), 3);
+  assert.equal(sockets.send(ours, [first], 0, 2, 4), 4);
+  assert.equal(sockets.send(ours, [second], 0, 0, 10), 4);
+  assert.equal(read(theirs).toString(), "two threethreeouro thfour");
+  closeSync(ours);
+  closeSync(theirs);
+});
+
 test("more chunks than the system takes leave in several calls", onLinux, () => {
   const [ours, theirs] = openPair();
   const chunks = Array.from({ length: 1500 }, (_, i) => Uint8Array.of(i & 0xff));
@@ -81,7 +95,10 @@ test("the end of the peer is 0, and a peer that is gone is an error and no signa
   sockets.close(theirs);
   const failed = sockets.send(ours, [Uint8Array.of(1)], 0, 0);
   assert(failed instanceof SystemError);
-  assert.deepEqual([failed.code, failed.call], ["EPIPE", "sendmsg"]);
+  assert.deepEqual([failed.code, failed.call], ["EPIPE", "send"]);
+  const several = sockets.send(ours, [Uint8Array.of(1), Uint8Array.of(2)], 0, 0);
+  assert(several instanceof SystemError);
+  assert.deepEqual([several.code, several.call], ["EPIPE", "sendmsg"]);
   sockets.close(ours);
   const closed = sockets.receive(ours, new Uint8Array(8));
   assert(closed instanceof SystemError);

@@ -23,6 +23,7 @@ const MSG_WORDS = 14;
 const MSG_IOV = 4;
 const MSG_IOVLEN = 6;
 const HIGH = 2 ** 32;
+const NO_BYTES = new Uint8Array(0);
 
 /** Nothing moves at this moment. */
 export const WOULD_BLOCK = -1;
@@ -36,6 +37,13 @@ export class StreamSockets {
   readonly #addresses: MemoryAddresses;
   readonly #vector = new Uint32Array(IOV_MAX * IOV_WORDS);
   readonly #message = new Uint32Array(MSG_WORDS);
+  readonly #messageAddress: bigint;
+  /** What was received into last, and where it is. */
+  #received: Uint8Array = NO_BYTES;
+  #receivedAddress = 0n;
+  /** What was sent by itself last, and where it is. */
+  #alone: Uint8Array = NO_BYTES;
+  #aloneAddress = 0n;
   /** The first chunks that were sent last, which the vector still describes. Steady traffic sends the same again. */
   readonly #described: (Uint8Array | undefined)[] = Array.from({ length: DESCRIBED });
 
@@ -43,6 +51,7 @@ export class StreamSockets {
     this.#libc = c;
     this.#addresses = new MemoryAddresses(c);
     putAddress(this.#message, MSG_IOV, this.#addresses.of(this.#vector));
+    this.#messageAddress = c.address(this.#message.buffer);
   }
 
   /** ENOSYS where the C library cannot be called, or lays out its structs in another way. */
@@ -56,8 +65,12 @@ export class StreamSockets {
 
   /** Fills `bytes` from the front; 0 is the end of what the peer sends. */
   receive(fd: number, bytes: Uint8Array): number | SystemError {
+    if (bytes !== this.#received) {
+      this.#received = bytes;
+      this.#receivedAddress = BigInt(this.#addresses.of(bytes));
+    }
     for (;;) {
-      const length = this.#libc.recv(fd, bytes, bytes.length, MSG_DONTWAIT);
+      const length = this.#libc.recv(fd, this.#receivedAddress, bytes.length, MSG_DONTWAIT);
       if (length >= 0) return length;
       const errno = this.#libc.errno();
       if (errno === EAGAIN) return WOULD_BLOCK;
@@ -74,6 +87,7 @@ export class StreamSockets {
     mostBytes?: number,
   ): number | SystemError {
     const whole = Math.min(chunks.length - first, IOV_MAX);
+    if (whole === 1) return this.#sendAlone(fd, chunks[first]!, offset, mostBytes);
     const count =
       mostBytes === undefined ? whole : this.#countWithin(mostBytes, chunks, first, offset, whole);
     let skip = offset;
@@ -89,11 +103,28 @@ export class StreamSockets {
     if (mostBytes !== undefined) this.#cutLast(mostBytes, count);
     this.#message[MSG_IOVLEN] = count;
     for (;;) {
-      const length = this.#libc.sendmsg(fd, this.#message, MSG_DONTWAIT | MSG_NOSIGNAL);
+      const length = this.#libc.sendmsg(fd, this.#messageAddress, MSG_DONTWAIT | MSG_NOSIGNAL);
       if (length >= 0) return length;
       const errno = this.#libc.errno();
       if (errno === EAGAIN) return WOULD_BLOCK;
       if (errno !== EINTR) return new SystemError("sendmsg", errno);
+    }
+  }
+
+  /** One chunk needs no vector, which costs the kernel as much as the copying of some hundred bytes. */
+  #sendAlone(fd: number, chunk: Uint8Array, offset: number, mostBytes?: number): number | SystemError {
+    if (chunk !== this.#alone) {
+      this.#alone = chunk;
+      this.#aloneAddress = BigInt(this.#addresses.of(chunk));
+    }
+    const address = offset === 0 ? this.#aloneAddress : this.#aloneAddress + BigInt(offset);
+    const size = Math.min(chunk.length - offset, mostBytes ?? chunk.length);
+    for (;;) {
+      const length = this.#libc.send(fd, address, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (length >= 0) return length;
+      const errno = this.#libc.errno();
+      if (errno === EAGAIN) return WOULD_BLOCK;
+      if (errno !== EINTR) return new SystemError("send", errno);
     }
   }
 
@@ -130,6 +161,7 @@ export class StreamSockets {
     this.#libc.close(fd);
     // Chunks of a session that is over would keep its memory.
     this.#described.fill(undefined);
+    this.#alone = NO_BYTES;
   }
 }
 

@@ -6,10 +6,13 @@ const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
+const SOL_SOCKET = 1;
+const SO_ACCEPTCONN = 30;
+const SO_DOMAIN = 39;
 /** struct sockaddr_un (unix(7)): the family in two bytes, then a path with its zero. */
 const PATH_AT = 2;
 const PATH_BYTES = 108;
-const { ENAMETOOLONG } = constants.errno;
+const { EINVAL, ENAMETOOLONG } = constants.errno;
 
 /**
  * Connects to a unix socket without an event loop in between, which would drop descriptors that arrive. The descriptor is the
@@ -31,4 +34,19 @@ export function connectUnix(path: string): number | SystemError {
     return refused;
   }
   return fd;
+}
+
+/** Whether a descriptor is a unix socket that waits for connections, or one that is connected. EINVAL if it is neither. */
+export function unixSocketRole(fd: number): "listening" | "connected" | SystemError {
+  const c = libc();
+  if (c instanceof SystemError) return c;
+  const call = `using descriptor ${fd} as a unix socket`;
+  const [family, isListening] = [new Int32Array(1), new Int32Array(1)];
+  if (c.getsockopt(fd, SOL_SOCKET, SO_DOMAIN, family, Int32Array.of(4)) < 0)
+    return new SystemError(call, c.errno());
+  if (c.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, isListening, Int32Array.of(4)) < 0) {
+    return new SystemError(call, c.errno());
+  }
+  if (family[0] !== AF_UNIX) return new SystemError(call, EINVAL);
+  return isListening[0] === 0 ? "connected" : "listening";
 }

@@ -1,13 +1,29 @@
 import { Fifo } from "../usb/fifo.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { Consumer } from "./consumer.ts";
-import { Control, type Layout, RING_VERSION, Side } from "./layout.ts";
-import { BODY, MESSAGE_MAGIC, MessageHeader } from "./messages.ts";
+import { Control, type Layout, LINE, RING_VERSION, Side } from "./layout.ts";
+import { HeaderWord } from "./message-words.ts";
+import { BODY, MESSAGE_MAGIC, MessageHeader, URB_SIZE } from "./messages.ts";
 import { Producer } from "./producer.ts";
+import type { RingFigures } from "./ring-figures.ts";
 import type { RingMemory } from "./ring-memory.ts";
 import type { RingStats } from "./ring-stats.ts";
 
 const header = MessageHeader.write;
+// What is imported is looked up at each use; a constant of its own module is part of the compiled code.
+const {
+  magic: MAGIC_AT,
+  type: TYPE_AT,
+  message_length: LENGTH_AT,
+  transaction_id: TRANSACTION_AT,
+  device_id: DEVICE_AT,
+  flags: FLAGS_AT,
+  timestamp: TIMESTAMP_AT,
+} = HeaderWord;
+const MAGIC = MESSAGE_MAGIC;
+const VERSION = RING_VERSION;
+const LINE_BYTES = LINE;
+const URB_BYTES = URB_SIZE;
 
 /** Most bytes that may wait for room in the ring. */
 const WAITING_BYTES_MAX = 16 << 20;
@@ -21,7 +37,11 @@ export class Channel {
   /** The message that is being written, by `begin` and the caller. */
   readonly bytes: Uint8Array;
   readonly view: DataView;
+  /** What `open` has opened: the memory, or a message that is put there. By words and by bytes. */
+  words: Int32Array;
+  octets: Uint8Array;
   readonly #message: Int32Array;
+  #isDirect = false;
   readonly #outgoing: Producer;
   readonly #memory: RingMemory;
   readonly #bellAt: number;
@@ -53,6 +73,8 @@ export class Channel {
     this.#message = new Int32Array(messageMax >> 2);
     this.bytes = new Uint8Array(this.#message.buffer);
     this.view = new DataView(this.#message.buffer);
+    this.words = this.#message;
+    this.octets = this.bytes;
   }
 
   /** Before a session, while the other side does not look. */
@@ -66,6 +88,11 @@ export class Channel {
     return this.#waiting.length;
   }
 
+  /** A message came, or one waits that may go out. */
+  get hasNews(): boolean {
+    return this.#waiting.length > 0 || !this.incoming.isEmpty;
+  }
+
   /** Messages that had to wait and went out: while this stands still the other side makes no room. */
   get moved(): number {
     return this.#moved;
@@ -74,6 +101,11 @@ export class Channel {
   /** Share of the outgoing ring that is in use, in percent. */
   get percent(): number {
     return this.#outgoing.percent;
+  }
+
+  /** Of both rings. */
+  get use(): Pick<RingFigures, "incoming" | "outgoing"> {
+    return { incoming: this.incoming.use, outgoing: this.#outgoing.use };
   }
 
   /** Nothing more can wait. */
@@ -118,6 +150,41 @@ export class Channel {
     this.#waitingBytes += length;
   }
 
+  /**
+   * Begins a URB_SUBMIT or URB_COMPLETE of `length` bytes. All words of its body are to be written, in `words` behind the one that
+   * this gives; data are written to `octets`. It stands in the ring at once if it can; `close` follows.
+   */
+  open(type: number, transaction: number, device: number, length: number): number {
+    const at = this.#waiting.length === 0 ? this.#outgoing.place(length) : -1;
+    this.#isDirect = at >= 0;
+    const first = at >= 0 ? at : 0;
+    const words = at >= 0 ? this.#memory.words : this.#message;
+    this.words = words;
+    this.octets = at >= 0 ? this.#memory.bytes : this.bytes;
+    words[first + MAGIC_AT] = MAGIC;
+    words[first + TYPE_AT] = type | (VERSION << 16);
+    words[first + LENGTH_AT] = length;
+    words[first + TRANSACTION_AT] = transaction;
+    words[first + DEVICE_AT] = device;
+    words[first + FLAGS_AT] = 0;
+    words[first + TIMESTAMP_AT] = 0;
+    words[first + TIMESTAMP_AT + 1] = 0;
+    const end = first + (((length + LINE_BYTES - 1) & -LINE_BYTES) >> 2);
+    for (let i = first + (URB_BYTES >> 2); i < end; i++) words[i] = 0;
+    return first;
+  }
+
+  /** Ends what was opened. */
+  close(length: number): void {
+    if (this.#isDirect) {
+      this.#outgoing.placed(length);
+      this.#batch++;
+    } else {
+      if (length > URB_BYTES) this.#stats.copies++;
+      this.send(length);
+    }
+  }
+
   /** A message whose body is encoded already. */
   say(type: number, transaction: number, device: number, body: Uint8Array, version?: number): void {
     this.begin(type, transaction, device, 0, version);
@@ -127,7 +194,7 @@ export class Channel {
 
   /** Shows the other side what was sent and what was taken, in one go. */
   flush(): ProtocolError | undefined {
-    let isWanted = this.incoming.release();
+    let isWanted = false;
     this.#moveWaiting();
     if (this.#waiting.length > 0 !== this.#noticeWanted) {
       this.#noticeWanted = !this.#noticeWanted;
@@ -138,8 +205,10 @@ export class Channel {
     if (this.#outgoing.isDue) {
       if (this.#batch > 1) this.#stats.batches++;
       this.#batch = 0;
-      isWanted = this.#outgoing.publish() || isWanted;
+      isWanted = this.#outgoing.publish();
     }
+    // Behind what the other side may be waiting for.
+    isWanted = this.incoming.release() || isWanted;
     if (isWanted) this.ring();
     return this.#outgoing.isBroken
       ? new ProtocolError("BAD_FIELD", "the index of a consumer is not one of its ring")

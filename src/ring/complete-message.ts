@@ -2,6 +2,7 @@ import { isIn, PACKET_WORDS, PacketWord, type TransferStatus } from "../usb/urb.
 import { copyBytes } from "../wire/copy-bytes.ts";
 import type { Channel } from "./channel.ts";
 import type { Exchange } from "./exchange.ts";
+import { CompleteWord } from "./message-words.ts";
 import {
   BODY,
   DataMode,
@@ -14,22 +15,37 @@ import {
 } from "./messages.ts";
 import { statusOf } from "./status.ts";
 
+// What is imported is looked up at each use; a constant of its own module is part of the compiled code.
+const { URB_COMPLETE } = MessageType;
+const { INLINE } = DataMode;
+const URB_BYTES = URB_SIZE;
+const {
+  device_id: ID,
+  endpoint: ENDPOINT,
+  status: STATUS,
+  actual_length: ACTUAL,
+  data_mode: MODE,
+  buffer_offset: OFFSET,
+  reserved: RESERVED,
+} = CompleteWord;
+const RESERVED_END = URB_SIZE >> 2;
+
 /** Sends the URB_COMPLETE of a URB that has ended, with a status of the ring, and notes how much has moved. */
 export function sendComplete(channel: Channel, device: number, exchange: Exchange, status: number): void {
   const { urb, dataMode } = exchange;
-  const { bytes, view } = channel;
   const moved = Math.min(Math.max(urb.actualLength, 0), urb.length);
-  const write = UrbComplete.write;
-  channel.begin(MessageType.URB_COMPLETE, exchange.transaction, device, UrbComplete.size);
-  write.device_id(view, BODY, device);
-  write.endpoint(view, BODY, urb.endpoint & 15);
-  write.status(view, BODY, status);
-  write.actual_length(view, BODY, moved);
-  write.data_mode(view, BODY, dataMode);
-  write.buffer_offset(view, BODY, exchange.bufferOffset);
-  const isInline = dataMode === DataMode.INLINE && isIn(urb.endpoint);
-  if (isInline) copyBytes(exchange.inline, 0, moved, bytes, URB_SIZE);
-  channel.send(URB_SIZE + (isInline ? moved : 0));
+  const inline = dataMode === INLINE && isIn(urb.endpoint) ? moved : 0;
+  const at = channel.open(URB_COMPLETE, exchange.transaction, device, URB_BYTES + inline);
+  const { words } = channel;
+  words[at + ID] = device;
+  words[at + ENDPOINT] = urb.endpoint & 15;
+  words[at + STATUS] = status;
+  words[at + ACTUAL] = moved;
+  words[at + MODE] = dataMode;
+  words[at + OFFSET] = exchange.bufferOffset;
+  for (let i = RESERVED; i < RESERVED_END; i++) words[at + i] = 0;
+  if (inline > 0) copyBytes(exchange.inline, 0, inline, channel.octets, 4 * at + URB_BYTES);
+  channel.close(URB_BYTES + inline);
   exchange.moved = moved;
 }
 

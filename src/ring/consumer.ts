@@ -1,7 +1,15 @@
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { LINE, NO_NOTIFY, RING_HEADER_SIZE, RingHeader, type RingPlace } from "./layout.ts";
-import { BODY, MESSAGE_MAGIC, MessageHeader } from "./messages.ts";
+import { HeaderWord } from "./message-words.ts";
+import { BODY, MESSAGE_MAGIC } from "./messages.ts";
+import type { RingFigures } from "./ring-figures.ts";
 import type { RingMemory } from "./ring-memory.ts";
+
+// What is imported is looked up at each use; a constant of its own module is part of the compiled code.
+const { magic: MAGIC_AT, message_length: MESSAGE_LENGTH } = HeaderWord;
+const MAGIC = MESSAGE_MAGIC;
+const HEADER_BYTES = BODY;
+const LINE_BYTES = LINE;
 
 /**
  * The reading end of a ring: the only one. A message is copied out before anything of it is believed, and what the
@@ -12,28 +20,33 @@ export class Consumer {
   readonly bytes: Uint8Array;
   readonly view: DataView;
   length = 0;
-  readonly #message: Int32Array;
+  /** The same, by words. */
+  readonly words: Int32Array;
   readonly #memory: RingMemory;
-  readonly #words: Int32Array;
+  readonly #ring: Int32Array;
   readonly #place: RingPlace;
   readonly #base: number;
+  readonly #producedAt: number;
   readonly #mask: number;
   readonly #messageMax: number;
   #index = 0;
   #released = 0;
   /** The producer's index as it was read last. */
   #produced = 0;
+  /** Most that was found waiting. */
+  #peak = 0;
 
   constructor(memory: RingMemory, place: RingPlace, messageMax: number) {
     this.#memory = memory;
-    this.#words = memory.words;
+    this.#ring = memory.words;
     this.#place = place;
     this.#base = (place.offset + RING_HEADER_SIZE) >> 2;
+    this.#producedAt = place.offset + RingHeader.producer_index;
     this.#mask = (place.dataSize >> 2) - 1;
     this.#messageMax = messageMax;
-    this.#message = new Int32Array(messageMax >> 2);
-    this.bytes = new Uint8Array(this.#message.buffer);
-    this.view = new DataView(this.#message.buffer);
+    this.words = new Int32Array(messageMax >> 2);
+    this.bytes = new Uint8Array(this.words.buffer);
+    this.view = new DataView(this.words.buffer);
   }
 
   /** Before a session, while the other side does not look. */
@@ -43,41 +56,60 @@ export class Consumer {
   }
 
   get isEmpty(): boolean {
-    return this.#memory.load(this.#place.offset + RingHeader.producer_index) === this.#index;
+    return this.#memory.load(this.#producedAt) === this.#index;
+  }
+
+  /** A look from outside, whatever the producer has written there. */
+  get use(): RingFigures["incoming"] {
+    const produced = this.#memory.load(this.#place.offset + RingHeader.producer_index);
+    const { dataSize: size } = this.#place;
+    return { size, used: Math.min((produced - this.#released) >>> 0, size), peak: this.#peak };
   }
 
   /** Takes the next message; false if there is none. */
   next(): boolean | ProtocolError {
     if (this.#index === this.#produced) {
-      const produced = this.#memory.load(this.#place.offset + RingHeader.producer_index);
+      const produced = this.#memory.load(this.#producedAt);
       const used = (produced - this.#index) >>> 0;
       if (used === 0) return false;
       if (used > this.#place.dataSize - LINE || used % LINE !== 0) {
         return new ProtocolError("BAD_FIELD", `${used} bytes in a ring of ${this.#place.dataSize}`);
       }
       this.#produced = produced;
+      if (used > this.#peak) this.#peak = used;
     }
-    const start = this.#index >>> 2;
-    // Read once: the producer may change it any time.
-    const length = this.#words[this.#base + ((start + LENGTH_WORD) & this.#mask)]! >>> 0;
-    if (length < BODY || length > this.#messageMax) {
+    const ring = this.#ring;
+    const mask = this.#mask;
+    const start = (this.#index >>> 2) & mask;
+    // Read once: the producer may change it any time. A header never goes round the end.
+    const length = ring[this.#base + start + MESSAGE_LENGTH]! >>> 0;
+    if (length < HEADER_BYTES || length > this.#messageMax) {
       return new ProtocolError(
         "BAD_LENGTH",
         `a message of ${length} bytes; ${this.#messageMax} are the most`,
       );
     }
-    const aligned = (length + LINE - 1) & -LINE;
+    const aligned = (length + LINE_BYTES - 1) & -LINE_BYTES;
     const there = (this.#produced - this.#index) >>> 0;
     if (aligned > there) return new ProtocolError("TRUNCATED", `${there} bytes of a message of ${length}`);
-    const words = this.#words;
-    const message = this.#message;
-    const mask = this.#mask;
+    const message = this.words;
     const count = (length + 3) >> 2;
-    for (let i = 0; i < count; i++) message[i] = words[this.#base + ((start + i) & mask)]!;
+    const whole = Math.min(count, mask + 1 - start);
+    const from = this.#base + start;
+    let i = 0;
+    // Four at a time: most messages have 24 words.
+    for (; i + 3 < whole; i += 4) {
+      message[i] = ring[from + i]!;
+      message[i + 1] = ring[from + i + 1]!;
+      message[i + 2] = ring[from + i + 2]!;
+      message[i + 3] = ring[from + i + 3]!;
+    }
+    for (; i < whole; i++) message[i] = ring[from + i]!;
+    for (; i < count; i++) message[i] = ring[this.#base + i - whole]!;
     this.length = length;
     this.#index = (this.#index + aligned) >>> 0;
-    const magic = MessageHeader.read.magic(this.view, 0);
-    return magic === MESSAGE_MAGIC || new ProtocolError("BAD_FIELD", `a message begins with ${hex(magic)}`);
+    if (message[MAGIC_AT] === MAGIC) return true;
+    return new ProtocolError("BAD_FIELD", `a message begins with ${hex(message[MAGIC_AT]! >>> 0)}`);
   }
 
   /** Gives the producer the room of all that was taken. True: it waits for that. */
@@ -94,9 +126,6 @@ export class Consumer {
     this.#memory.store(this.#place.offset + RingHeader.consumer_flags, wanted ? 0 : NO_NOTIFY);
   }
 }
-
-/** The place of message_length. */
-const LENGTH_WORD = 2;
 
 function hex(word: number): string {
   return `0x${word.toString(16).padStart(8, "0")}`;

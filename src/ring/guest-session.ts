@@ -1,66 +1,45 @@
-import { Cancels } from "../usb/cancels.ts";
 import { EndpointMap } from "../usb/endpoint-map.ts";
 import type { Cancellable, Loop } from "../usb/loop.ts";
-import { isIn, TransferStatus, TransferType, type Urb } from "../usb/urb.ts";
-import { copyBytes } from "../wire/copy-bytes.ts";
+import { TransferStatus, type Urb } from "../usb/urb.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import type { StructValue } from "../wire/struct.ts";
-import { Channel } from "./channel.ts";
 import { readDeviceAdded } from "./device-added.ts";
 import { type GuestDeviceOutput, RingDevice } from "./guest-device.ts";
-import { type Layout, RING_VERSION } from "./layout.ts";
-import { INLINE_MAX, MAX_DEVICES, MAX_URBS, type RingLimits } from "./limits.ts";
+import { GuestTransfers } from "./guest-transfers.ts";
+import { FROM_HOST } from "./incoming.ts";
+import { RING_VERSION } from "./layout.ts";
+import { MAX_DEVICES, MAX_URBS } from "./limits.ts";
 import {
   ALL_CAPABILITIES,
   BODY,
   Breaker,
-  CancelAck,
   Capability,
   DeviceAck,
-  DeviceAdded,
   DeviceRemoved,
   DeviceRequest,
-  Heartbeat,
-  IsoComplete,
-  MessageHeader,
   MessageType,
   Negotiate,
   NegotiateResponse,
-  Shutdown,
   StatsResponse,
-  UrbComplete,
 } from "./messages.ts";
-import type { RingMemory } from "./ring-memory.ts";
-import { RingStats } from "./ring-stats.ts";
-import { NO_SLOT, SlotMap } from "./slot-map.ts";
+import { type RingFigures, ringFigures } from "./ring-figures.ts";
+import { RingSession, type SessionPlace } from "./session.ts";
 import { Status, statusOf, transferStatusOf } from "./status.ts";
-import { type Submission, SubmissionTable } from "./submission.ts";
-import { sendIsoSubmit, sendSubmit, takeComplete, takeIsoComplete } from "./submit-message.ts";
+import { type RingStream, Streams } from "./streams.ts";
+import type { Submission } from "./submission.ts";
 
-const { cancelled, disconnected, timeout } = TransferStatus;
+const { disconnected, timeout } = TransferStatus;
 
-const SHUTDOWN_ACK_SIZE = 16;
 /** How long a host may take to reset a device. */
 const RESET_MS = 5_000;
 
 /** What the host has counted, of one device or of all. */
 export type HostFigures = StructValue<typeof StatsResponse.fields>;
 
-/** What a session is made in. */
-export interface GuestSessionPlace {
-  readonly memory: RingMemory;
-  readonly layout: Layout;
-  readonly limits: RingLimits;
-  readonly loop: Loop;
-  readonly guestEpoch: number;
-  readonly hostEpoch: number;
-  wake(): void;
-  negotiated(): void;
+export interface GuestSessionPlace extends SessionPlace {
   added(device: RingDevice): void;
   removed(device: RingDevice, reason: number): void;
   tripped(device: RingDevice, isTripped: boolean, reason: number): void;
-  /** It is over; nothing if the host has left. */
-  over(error: ProtocolError | undefined): void;
 }
 
 interface Reset {
@@ -69,40 +48,32 @@ interface Reset {
   readonly timer: Cancellable;
 }
 
-/** What one host says from our NEGOTIATE on, its devices, and the slots. */
-export class GuestSession implements GuestDeviceOutput {
-  readonly channel: Channel;
+/** What one host says from our NEGOTIATE on, and its devices. */
+export class GuestSession extends RingSession<GuestSessionPlace> implements GuestDeviceOutput {
   readonly loop: Loop;
-  readonly #place: GuestSessionPlace;
-  readonly #stats = new RingStats();
-  readonly #table = new SubmissionTable();
-  readonly #slots: SlotMap;
-  readonly #slotsOfDevice: number;
-  readonly #cancels: Cancels<Submission>;
+  readonly #transfers: GuestTransfers;
+  readonly #streams: Streams;
   /** By id. */
   readonly #devices: (RingDevice | undefined)[] = [];
   /** Requests other than transfers, by transaction id. */
   readonly #resets = new Map<number, Reset>();
   readonly #asked = new Map<number, (figures: HostFigures | undefined) => void>();
+  /** The clock was set since something was sent. */
+  #isTimeKnown = false;
   #lastRequest = 0;
-  #capabilities = 0;
   #maxPending = 0;
-  #isNegotiated = false;
-  #isPolling = false;
-  #isOver = false;
 
   constructor(place: GuestSessionPlace) {
-    this.#place = place;
+    super(place, "guest", FROM_HOST);
     const { memory, layout, limits, loop } = place;
     this.loop = loop;
-    this.channel = new Channel(memory, layout, "guest", this.#stats, () => place.wake());
-    this.#slots = new SlotMap(layout.slotCount);
-    this.#slotsOfDevice = Math.max(Math.floor((layout.slotCount * limits.slotsPercent) / 100), 1);
-    this.#cancels = new Cancels(loop, (submission) => submission.owner?.giveBack(submission, cancelled));
-  }
-
-  get isNegotiated(): boolean {
-    return this.#isNegotiated;
+    this.#transfers = new GuestTransfers(this.channel, memory, layout, limits, loop, this.stats, this.clock);
+    this.#streams = new Streams(
+      this.channel,
+      loop,
+      () => this.flush(),
+      () => place.idle(),
+    );
   }
 
   get maxPending(): number {
@@ -110,20 +81,26 @@ export class GuestSession implements GuestDeviceOutput {
   }
 
   get hasIso(): boolean {
-    return (this.#capabilities & Capability.ISO) !== 0;
+    return (this.#transfers.capabilities & Capability.ISO) !== 0;
   }
 
   /** Transfers that the host has not answered, given back or not. */
   get pendingUrbs(): number {
-    return this.#table.used;
+    return this.#transfers.pending;
   }
 
   get usedSlots(): number {
-    return this.#slots.used;
+    return this.#transfers.slots.used;
+  }
+
+  get figures(): RingFigures {
+    const { hostEpoch, guestEpoch } = this.place;
+    const { pending, slots } = this.#transfers;
+    return ringFigures(this.channel, this.stats, { hostEpoch, guestEpoch, inFlight: pending, slots });
   }
 
   greet(): void {
-    const { guestEpoch, hostEpoch, limits } = this.#place;
+    const { guestEpoch, hostEpoch, limits } = this.place;
     const body = Negotiate.encode({
       min_version: RING_VERSION,
       max_version: RING_VERSION,
@@ -137,28 +114,9 @@ export class GuestSession implements GuestDeviceOutput {
     this.flush();
   }
 
-  /** Takes what has come, as far as one turn goes. True: there was something. */
-  poll(): boolean | ProtocolError {
-    let count = 0;
-    let error: ProtocolError | undefined;
-    this.#isPolling = true;
-    while (count < this.#place.limits.messagesPerPoll && !this.#isOver) {
-      const taken = this.channel.incoming.next();
-      if (taken === false) break;
-      count++;
-      error = taken === true ? this.#take() : taken;
-      if (error !== undefined) break;
-    }
-    this.#isPolling = false;
-    if (this.#isOver) return true;
-    const moved = this.channel.moved;
-    error = this.channel.flush() ?? error;
-    return error ?? (count > 0 || this.channel.moved !== moved);
-  }
-
   /** Asks what the host has counted: of a device, or of all. Nothing if the session ends. */
   askStats(device: RingDevice | undefined, done: (figures: HostFigures | undefined) => void): void {
-    if (this.#isOver || (this.#capabilities & Capability.STATS) === 0) {
+    if (this.isOver || (this.#transfers.capabilities & Capability.STATS) === 0) {
       done(undefined);
       return;
     }
@@ -166,46 +124,30 @@ export class GuestSession implements GuestDeviceOutput {
     this.#asked.set(this.#request(MessageType.STATS_REQUEST, id), done);
   }
 
+  get hasStreams(): boolean {
+    return this.#streams.areOpen;
+  }
+
+  /** A stream to the host, which is called `peer`. Nothing if the host takes none, or no more. */
+  dial(peer: string): RingStream | undefined {
+    const isTaken = !this.isOver && (this.#transfers.capabilities & Capability.STREAMS) !== 0;
+    return isTaken ? this.#streams.open(peer) : undefined;
+  }
+
   submit(device: RingDevice, urb: Urb): Submission | undefined {
-    const { length } = urb;
-    if (this.channel.isCrowded) return undefined;
-    const isIso = urb.type === TransferType.isochronous;
-    const isInline =
-      !isIso && length > 0 && length <= INLINE_MAX && (this.#capabilities & Capability.INLINE_DATA) !== 0;
-    const slots = isInline ? 0 : Math.ceil(length / this.#place.layout.slotSize);
-    if (device.slots + slots > this.#slotsOfDevice) return undefined;
-    const slot = slots === 0 ? NO_SLOT : this.#slots.take(slots);
-    if (slots > 0 && slot === NO_SLOT) return undefined;
-    const submission = this.#table.take();
-    if (submission === undefined) {
-      if (slots > 0) this.#slots.give(slot, slots);
-      return undefined;
+    if (!this.isPolling && !this.#isTimeKnown) {
+      this.clock[0] = this.loop.now();
+      this.#isTimeKnown = true;
     }
-    device.slots += slots;
-    submission.owner = device;
-    submission.device = device.id;
-    submission.urb = urb;
-    submission.isIso = isIso;
-    submission.isIn = isIn(urb.endpoint);
-    submission.isInline = isInline;
-    submission.isCancelled = false;
-    submission.length = length;
-    submission.packetCount = urb.packetCount;
-    submission.slot = slot;
-    submission.slots = slots;
-    const at = this.#bufferOffset(submission);
-    if (slots > 0 && !submission.isIn)
-      copyBytes(urb.buffer, urb.offset, length, this.#place.memory.bytes, at);
-    if (isIso) sendIsoSubmit(this.channel, submission, urb, at);
-    else sendSubmit(this.channel, submission, urb, at);
-    return submission;
+    return this.#transfers.submit(device, urb);
+  }
+
+  refused(status: TransferStatus): void {
+    this.stats.refusals.add(statusOf(status));
   }
 
   cancel(submission: Submission): void {
-    this.channel.begin(MessageType.URB_CANCEL, submission.transaction, submission.device, DeviceRequest.size);
-    DeviceRequest.write.device_id(this.channel.view, BODY, submission.device);
-    this.channel.send(BODY + DeviceRequest.size);
-    this.#cancels.add(submission);
+    this.#transfers.cancel(submission);
   }
 
   reset(device: RingDevice, done: (status: TransferStatus) => void): void {
@@ -223,50 +165,34 @@ export class GuestSession implements GuestDeviceOutput {
 
   /** While messages are read, `poll` does it when they have been read. */
   flush(): void {
-    if (this.#isPolling || this.#isOver) return;
+    if (this.isPolling || this.isOver) return;
+    this.#isTimeKnown = false;
     const error = this.channel.flush();
-    if (error !== undefined) this.loop.soon(() => this.#place.over(error));
+    if (error === undefined) this.place.sent();
+    else this.loop.soon(() => this.place.over(error));
   }
 
   /** Tells the host that this guest goes away. */
   farewell(reason: number): void {
-    const body = Shutdown.encode({ reason, reserved: new Uint8Array(12) });
-    this.channel.say(MessageType.GUEST_SHUTDOWN, this.#nextRequest(), 0, body);
-    this.channel.flush();
+    this.goodbye(MessageType.GUEST_SHUTDOWN, this.#nextRequest(), reason);
   }
 
   /** It is over: every device is gone. */
   end(reason: number): void {
-    this.#isOver = true;
-    this.#cancels.clear();
+    this.isOver = true;
+    this.#streams.end();
+    this.#transfers.end();
     for (const device of this.#devices.slice()) if (device !== undefined) this.#remove(device, reason);
     for (const done of this.#asked.values()) done(undefined);
     this.#asked.clear();
   }
 
-  #take(): ProtocolError | undefined {
-    const { view, length } = this.channel.incoming;
-    const type = MessageHeader.read.message_type(view, 0);
-    const version = MessageHeader.read.protocol_version(view, 0);
-    const transaction = MessageHeader.read.transaction_id(view, 0);
-    const id = MessageHeader.read.device_id(view, 0);
-    const needed = SIZES.get(type);
-    if (needed === undefined) {
-      return new ProtocolError("BAD_COMMAND", `a host sends no message of type ${type}`);
-    }
-    if (length < BODY + needed) {
-      return new ProtocolError("TRUNCATED", `${length} bytes of a message of type ${type}`);
-    }
-    if (version !== RING_VERSION) {
-      return new ProtocolError("BAD_VERSION", `a message of version 0x${version.toString(16)}`);
-    }
-    if (!this.#isNegotiated && !BEFORE_NEGOTIATION.has(type)) {
-      return new ProtocolError("BAD_COMMAND", `a message of type ${type} came before NEGOTIATE_RESP`);
-    }
+  protected take(type: number, transaction: number, id: number): ProtocolError | undefined {
+    const { view } = this.channel.incoming;
     switch (type) {
       case MessageType.URB_COMPLETE:
       case MessageType.ISO_COMPLETE:
-        return this.#complete(type, transaction, id);
+        return this.#transfers.complete(type, transaction, id);
       case MessageType.NEGOTIATE_RESP:
         return this.#negotiated();
       case MessageType.DEVICE_ADDED:
@@ -283,10 +209,10 @@ export class GuestSession implements GuestDeviceOutput {
       case MessageType.CIRCUIT_BREAKER_RESET:
         this.#breaker(id, type === MessageType.CIRCUIT_BREAKER_TRIP, Breaker.read.reason(view, BODY));
         return undefined;
+      case MessageType.STREAM:
+        return this.#streams.take();
       case MessageType.HOST_SHUTDOWN:
-        this.channel.say(MessageType.SHUTDOWN_ACK, transaction, 0, new Uint8Array(SHUTDOWN_ACK_SIZE));
-        this.channel.flush();
-        this.#place.over(undefined);
+        this.leave(transaction);
         return undefined;
       default:
         return undefined;
@@ -295,8 +221,8 @@ export class GuestSession implements GuestDeviceOutput {
 
   #negotiated(): ProtocolError | undefined {
     const { view } = this.channel.incoming;
-    const { guestEpoch, hostEpoch } = this.#place;
-    if (this.#isNegotiated) return new ProtocolError("BAD_COMMAND", "a second NEGOTIATE_RESP");
+    const { guestEpoch, hostEpoch } = this.place;
+    if (this.isNegotiated) return new ProtocolError("BAD_COMMAND", "a second NEGOTIATE_RESP");
     const read = NegotiateResponse.read;
     const version = read.negotiated_version(view, BODY);
     if (read.status(view, BODY) !== Status.OK || version !== RING_VERSION) {
@@ -308,10 +234,9 @@ export class GuestSession implements GuestDeviceOutput {
     if (read.guest_epoch(view, BODY) !== guestEpoch || read.host_epoch(view, BODY) !== hostEpoch) {
       return new ProtocolError("BAD_FIELD", "NEGOTIATE_RESP is of another session");
     }
-    this.#isNegotiated = true;
-    this.#capabilities = read.capabilities(view, BODY) & ALL_CAPABILITIES;
+    this.#transfers.capabilities = read.capabilities(view, BODY) & ALL_CAPABILITIES;
     this.#maxPending = Math.min(read.max_pending_urbs(view, BODY), MAX_URBS);
-    this.#place.negotiated();
+    this.greeted();
     return undefined;
   }
 
@@ -331,7 +256,7 @@ export class GuestSession implements GuestDeviceOutput {
     if (!isUsable) return undefined;
     const device = new RingDevice(added, map, this);
     this.#devices[id] = device;
-    this.#place.added(device);
+    this.place.added(device);
     return undefined;
   }
 
@@ -351,7 +276,7 @@ export class GuestSession implements GuestDeviceOutput {
       if (reset.device === device) this.#wasReset(transaction, statusOf(disconnected));
     }
     device.gone();
-    this.#place.removed(device, reason);
+    this.place.removed(device, reason);
   }
 
   #wasReset(transaction: number, status: number): void {
@@ -360,38 +285,6 @@ export class GuestSession implements GuestDeviceOutput {
     this.#resets.delete(transaction);
     reset.timer.cancel();
     reset.done(transferStatusOf(status));
-  }
-
-  #complete(type: number, transaction: number, id: number): ProtocolError | undefined {
-    const submission = this.#table.find(transaction);
-    if (submission === undefined) {
-      return new ProtocolError("UNKNOWN_SEQNUM", `transaction ${transaction} is not in flight`);
-    }
-    if (submission.device !== id) {
-      return new ProtocolError("BAD_DEVICE", `transaction ${transaction} is of another device than ${id}`);
-    }
-    if (submission.isIso !== (type === MessageType.ISO_COMPLETE)) {
-      return new ProtocolError("BAD_COMMAND", `transaction ${transaction} ends as one of another kind`);
-    }
-    const { incoming } = this.channel;
-    const { bytes } = this.#place.memory;
-    const at = this.#bufferOffset(submission);
-    const error = submission.isIso
-      ? takeIsoComplete(incoming, submission, bytes, at)
-      : takeComplete(incoming, submission, bytes, at);
-    if (error !== undefined) return error;
-    const { urb, owner } = submission;
-    if (submission.isCancelled) this.#cancels.remove(submission);
-    this.#release(submission);
-    if (urb !== undefined) owner!.answered(submission, urb);
-    return undefined;
-  }
-
-  #release(submission: Submission): void {
-    const { slot, slots, owner } = submission;
-    if (slots > 0) this.#slots.give(slot, slots);
-    owner!.slots -= slots;
-    this.#table.give(submission);
   }
 
   #answerStats(transaction: number): void {
@@ -404,7 +297,7 @@ export class GuestSession implements GuestDeviceOutput {
 
   #breaker(id: number, isTripped: boolean, reason: number): void {
     const device = id <= MAX_DEVICES ? this.#devices[id] : undefined;
-    if (device !== undefined) this.#place.tripped(device, isTripped, reason);
+    if (device !== undefined) this.place.tripped(device, isTripped, reason);
   }
 
   #request(type: number, device: number): number {
@@ -420,34 +313,4 @@ export class GuestSession implements GuestDeviceOutput {
     this.#lastRequest = (this.#lastRequest + 1) >>> 0 || 1;
     return this.#lastRequest;
   }
-
-  /** Where the slots of a submission begin, from the start of the memory. */
-  #bufferOffset({ slot, slots }: Submission): number {
-    const { dataOffset, slotSize } = this.#place.layout;
-    return slots === 0 ? 0 : dataOffset + slot * slotSize;
-  }
 }
-
-/** Bytes of the body of each message that a host sends. */
-const SIZES: ReadonlyMap<number, number> = new Map<number, number>([
-  [MessageType.NEGOTIATE_RESP, NegotiateResponse.size],
-  [MessageType.DEVICE_ADDED, DeviceAdded.size],
-  [MessageType.DEVICE_REMOVED, DeviceRemoved.size],
-  [MessageType.DEVICE_RESET_ACK, DeviceAck.size],
-  [MessageType.HEARTBEAT, Heartbeat.size],
-  [MessageType.HOST_SHUTDOWN, Shutdown.size],
-  [MessageType.SHUTDOWN_ACK, SHUTDOWN_ACK_SIZE],
-  [MessageType.URB_COMPLETE, UrbComplete.size],
-  [MessageType.URB_CANCEL_ACK, CancelAck.size],
-  [MessageType.ISO_COMPLETE, IsoComplete.size],
-  [MessageType.CIRCUIT_BREAKER_TRIP, Breaker.size],
-  [MessageType.CIRCUIT_BREAKER_RESET, Breaker.size],
-  [MessageType.STATS_RESPONSE, StatsResponse.size],
-]);
-
-/** A host that gives up, or that lives, may say so before it has answered. */
-const BEFORE_NEGOTIATION: ReadonlySet<number> = new Set<number>([
-  MessageType.NEGOTIATE_RESP,
-  MessageType.HOST_SHUTDOWN,
-  MessageType.HEARTBEAT,
-]);

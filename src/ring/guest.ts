@@ -6,9 +6,11 @@ import { Control, type Layout, readLayout, Side, State } from "./layout.ts";
 import { RING_LIMITS, type RingLimits } from "./limits.ts";
 import { RemoveReason, ShutdownReason } from "./messages.ts";
 import { Pulse } from "./pulse.ts";
+import type { RingFigures } from "./ring-figures.ts";
 import type { RingMemory } from "./ring-memory.ts";
 import type { GuestOutput } from "./sides.ts";
 import { EndReason, endReasonName } from "./status.ts";
+import type { RingStream } from "./streams.ts";
 
 /**
  * Guest side of a ring: a source of the devices that its host shares. It does no I/O; whoever owns it calls `poll` as
@@ -54,6 +56,11 @@ export class RingGuest {
     return this.#session?.pendingUrbs ?? 0;
   }
 
+  /** Of the session that there is. */
+  get figures(): RingFigures | undefined {
+    return this.#session?.figures;
+  }
+
   /** Looks for a host from now on. To be called once. */
   start(): void {
     this.#epoch = this.#memory.load(Control.guest + Side.epoch);
@@ -66,6 +73,15 @@ export class RingGuest {
   askStats(device: RingDevice | undefined, done: (figures: HostFigures | undefined) => void): void {
     if (this.#session === undefined) done(undefined);
     else this.#session.askStats(device, done);
+  }
+
+  get hasStreams(): boolean {
+    return this.#session?.hasStreams === true;
+  }
+
+  /** A stream to the host, which is called `peer`. Nothing without a session, or if the host takes none, or no more. */
+  dial(peer: string): RingStream | undefined {
+    return this.isRunning ? this.#session!.dial(peer) : undefined;
   }
 
   /** Does a bounded amount of work. True: there may be more. */
@@ -82,6 +98,14 @@ export class RingGuest {
     }
   }
 
+  /**
+   * A look that costs less, for when `poll` has just found nothing: false while no message came, and none waits to be sent.
+   * Whether the other side is the same only `poll` sees.
+   */
+  get hasNews(): boolean {
+    return this.#phase !== "running" || this.#session!.channel.hasNews;
+  }
+
   /** Says that this side goes to sleep, until the host rings. False: there is something to do first. */
   sleep(): boolean {
     switch (this.#phase) {
@@ -90,7 +114,7 @@ export class RingGuest {
       case "greeting":
         return this.#isSameHost() && this.#memory.load(Control.host + Side.sees) !== this.#epoch;
       case "running":
-        return this.#session!.channel.sleep() && this.#isInSession();
+        return this.#session!.sleep() && this.#isInSession();
       default:
         return true;
     }
@@ -155,7 +179,9 @@ export class RingGuest {
       loop: this.#loop,
       guestEpoch: this.#epoch,
       hostEpoch,
+      idle: () => this.#output.idle?.(),
       wake: () => this.#output.wake(),
+      sent: () => this.#output.sent?.(),
       negotiated: () => this.#output.began(),
       added: (device) => this.#output.added(device),
       removed: (device, reason) => this.#output.removed(device, reason),

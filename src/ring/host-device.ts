@@ -2,6 +2,7 @@ import type { UsbDevice, UsbHost } from "../usb/device.ts";
 import type { EndpointMap } from "../usb/endpoint-map.ts";
 import { type HeapPool, NONE } from "../usb/heap-pool.ts";
 import type { InFlight } from "../usb/in-flight.ts";
+import { latencyTicks } from "../usb/latency-histogram.ts";
 import { TransferCounters } from "../usb/transfer-counters.ts";
 import { isIn, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
 import { packetsAreSound } from "../usb/urb-soundness.ts";
@@ -13,6 +14,7 @@ import { refuseSubmit, sendComplete, sendIsoComplete } from "./complete-message.
 import { Exchange } from "./exchange.ts";
 import type { Layout } from "./layout.ts";
 import type { RingLimits } from "./limits.ts";
+import { SubmitWord } from "./message-words.ts";
 import {
   BODY,
   Breaker,
@@ -23,11 +25,10 @@ import {
   SETUP_AT,
   TransferFlag,
   URB_SIZE,
-  UrbSubmit,
 } from "./messages.ts";
 import type { RingMemory } from "./ring-memory.ts";
-import { RingStats } from "./ring-stats.ts";
-import { Status, statusOf } from "./status.ts";
+import { INLINE_SENT, INLINE_TAKEN, RingStats } from "./ring-stats.ts";
+import { Status, statusOf, transferStatusOf } from "./status.ts";
 import { checkIsoSubmit, checkSubmit, endpointAddress } from "./submit-check.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
@@ -35,8 +36,19 @@ const { ok, stall, cancelled, disconnected } = TransferStatus;
 const { control, isochronous } = TransferType;
 const { BUFFER, INLINE } = DataMode;
 
-/** Longer than any bucket of the counters tells apart. */
-const LONG_US = 1 << 30;
+// What is imported is looked up at each use; a constant of its own module is part of the compiled code.
+const { OK } = Status;
+const { URB_COMPLETE } = MessageType;
+const {
+  endpoint: ENDPOINT,
+  direction: DIRECTION,
+  transfer_type: TYPE,
+  transfer_length: LENGTH,
+  transfer_flags: FLAGS,
+  data_mode: MODE,
+  buffer_offset: OFFSET,
+  stream_id: STREAM,
+} = SubmitWord;
 
 /** What a device needs of the session that it is shared in. */
 export interface HostDeviceOutput {
@@ -63,7 +75,7 @@ export const EXCHANGE_BITS = 16;
 export class HostDevice implements UsbHost {
   readonly id: number;
   readonly device: UsbDevice;
-  readonly counters = new TransferCounters();
+  readonly counters: TransferCounters;
   readonly stats = new RingStats();
   /** Where the lives of its URBs are written. */
   trace: SessionTrace | undefined;
@@ -89,6 +101,7 @@ export class HostDevice implements UsbHost {
     this.id = id;
     this.device = device;
     this.#map = map;
+    this.counters = TransferCounters.of(map.addresses());
     this.#takesSharedData = takesSharedData;
     this.#output = output;
     this.#bucket = new TokenBucket(output.limits.rate, output.clock[0]!);
@@ -119,34 +132,37 @@ export class HostDevice implements UsbHost {
   }
 
   /** A URB_SUBMIT; its fixed part is there. True: the device has it, and is to be flushed. */
-  submit(view: DataView, bytes: Uint8Array, size: number, transaction: number): boolean {
+  submit(words: Int32Array, bytes: Uint8Array, size: number, transaction: number): boolean {
     const { layout } = this.#output;
     this.#began();
-    const refused = this.#refusal(checkSubmit(view, size, layout, this.#map));
-    const read = UrbSubmit.read;
-    const address = endpointAddress(read.endpoint(view, BODY), read.direction(view, BODY));
-    if (refused !== Status.OK) {
+    const refused = this.#refusal(checkSubmit(words, size, layout, this.#map));
+    const address = endpointAddress(words[ENDPOINT]! >>> 0, words[DIRECTION]! >>> 0);
+    if (refused !== OK) {
       this.#refuse(MessageType.URB_COMPLETE, transaction, address, refused);
       return false;
     }
-    const length = read.transfer_length(view, BODY);
-    const mode = read.data_mode(view, BODY);
-    const exchange = this.#takeExchange(transaction, mode, read.buffer_offset(view, BODY));
+    const length = words[LENGTH]!;
+    const mode = words[MODE]!;
+    const flags = words[FLAGS]!;
+    const exchange = this.#takeExchange(transaction, mode, words[OFFSET]! >>> 0);
     const { urb } = exchange;
     urb.endpoint = address;
-    urb.type = read.transfer_type(view, BODY) as TransferType;
-    urb.flags = urbFlags(read.transfer_flags(view, BODY));
+    urb.type = words[TYPE]! as TransferType;
+    urb.flags = flags === 0 ? 0 : urbFlags(flags);
     urb.interval = this.#map.find(address)?.interval ?? 0;
     urb.startFrame = 0;
-    urb.streamId = read.stream_id(view, BODY);
+    urb.streamId = words[STREAM]! >>> 0;
     urb.length = length;
     urb.packetCount = 0;
-    for (let i = 0; i < 8; i++) urb.setup[i] = bytes[SETUP_AT + i]!;
+    if (urb.type === control) for (let i = 0; i < 8; i++) urb.setup[i] = bytes[SETUP_AT + i]!;
     if (mode === INLINE) {
       this.#countInline();
-      if (!isIn(address)) copyBytes(bytes, URB_SIZE, length, exchange.inline, 0);
+      if (!isIn(address)) {
+        copyBytes(bytes, URB_SIZE, length, exchange.inline, 0);
+        this.#output.stats.copies += INLINE_TAKEN;
+      }
     }
-    return this.#start(MessageType.URB_COMPLETE, exchange);
+    return this.#start(URB_COMPLETE, exchange);
   }
 
   /** An ISO_SUBMIT likewise. */
@@ -202,7 +218,9 @@ export class HostDevice implements UsbHost {
     if (urb.type === control && urb.status === ok) this.#map.completed(urb.setup);
     if (!this.#isOver) {
       this.#output.sendSoon();
-      const status = statusOf(this.#isClosing && urb.status === cancelled ? disconnected : urb.status);
+      const { status: ended } = urb;
+      const status =
+        ended === ok ? OK : statusOf(this.#isClosing && ended === cancelled ? disconnected : ended);
       if (urb.type === isochronous) sendIsoComplete(channel, this.id, exchange, status);
       else sendComplete(channel, this.id, exchange, status);
     }
@@ -246,7 +264,7 @@ export class HostDevice implements UsbHost {
       stats.rateLimitHits++;
       return Status.RATE_LIMITED;
     }
-    return this.#breaker.passes(clock[0]!) ? Status.OK : Status.CIRCUIT_BREAK;
+    return this.#breaker.passes(clock[0]!) ? OK : Status.CIRCUIT_BREAK;
   }
 
   #nonsense(): void {
@@ -304,6 +322,7 @@ export class HostDevice implements UsbHost {
           return false;
         }
         copyBytes(memory.bytes, exchange.bufferOffset, urb.length, exchange.copy, 0);
+        this.#output.stats.copies++;
         urb.buffer = exchange.copy;
       }
     }
@@ -334,18 +353,22 @@ export class HostDevice implements UsbHost {
 
   /** Answers a request that leads to no transfer. */
   #refuse(type: number, transaction: number, address: number, status: number): void {
-    this.counters.ended(Math.max(address, 0), TransferStatus.invalid, 0, 0);
+    this.counters.refused(Math.max(address, 0), transferStatusOf(status));
+    const { stats } = this.#output;
     this.stats.failed++;
-    this.#output.stats.failed++;
+    stats.failed++;
+    stats.refusals.add(status);
     refuseSubmit(this.#output.channel, type, transaction, this.id, address & 15, status);
   }
 
-  #count({ urb, moved, arrivedMs }: Exchange): void {
+  #count({ urb, moved, arrivedMs, dataMode }: Exchange): void {
     const tookMs = this.#output.clock[0]! - arrivedMs;
-    const tookUs = Math.min(Math.max(1_000 * tookMs, 0), LONG_US) | 0;
-    this.counters.ended(urb.endpoint, urb.status, moved, tookUs);
+    this.counters.ended(urb.endpoint, urb.status, moved, latencyTicks(tookMs));
     this.stats.ended(urb.status, isIn(urb.endpoint), moved);
-    this.#output.stats.ended(urb.status, isIn(urb.endpoint), moved);
+    const { stats } = this.#output;
+    stats.ended(urb.status, isIn(urb.endpoint), moved);
+    stats.latency.add(tookMs);
+    if (dataMode === INLINE && moved > 0 && isIn(urb.endpoint)) stats.copies += INLINE_SENT;
   }
 
   /** Its answer stands in the ring, or in front of it, where nothing is known of it any more. */

@@ -1,9 +1,5 @@
-import type { OpenError, UsbHost } from "../usb/device.ts";
-import { EndpointMap } from "../usb/endpoint-map.ts";
 import type { Cancellable, Loop } from "../usb/loop.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
-import { deviceAddedSize } from "./device-added.ts";
-import type { HostDevice } from "./host-device.ts";
 import { HostSession } from "./host-session.ts";
 import {
   CONTROL_BLOCK_SIZE,
@@ -19,18 +15,11 @@ import { RING_LIMITS, type RingLimits } from "./limits.ts";
 import { RemoveReason, ShutdownReason } from "./messages.ts";
 import { OldGuest } from "./old-guest.ts";
 import { Pulse } from "./pulse.ts";
+import type { RingFigures } from "./ring-figures.ts";
 import type { RingMemory } from "./ring-memory.ts";
-import type { DeviceEnd, HostOutput, Share } from "./sides.ts";
+import { Shares } from "./shares.ts";
+import type { HostOutput, Share } from "./sides.ts";
 import { EndReason } from "./status.ts";
-
-/** A share and what has become of it. */
-interface Shared {
-  readonly share: Share;
-  state: "free" | "opening" | "attached" | "closing";
-  device: HostDevice | undefined;
-  /** It was withdrawn while it was being opened. */
-  withdrawn: (() => void) | undefined;
-}
 
 /**
  * Host side of a ring: a sink of many devices, in memory that a guest shares. It does no I/O; whoever owns it calls
@@ -45,15 +34,13 @@ export class RingHost {
   readonly #layout: Layout;
   readonly #output: HostOutput;
   readonly #limits: RingLimits;
-  readonly #shares = new Map<Share, Shared>();
+  readonly #shares: Shares;
   #phase: "stopped" | "waiting" | "running" | "ending" = "stopped";
   #epoch = 0;
   #session: HostSession | undefined;
   #guestEpoch = 0;
   #pulse: Pulse | undefined;
   #oldGuest: OldGuest | undefined;
-  /** Devices that were asked to open or to close, and have not answered. */
-  #busy = 0;
   /** Before this nobody is answered: a guest that fails at once must not keep us busy. */
   #readyMs = 0;
   #retry: Cancellable | undefined;
@@ -71,11 +58,25 @@ export class RingHost {
     this.#layout = layout;
     this.#output = output;
     this.#limits = limits;
+    this.#shares = new Shares(loop, layout.messageMax, {
+      session: () => this.#session,
+      isOpen: () => this.isRunning && this.#pulse?.isSilent !== true,
+      settled: () => this.#checkEnded(),
+    });
   }
 
   /** A guest has its session. */
   get isRunning(): boolean {
     return this.#session?.isNegotiated === true;
+  }
+
+  /** Of the session that there is. */
+  get figures(): RingFigures | undefined {
+    return this.#session?.figures;
+  }
+
+  get hasStreams(): boolean {
+    return this.#session?.hasStreams === true;
   }
 
   /**
@@ -99,29 +100,12 @@ export class RingHost {
 
   /** Gives a device to the guest, now or as soon as there is one; and to the next guest again. */
   share(share: Share): void {
-    const shared: Shared = { share, state: "free", device: undefined, withdrawn: undefined };
-    this.#shares.set(share, shared);
-    this.#open(shared);
+    this.#shares.add(share);
   }
 
   /** Takes a device back; `done` runs when it is free. */
   withdraw(share: Share, done: () => void): void {
-    const shared = this.#shares.get(share);
-    if (shared === undefined) {
-      done();
-      return;
-    }
-    this.#shares.delete(share);
-    switch (shared.state) {
-      case "free":
-        done();
-        break;
-      case "attached":
-        this.#close(shared, "withdrawn", RemoveReason.USER, done);
-        break;
-      default:
-        shared.withdrawn = done;
-    }
+    this.#shares.withdraw(share, done);
   }
 
   /** Does a bounded amount of work. True: there may be more. */
@@ -134,6 +118,14 @@ export class RingHost {
       default:
         return false;
     }
+  }
+
+  /**
+   * A look that costs less, for when `poll` has just found nothing: false while no message came, and none waits to be sent.
+   * Whether the other side is the same only `poll` sees.
+   */
+  get hasNews(): boolean {
+    return this.#phase !== "running" || this.#session!.channel.hasNews;
   }
 
   /** Says that this side goes to sleep, until the guest rings. False: there is something to do first. */
@@ -222,9 +214,12 @@ export class RingHost {
       guestEpoch,
       hostEpoch: this.#epoch,
       wake: () => this.#output.wake(),
+      sent: () => this.#output.sent?.(),
+      streams: this.#output.streams,
+      idle: () => this.#output.idle?.(),
       negotiated: () => this.#negotiated(),
-      released: (device) => this.#dismiss(device, "released", RemoveReason.RELEASED),
-      unplugged: (device) => this.#dismiss(device, "unplugged", RemoveReason.UNPLUG),
+      released: (device) => this.#shares.dismiss(device, "released", RemoveReason.RELEASED),
+      unplugged: (device) => this.#shares.dismiss(device, "unplugged", RemoveReason.UNPLUG),
       over: (error) => {
         if (this.#session === session) this.#end(error);
       },
@@ -240,7 +235,7 @@ export class RingHost {
       usedSlots: 0,
       silent: (isSilent) => {
         this.#output.orphaned?.(isSilent);
-        if (!isSilent) this.#openAll();
+        if (!isSilent) this.#shares.openAll();
       },
       failed: (error) => this.#end(error),
     });
@@ -251,7 +246,7 @@ export class RingHost {
 
   #negotiated(): void {
     this.#output.began();
-    this.#openAll();
+    this.#shares.openAll();
   }
 
   #serve(): boolean {
@@ -292,114 +287,14 @@ export class RingHost {
     this.#tell(Side.sees, 0);
     this.#tell(Side.state, error === undefined ? State.READY : State.ERROR);
     session.channel.ring();
-    for (const shared of this.#shares.values()) {
-      if (shared.state === "attached") this.#close(shared, "disconnected", RemoveReason.HOST_SHUTDOWN);
-    }
+    this.#shares.closeAll();
     this.#output.ended(error);
     this.#checkEnded();
   }
 
-  #openAll(): void {
-    for (const shared of Array.from(this.#shares.values())) this.#open(shared);
-  }
-
-  #open(shared: Shared): void {
-    const session = this.#session;
-    if (session?.isNegotiated !== true || this.#pulse?.isSilent === true || shared.state !== "free") return;
-    shared.state = "opening";
-    this.#busy++;
-    const host: UsbHost = {
-      complete: (urb) => shared.device!.complete(urb),
-      // Without a device it is already on its way back.
-      unplugged: () => shared.device?.unplugged(),
-    };
-    shared.share.device.open(host, this.#loop, (refused) => {
-      this.#busy--;
-      if (refused !== undefined) this.#drop(shared, refused);
-      else this.#opened(shared, session);
-      this.#checkEnded();
-    });
-  }
-
-  #opened(shared: Shared, session: HostSession): void {
-    const { device, takesSharedData = false } = shared.share;
-    if (this.#session !== session || shared.withdrawn !== undefined) {
-      this.#giveBack(shared, undefined);
-      return;
-    }
-    const map = EndpointMap.of(device.descriptors, device.speed, device.configuration);
-    if (
-      map instanceof ProtocolError ||
-      deviceAddedSize(device.descriptors.length) > this.#layout.messageMax
-    ) {
-      this.#giveBack(shared, { reason: "failed", message: "its descriptors cannot be told to a guest" });
-      return;
-    }
-    const hosted = session.announce(device, map, takesSharedData);
-    if (hosted === undefined) {
-      this.#giveBack(shared, { reason: "failed", message: "the guest has as many devices as there can be" });
-      return;
-    }
-    shared.device = hosted;
-    shared.state = "attached";
-    hosted.trace = shared.share.attached(hosted.counters);
-  }
-
-  /** Closes a device that the guest does not get. Without `error` it stays shared. */
-  #giveBack(shared: Shared, error: OpenError | undefined): void {
-    shared.state = "closing";
-    this.#busy++;
-    shared.share.device.close(() => {
-      this.#busy--;
-      if (error !== undefined) this.#drop(shared, error);
-      else this.#freed(shared);
-      this.#checkEnded();
-    });
-  }
-
-  #drop(shared: Shared, error: OpenError): void {
-    shared.state = "free";
-    this.#shares.delete(shared.share);
-    if (shared.withdrawn === undefined) shared.share.refused(error);
-    else this.#freed(shared);
-  }
-
-  #dismiss(device: HostDevice, end: DeviceEnd, reason: number): void {
-    for (const shared of this.#shares.values()) {
-      if (shared.device !== device) continue;
-      this.#shares.delete(shared.share);
-      this.#close(shared, end, reason);
-      return;
-    }
-  }
-
-  #close(shared: Shared, end: DeviceEnd, reason: number, done?: () => void): void {
-    const device = shared.device!;
-    const session = this.#session;
-    shared.state = "closing";
-    shared.withdrawn = done;
-    device.retire();
-    this.#busy++;
-    shared.share.device.close(() => {
-      this.#busy--;
-      shared.device = undefined;
-      if (this.#session === session) session?.remove(device, reason);
-      shared.share.closed(end);
-      this.#freed(shared);
-      this.#checkEnded();
-    });
-  }
-
-  #freed(shared: Shared): void {
-    shared.state = "free";
-    shared.withdrawn?.();
-    // The next guest may be there already.
-    if (this.#shares.has(shared.share)) this.#open(shared);
-  }
-
   /** When every device is back, memory may be used anew. */
   #checkEnded(): void {
-    if (this.#phase !== "ending" || this.#busy > 0) return;
+    if (this.#phase !== "ending" || this.#shares.isBusy) return;
     if (this.#stopped === undefined) {
       this.#wait();
       this.#loop.soon(() => this.poll());

@@ -398,7 +398,7 @@ test("messages are as long as in USBWarp 1.0", () => {
   assert.deepEqual([IsoRequest.size, IsoResult.size], [8, 8]);
 });
 
-test("message types and capabilities are those of USBWarp 1.0, and three more", () => {
+test("message types and capabilities are those of USBWarp 1.0, and four more", () => {
   assert.deepEqual(MessageType, {
     NEGOTIATE: 1,
     NEGOTIATE_RESP: 2,
@@ -413,6 +413,7 @@ test("message types and capabilities are those of USBWarp 1.0, and three more", 
     HOST_SHUTDOWN: 30,
     GUEST_SHUTDOWN: 31,
     SHUTDOWN_ACK: 32,
+    STREAM: 50,
     URB_SUBMIT: 100,
     URB_COMPLETE: 101,
     URB_CANCEL: 102,
@@ -424,7 +425,7 @@ test("message types and capabilities are those of USBWarp 1.0, and three more", 
     STATS_REQUEST: 400,
     STATS_RESPONSE: 401,
   });
-  assert.deepEqual(Capability, { ISO: 1, INLINE_DATA: 2, BATCH_SUBMIT: 4, STATS: 8 });
+  assert.deepEqual(Capability, { ISO: 1, INLINE_DATA: 2, BATCH_SUBMIT: 4, STATS: 8, STREAMS: 16 });
 });
 
 /** [status of the waist, number on the wire] */

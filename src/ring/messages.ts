@@ -21,6 +21,8 @@ export const MessageType = {
   HOST_SHUTDOWN: 30,
   GUEST_SHUTDOWN: 31,
   SHUTDOWN_ACK: 32,
+  /** 1.1: bytes of a stream. */
+  STREAM: 50,
   URB_SUBMIT: 100,
   URB_COMPLETE: 101,
   URB_CANCEL: 102,
@@ -33,9 +35,16 @@ export const MessageType = {
   STATS_RESPONSE: 401,
 } as const;
 
-export const Capability = { ISO: 1 << 0, INLINE_DATA: 1 << 1, BATCH_SUBMIT: 1 << 2, STATS: 1 << 3 } as const;
+export const Capability = {
+  ISO: 1 << 0,
+  INLINE_DATA: 1 << 1,
+  BATCH_SUBMIT: 1 << 2,
+  STATS: 1 << 3,
+  /** 1.1: the host takes streams. */
+  STREAMS: 1 << 4,
+} as const;
 export const ALL_CAPABILITIES =
-  Capability.ISO | Capability.INLINE_DATA | Capability.BATCH_SUBMIT | Capability.STATS;
+  Capability.ISO | Capability.INLINE_DATA | Capability.BATCH_SUBMIT | Capability.STATS | Capability.STREAMS;
 
 export const MessageHeader = littleEndian("message header", {
   magic: u32,
@@ -127,6 +136,17 @@ export const Heartbeat = littleEndian("HEARTBEAT", {
 
 export const Shutdown = littleEndian("SHUTDOWN", { reason: u32, reserved: octets(12) });
 export const ShutdownReason = { NORMAL: 0, SERVICE_LOST: 1, VM_STOPPING: 2, ERROR: 3 } as const;
+
+/** STREAM; the bytes follow. */
+export const StreamPart = littleEndian("STREAM", { stream: u32, flags: u32, reserved: octets(8) });
+export const StreamFlag = {
+  /** Of the guest: the stream begins. */
+  OPEN: 1 << 0,
+  /** No more comes from this side. */
+  END: 1 << 1,
+  /** It is over in both directions. */
+  CUT: 1 << 2,
+} as const;
 
 export const Breaker = littleEndian("CIRCUIT_BREAKER", {
   device_id: u32,

@@ -1,5 +1,10 @@
 import { LINE, NO_NOTIFY, RING_HEADER_SIZE, RingHeader, type RingPlace } from "./layout.ts";
+import type { RingUse } from "./ring-figures.ts";
 import type { RingMemory } from "./ring-memory.ts";
+
+const NOWHERE = -1;
+// What is imported is looked up at each use; a constant of its own module is part of the compiled code.
+const LINE_BYTES = LINE;
 
 /** The writing end of a ring: the only one. Its own index is private and goes out by `publish`. */
 export class Producer {
@@ -8,6 +13,7 @@ export class Producer {
   readonly #place: RingPlace;
   readonly #base: number;
   readonly #mask: number;
+  readonly #dataSize: number;
   #index = 0;
   #published = 0;
   /** The consumer's index as it was read last. */
@@ -20,6 +26,7 @@ export class Producer {
     this.#place = place;
     this.#base = (place.offset + RING_HEADER_SIZE) >> 2;
     this.#mask = (place.dataSize >> 2) - 1;
+    this.#dataSize = place.dataSize;
   }
 
   /** Before a session, while the other side does not look. */
@@ -42,10 +49,17 @@ export class Producer {
     return Math.round((100 * this.used) / this.#place.dataSize);
   }
 
+  /** A look from outside, whatever the consumer has written there. */
+  get use(): RingUse {
+    const consumed = this.#memory.load(this.#place.offset + RingHeader.consumer_index);
+    const { dataSize: size } = this.#place;
+    return { size, used: Math.min((this.#index - consumed) >>> 0, size) };
+  }
+
   /** Whether a message of `length` bytes fits. One line stays free. */
   hasRoom(length: number): boolean {
-    const needed = lines(length) + LINE;
-    if (this.used + needed <= this.#place.dataSize) return true;
+    const needed = lines(length) + LINE_BYTES;
+    if (((this.#index - this.#consumed) >>> 0) + needed <= this.#dataSize) return true;
     const consumed = this.#memory.load(this.#place.offset + RingHeader.consumer_index);
     const used = (this.#index - consumed) >>> 0;
     // The consumer only goes forward, and not beyond us.
@@ -54,7 +68,7 @@ export class Producer {
       return false;
     }
     this.#consumed = consumed;
-    return used + needed <= this.#place.dataSize;
+    return used + needed <= this.#dataSize;
   }
 
   /** Writes a message that has room, from the beginning of `message`. What is behind it in its last word is 0. */
@@ -66,6 +80,20 @@ export class Producer {
     const end = lines(length) >> 2;
     for (let i = 0; i < whole; i++) words[this.#base + ((start + i) & mask)] = message[i]!;
     for (let i = whole; i < end; i++) words[this.#base + ((start + i) & mask)] = 0;
+    this.#index = (this.#index + lines(length)) >>> 0;
+  }
+
+  /**
+   * The word of the memory from which on a message of `length` bytes is to be written, whole lines of it; `placed` follows. -1 if
+   * it has no room, or would go round the end of the ring.
+   */
+  place(length: number): number {
+    const at = (this.#index >>> 2) & this.#mask;
+    if (at + (lines(length) >> 2) > this.#mask + 1 || !this.hasRoom(length)) return NOWHERE;
+    return this.#base + at;
+  }
+
+  placed(length: number): void {
     this.#index = (this.#index + lines(length)) >>> 0;
   }
 
@@ -90,5 +118,5 @@ export class Producer {
 }
 
 function lines(length: number): number {
-  return (length + LINE - 1) & -LINE;
+  return (length + LINE_BYTES - 1) & -LINE_BYTES;
 }

@@ -6,6 +6,7 @@ export class SlotMap {
   readonly count: number;
   readonly #isUsed: Uint8Array;
   #used = 0;
+  #peak = 0;
   /** All slots below it are in use. */
   #lowest = 0;
 
@@ -18,6 +19,11 @@ export class SlotMap {
     return this.#used;
   }
 
+  /** Most that were in use at once. */
+  get peak(): number {
+    return this.#peak;
+  }
+
   /** The first of `length` slots, or `NO_SLOT`. */
   take(length: number): number {
     if (length > this.count - this.#used) return NO_SLOT;
@@ -28,8 +34,9 @@ export class SlotMap {
         continue;
       }
       if (slot - first + 1 < length) continue;
-      this.#isUsed.fill(1, first, first + length);
+      this.#mark(1, first, length);
       this.#used += length;
+      if (this.#used > this.#peak) this.#peak = this.#used;
       if (first === this.#lowest) this.#lowest = first + length;
       return first;
     }
@@ -37,8 +44,13 @@ export class SlotMap {
   }
 
   give(first: number, length: number): void {
-    this.#isUsed.fill(0, first, first + length);
+    this.#mark(0, first, length);
     this.#used -= length;
     if (first < this.#lowest) this.#lowest = first;
+  }
+
+  /** Most runs are short. */
+  #mark(use: 0 | 1, first: number, length: number): void {
+    for (let slot = first; slot < first + length; slot++) this.#isUsed[slot] = use;
   }
 }

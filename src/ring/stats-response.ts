@@ -1,4 +1,4 @@
-import type { TransferFigures } from "../usb/transfer-counters.ts";
+import type { TransferFigures } from "../usb/transfer-figures.ts";
 import { StatsResponse } from "./messages.ts";
 import type { RingStats } from "./ring-stats.ts";
 
@@ -43,12 +43,12 @@ export function encodeStats(
   });
 }
 
-/** URBs of all endpoints by how long they took, as `EndpointFigures.latency`. */
+/** URBs of all endpoints by how long they took, as `EndpointFigures.histogram`. */
 function latencies(figures: readonly TransferFigures[]): readonly number[] {
   const sum: number[] = [];
   for (const { endpoints } of figures) {
-    for (const { latency } of endpoints) {
-      for (const [bucket, count] of latency.entries()) sum[bucket] = (sum[bucket] ?? 0) + count;
+    for (const { histogram } of endpoints) {
+      for (const [bucket, count] of histogram.entries()) sum[bucket] = (sum[bucket] ?? 0) + count;
     }
   }
   return sum;

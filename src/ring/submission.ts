@@ -6,6 +6,7 @@ import { NO_SLOT } from "./slot-map.ts";
 const PLACE_BITS = 16;
 const PLACE_MASK = (1 << PLACE_BITS) - 1;
 const USES_MASK = (1 << 14) - 1;
+const NO_DATA: Uint8Array = new Uint8Array(0);
 
 /** A URB_SUBMIT or ISO_SUBMIT that has no completion yet, and all that this is measured against. */
 export class Submission {
@@ -21,6 +22,7 @@ export class Submission {
   isCancelled = false;
   length = 0;
   packetCount = 0;
+  sentMs = 0;
   /** Its run of slots. */
   slot: number = NO_SLOT;
   slots = 0;
@@ -28,9 +30,19 @@ export class Submission {
   next: Submission | undefined;
   previous: Submission | undefined;
   #uses = 0;
+  /** The data as they were looked at last: most transfers of a place have the same slots and length as the one before. */
+  #data = NO_DATA;
 
   constructor(place: number) {
     this.place = place;
+  }
+
+  /** The first `length` bytes in its slots, which stand at `at` of the memory. */
+  dataIn(memory: Uint8Array, at: number, length: number): Uint8Array {
+    if (this.#data.length !== length || this.#data.byteOffset !== memory.byteOffset + at) {
+      this.#data = memory.subarray(at, at + length);
+    }
+    return this.#data;
   }
 
   /** Another use begins. Never 0, which is no transaction. */

@@ -3,6 +3,7 @@ import { copyBytes } from "../wire/copy-bytes.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import type { Channel } from "./channel.ts";
 import type { Consumer } from "./consumer.ts";
+import { CompleteWord, SubmitWord } from "./message-words.ts";
 import {
   BODY,
   DataMode,
@@ -13,36 +14,57 @@ import {
   IsoResult,
   IsoSubmit,
   MessageType,
-  SETUP_AT,
   TransferFlag,
   URB_SIZE,
-  UrbComplete,
-  UrbSubmit,
 } from "./messages.ts";
 import { transferStatusOf } from "./status.ts";
 import type { Submission } from "./submission.ts";
 
+// What is imported is looked up at each use; a constant of its own module is part of the compiled code.
+const { URB_SUBMIT } = MessageType;
+const { NONE, BUFFER, INLINE } = DataMode;
+const { IN, OUT } = Direction;
+const { ok } = TransferStatus;
+const URB_BYTES = URB_SIZE;
+const {
+  device_id: ID,
+  endpoint: ENDPOINT,
+  direction: DIRECTION,
+  transfer_type: TYPE,
+  transfer_length: LENGTH,
+  transfer_flags: FLAGS,
+  data_mode: MODE,
+  buffer_offset: OFFSET,
+  setup: SETUP,
+  interval: INTERVAL,
+  stream_id: STREAM,
+  reserved: RESERVED,
+} = SubmitWord;
+const RESERVED_END = URB_SIZE >> 2;
+const { status: STATUS, actual_length: ACTUAL } = CompleteWord;
+
 /** Sends the URB_SUBMIT of a URB; the data of a slot stand there already, at `bufferOffset` of the memory. */
 export function sendSubmit(channel: Channel, submission: Submission, urb: Urb, bufferOffset: number): void {
-  const { view, bytes } = channel;
   const { isInline, length, device } = submission;
-  const write = UrbSubmit.write;
-  const mode = isInline ? DataMode.INLINE : length === 0 ? DataMode.NONE : DataMode.BUFFER;
-  channel.begin(MessageType.URB_SUBMIT, submission.transaction, device, UrbSubmit.size);
-  write.device_id(view, BODY, device);
-  write.endpoint(view, BODY, urb.endpoint & 15);
-  write.direction(view, BODY, submission.isIn ? Direction.IN : Direction.OUT);
-  write.transfer_type(view, BODY, urb.type);
-  write.transfer_length(view, BODY, length);
-  write.transfer_flags(view, BODY, transferFlags(urb.flags));
-  write.data_mode(view, BODY, mode);
-  write.buffer_offset(view, BODY, bufferOffset);
-  write.interval(view, BODY, urb.interval);
-  write.stream_id(view, BODY, urb.streamId);
-  for (let i = 0; i < 8; i++) bytes[SETUP_AT + i] = urb.setup[i]!;
+  const { setup } = urb;
   const inline = isInline && !submission.isIn ? length : 0;
-  if (inline > 0) copyBytes(urb.buffer, urb.offset, inline, bytes, URB_SIZE);
-  channel.send(URB_SIZE + inline);
+  const at = channel.open(URB_SUBMIT, submission.transaction, device, URB_BYTES + inline);
+  const { words } = channel;
+  words[at + ID] = device;
+  words[at + ENDPOINT] = urb.endpoint & 15;
+  words[at + DIRECTION] = submission.isIn ? IN : OUT;
+  words[at + TYPE] = urb.type;
+  words[at + LENGTH] = length;
+  words[at + FLAGS] = urb.flags === 0 ? 0 : transferFlags(urb.flags);
+  words[at + MODE] = isInline ? INLINE : length === 0 ? NONE : BUFFER;
+  words[at + OFFSET] = bufferOffset;
+  words[at + SETUP] = setup[0]! | (setup[1]! << 8) | (setup[2]! << 16) | (setup[3]! << 24);
+  words[at + SETUP + 1] = setup[4]! | (setup[5]! << 8) | (setup[6]! << 16) | (setup[7]! << 24);
+  words[at + INTERVAL] = urb.interval;
+  words[at + STREAM] = urb.streamId;
+  for (let i = RESERVED; i < RESERVED_END; i++) words[at + i] = 0;
+  if (inline > 0) copyBytes(urb.buffer, urb.offset, inline, channel.octets, 4 * at + URB_BYTES);
+  channel.close(URB_BYTES + inline);
 }
 
 /** The same with an ISO_SUBMIT. */
@@ -78,24 +100,27 @@ export function sendIsoSubmit(
  * `bufferOffset` on are the slots of the request, wherever the message says that the data are.
  */
 export function takeComplete(
-  { view, bytes, length }: Consumer,
+  { words, bytes, length }: Consumer,
   submission: Submission,
   memory: Uint8Array,
   bufferOffset: number,
 ): ProtocolError | undefined {
-  const actual = UrbComplete.read.actual_length(view, BODY);
+  const actual = words[ACTUAL]! >>> 0;
   if (actual > submission.length) return tooMuch(actual, submission);
   const isInlineIn = submission.isInline && submission.isIn;
-  if (isInlineIn && length < URB_SIZE + actual) {
-    return new ProtocolError("TRUNCATED", `${length - URB_SIZE} of ${actual} bytes came inline`);
+  if (isInlineIn && length < URB_BYTES + actual) {
+    return new ProtocolError("TRUNCATED", `${length - URB_BYTES} of ${actual} bytes came inline`);
   }
   const { urb } = submission;
   if (urb === undefined) return undefined;
-  urb.status = transferStatusOf(UrbComplete.read.status(view, BODY));
+  const status = words[STATUS]!;
+  urb.status = status === 0 ? ok : transferStatusOf(status);
   urb.actualLength = actual;
   urb.errorCount = 0;
-  if (isInlineIn) copyBytes(bytes, URB_SIZE, actual, urb.buffer, urb.offset);
-  else if (submission.isIn && actual > 0) copyBytes(memory, bufferOffset, actual, urb.buffer, urb.offset);
+  if (isInlineIn) copyBytes(bytes, URB_BYTES, actual, urb.buffer, urb.offset);
+  else if (submission.isIn && actual > 0) {
+    urb.buffer.set(submission.dataIn(memory, bufferOffset, actual), urb.offset);
+  }
   return undefined;
 }
 

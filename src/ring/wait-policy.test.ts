@@ -50,6 +50,37 @@ test("after a block it looks again, whatever woke it up", () => {
   );
 });
 
+/** Looks until it gives the processor away. */
+function patienceOf(policy: WaitPolicy): number {
+  let looks = 0;
+  do looks++;
+  while (policy.next(false, () => 0) === "poll");
+  return looks;
+}
+
+test("where answers come with the processor, it is given away after 4 looks; one that comes earlier ends that", () => {
+  const policy = new WaitPolicy(1);
+  const seen: number[] = [];
+  for (let i = 0; i < 6; i++) {
+    seen.push(patienceOf(policy));
+    assert.equal(
+      policy.next(false, () => 0),
+      "poll",
+      "behind the yield",
+    );
+    assert.equal(
+      policy.next(true, () => 0),
+      "poll",
+      "it has found something",
+    );
+  }
+  assert.deepEqual(seen, [64, 32, 16, 8, 4, 4]);
+  patienceOf(policy);
+  for (let i = 0; i < 3; i++) policy.next(false, () => 0);
+  policy.next(true, () => 0);
+  assert.equal(patienceOf(policy), 64);
+});
+
 test("the clock is not asked between two yields", () => {
   const policy = new WaitPolicy(1);
   let asked = 0;

@@ -11,15 +11,20 @@ export type WaitStep =
 
 /** Looks in a row before the processor is given away. */
 const POLLS = 64;
+/** And as few as that where the other side needs this very processor: its answer is there when the processor is back. */
+const FEWEST_POLLS = 4;
 
 /**
  * How long to look, and when to sleep. Waking up a thread on another processor takes longer than most requests, so
  * looking is worth some time; without giving the processor away it would cost that time on each message where both
- * sides share one. The machine is fed what came of each step, and has no clock of its own.
+ * sides share one. Where what was found was found right behind a `yield`, again and again, they do: then it is given away sooner. The machine is fed what came of each step, and has no clock of its own.
  */
 export class WaitPolicy {
   readonly #budgetMs: number;
   #polls = 0;
+  /** Looks until the next `yield`. */
+  #patience = POLLS;
+  #hasYielded = false;
   /** When the last work was done; nothing while that is not known. */
   #sinceMs: number | undefined;
   #step: WaitStep = "poll";
@@ -40,6 +45,8 @@ export class WaitPolicy {
 
   #after(found: boolean, nowMs: () => number): WaitStep {
     if (found || this.#step === "block") {
+      if (found && this.#step === "poll" && this.#budgetMs > 0) this.#learn();
+      this.#hasYielded = false;
       this.#polls = 0;
       this.#sinceMs = undefined;
       return "poll";
@@ -56,10 +63,18 @@ export class WaitPolicy {
 
   #idle(nowMs: () => number): WaitStep {
     if (this.#budgetMs === 0) return "announce";
-    this.#polls++;
-    if (this.#polls % POLLS !== 0) return "poll";
+    if (++this.#polls < this.#patience) return "poll";
+    this.#polls = 0;
     const now = nowMs();
     this.#sinceMs ??= now;
-    return now - this.#sinceMs >= this.#budgetMs ? "announce" : "yield";
+    if (now - this.#sinceMs >= this.#budgetMs) return "announce";
+    this.#hasYielded = true;
+    return "yield";
+  }
+
+  /** Something was found by a look: by the first one behind a `yield`, or by one of those before it. */
+  #learn(): void {
+    const isSharing = this.#hasYielded && this.#polls === 0;
+    this.#patience = isSharing ? Math.max(this.#patience >> 1, FEWEST_POLLS) : POLLS;
   }
 }

@@ -31,8 +31,20 @@ export interface DeviceSpecification {
   configurations(speed: Speed): readonly Uint8Array[];
 }
 
+/** The descriptors of a device at its speed. */
+export interface DescriptorAnswers {
+  /** For people. */
+  readonly product: string;
+  /** The device descriptor followed by the configurations. */
+  readonly all: Uint8Array;
+  readonly configurations: readonly Uint8Array[];
+  /** What GET_DESCRIPTOR sends, or nothing for a stall. */
+  find(type: number, index: number, language: number): Uint8Array | undefined;
+}
+
 /** Every descriptor that a device has at one speed, and the answer to GET_DESCRIPTOR. */
-export class Chapter9Descriptors {
+export class Chapter9Descriptors implements DescriptorAnswers {
+  readonly product: string;
   readonly device: Uint8Array;
   readonly configurations: readonly Uint8Array[];
   readonly #qualifier: Uint8Array | undefined;
@@ -41,6 +53,7 @@ export class Chapter9Descriptors {
   readonly #strings: readonly Uint8Array[];
 
   constructor(specification: DeviceSpecification, speed: Speed) {
+    this.product = specification.product;
     this.configurations = specification.configurations(speed);
     const identity = {
       bcdUSB: speed >= Speed.super ? 0x0320 : 0x0200,
@@ -78,12 +91,10 @@ export class Chapter9Descriptors {
     ].map(stringDescriptor);
   }
 
-  /** The device descriptor followed by the configurations. */
   get all(): Uint8Array {
     return joinDescriptors(this.device, ...this.configurations);
   }
 
-  /** What GET_DESCRIPTOR sends, or nothing for a stall. */
   find(type: number, index: number, language: number): Uint8Array | undefined {
     switch (type) {
       case DescriptorType.DEVICE:

@@ -1,5 +1,9 @@
 import { ProtocolError } from "../wire/protocol-error.ts";
-import { Chapter9Descriptors, type DeviceSpecification } from "./chapter9-descriptors.ts";
+import {
+  Chapter9Descriptors,
+  type DescriptorAnswers,
+  type DeviceSpecification,
+} from "./chapter9-descriptors.ts";
 import { answerIn, takeOut } from "./control-data.ts";
 import { parseDescriptors } from "./descriptor-walk.ts";
 import { ConfigurationDescriptor } from "./descriptors.ts";
@@ -52,7 +56,7 @@ export class Chapter9 {
   readonly descriptors: Uint8Array;
   readonly endpoints: EndpointMap;
   readonly #speed: Speed;
-  readonly #answers: Chapter9Descriptors;
+  readonly #answers: DescriptorAnswers;
   readonly #changed: (change: Change) => void;
   /** A bit for each `endpointSlot`: looked at for every transfer. */
   #halted = 0;
@@ -60,10 +64,14 @@ export class Chapter9 {
   readonly #features = new Set<number>();
 
   /** `changed` runs inside `answer`, `halt` and `reset`, after the change. */
-  constructor(specification: DeviceSpecification, speed: Speed, changed: (change: Change) => void) {
+  constructor(
+    specification: DeviceSpecification | DescriptorAnswers,
+    speed: Speed,
+    changed: (change: Change) => void,
+  ) {
     this.#speed = speed;
     this.#changed = changed;
-    this.#answers = new Chapter9Descriptors(specification, speed);
+    this.#answers = "find" in specification ? specification : new Chapter9Descriptors(specification, speed);
     this.descriptors = this.#answers.all;
     const parsed = parseDescriptors(this.descriptors);
     if (parsed instanceof ProtocolError)

@@ -25,7 +25,7 @@ export interface UsbHost {
 
 /** Memory that a device can reach without a copy. */
 export interface BufferPool {
-  /** At least `length` bytes; nothing when the pool is exhausted, or where ordinary memory is as good. */
+  /** At least `length` bytes, at an address that four divides; nothing when the pool is exhausted, or where ordinary memory is as good. */
   take(length: number): Uint8Array | undefined;
   give(buffer: Uint8Array): void;
 }
@@ -55,6 +55,11 @@ export interface UsbDevice {
    * the bytes where they arrived, and move them, changing `buffer` and `offset`, once `flush` has returned.
    */
   readonly takesLentData?: boolean;
+  /**
+   * True: OUT data are handed on unread, so that nothing here depends on what they are. The sink may then lend bytes that
+   * somebody else can change meanwhile.
+   */
+  readonly takesSharedData?: boolean;
 
   /** Takes the device exclusively. `done` may run inside `open`. A second sink is refused as busy. */
   open(host: UsbHost, loop: Loop, done: (refused?: OpenError) => void): void;

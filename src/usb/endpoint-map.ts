@@ -73,6 +73,13 @@ export class EndpointMap {
     return this.#endpoints;
   }
 
+  /** Of every endpoint that it may ever have, in whatever configuration and alternate setting; some several times. */
+  addresses(): readonly number[] {
+    return this.#descriptors.configurations.flatMap(({ settings }) =>
+      settings.flatMap(({ endpoints }) => endpoints.map(({ descriptor }) => descriptor.bEndpointAddress)),
+    );
+  }
+
   /** Whether there is such a configuration. */
   has(configuration: number): boolean {
     return this.#find(configuration) !== undefined;

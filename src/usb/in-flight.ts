@@ -64,7 +64,8 @@ export class InFlight {
   }
 
   #home(number: number): number {
-    return Math.imul(number, SCATTER) >>> this.#shift;
+    // A place is below 2^31: the compiler would keep it as a fraction beside the -1 of "none".
+    return (Math.imul(number, SCATTER) >>> this.#shift) | 0;
   }
 
   #grow(): void {

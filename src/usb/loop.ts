@@ -8,6 +8,11 @@ export interface Cancellable {
  * another on one thread.
  */
 export interface Loop {
+  /**
+   * How long its thread may look by itself for what another thread of this machine is about to answer, before it sleeps: to be
+   * woken up takes longer than most answers. Nothing: it sleeps at once.
+   */
+  readonly lookMs?: number;
   /** Monotonic time in milliseconds, with fractions. */
   now(): number;
   /** Runs `callback` once, not before `delayMs` milliseconds have passed. */

@@ -17,11 +17,23 @@ const basic = HeaderBasic.read;
 const submit = CmdSubmit.read;
 const { CMD_SUBMIT, CMD_UNLINK } = Command;
 const { IN, OUT } = Direction;
+const MOST_LENGTH = MAX_TRANSFER_LENGTH;
+const MOST_PACKETS = MAX_ISO_PACKETS;
+const HEADER = HEADER_SIZE;
 
 /** What a `CommandReader` finds. Answering with an error ends the reading. */
 export interface CommandTarget {
-  /** A CMD_SUBMIT whose lengths are within the limits, at `at`; its payload and packets follow. */
-  submit(header: DataView, at: number): ProtocolError | undefined;
+  /**
+   * A CMD_SUBMIT at `at`, for an endpoint with the direction in bit 7; transfer_buffer_length and number_of_packets are
+   * within the limits. Its payload and packets follow.
+   */
+  submit(
+    header: DataView,
+    at: number,
+    endpoint: number,
+    length: number,
+    numberOfPackets: number,
+  ): ProtocolError | undefined;
   /** The next `length` bytes of its payload, at `at`; `position` counts from the payload's start. */
   payload(bytes: Uint8Array, at: number, length: number, position: number): void;
   /** An isochronous packet descriptor of the last `submit`, at `at`. */
@@ -31,7 +43,9 @@ export interface CommandTarget {
   unlink(header: DataView, at: number): ProtocolError | undefined;
 }
 
-type Part = "header" | "payload" | "packets";
+/** What comes next in the stream. */
+const Part = { header: 0, payload: 1, packets: 2 } as const;
+type Part = (typeof Part)[keyof typeof Part];
 
 /**
  * Cuts the byte stream of the URB phase into commands, however it arrives. The framing hangs on the header
@@ -45,7 +59,7 @@ export class CommandReader {
   /** What came last, and a view of all the memory that it stood in: a link reads into the same again and again. */
   #last: Uint8Array = this.#piece.bytes;
   #view: DataView = this.#pieceView;
-  #part: Part = "header";
+  #part: Part = Part.header;
   #payloadLength = 0;
   #packetCount = 0;
   /** Bytes of the payload, or whole packet descriptors, that were read. */
@@ -64,29 +78,29 @@ export class CommandReader {
     let at = 0;
     while (at < end) {
       switch (this.#part) {
-        case "header": {
-          const next = this.#piece.gather(bytes, at, HEADER_SIZE);
+        case Part.header: {
+          const next = this.#piece.gather(bytes, at, HEADER);
           if (next < 0) return undefined;
           // Whole in these bytes: in place. Otherwise its beginning came before.
           const error =
-            next - at === HEADER_SIZE
+            next - at === HEADER
               ? this.#header(this.#view, byteOffset + at)
               : this.#header(this.#pieceView, 0);
           if (error !== undefined) return error;
           at = next;
           break;
         }
-        case "payload": {
+        case Part.payload: {
           const length = Math.min(this.#payloadLength - this.#done, end - at);
           this.#target.payload(bytes, at, length, this.#done);
           this.#done += length;
           at += length;
           if (this.#done < this.#payloadLength) return undefined;
-          if (this.#packetCount > 0) this.#begin("packets");
+          if (this.#packetCount > 0) this.#begin(Part.packets);
           else this.#finish();
           break;
         }
-        case "packets": {
+        case Part.packets: {
           const next = this.#piece.gather(bytes, at, IsoPacket.size);
           if (next < 0) return undefined;
           if (next - at === IsoPacket.size) this.#target.packet(this.#done, this.#view, byteOffset + at);
@@ -107,7 +121,7 @@ export class CommandReader {
   }
 
   #finish(): void {
-    this.#begin("header");
+    this.#begin(Part.header);
     this.#target.submitted();
   }
 
@@ -125,14 +139,14 @@ export class CommandReader {
 
   #submit(header: DataView, at: number): ProtocolError | undefined {
     const length = submit.transfer_buffer_length(header, at + BODY);
-    if (length < 0 || length > MAX_TRANSFER_LENGTH) {
+    if (length < 0 || length > MOST_LENGTH) {
       return new ProtocolError(
         "BAD_LENGTH",
         `transfer_buffer_length is ${length}, the limit is ${MAX_TRANSFER_LENGTH}`,
       );
     }
     const packets = submit.number_of_packets(header, at + BODY);
-    if (packets < -1 || packets > MAX_ISO_PACKETS) {
+    if (packets < -1 || packets > MOST_PACKETS) {
       return new ProtocolError(
         "BAD_LENGTH",
         `number_of_packets is ${packets}, the limit is ${MAX_ISO_PACKETS}`,
@@ -144,12 +158,12 @@ export class CommandReader {
     }
     const ep = basic.ep(header, at);
     if (ep > 15) return new ProtocolError("BAD_FIELD", `ep is ${ep}, above 15`);
-    const refused = this.#target.submit(header, at);
+    const refused = this.#target.submit(header, at, ep | (direction === IN ? 0x80 : 0), length, packets);
     if (refused !== undefined) return refused;
     this.#payloadLength = direction === OUT ? length : 0;
     this.#packetCount = Math.max(packets, 0);
-    if (this.#payloadLength > 0) this.#begin("payload");
-    else if (this.#packetCount > 0) this.#begin("packets");
+    if (this.#payloadLength > 0) this.#begin(Part.payload);
+    else if (this.#packetCount > 0) this.#begin(Part.packets);
     else this.#target.submitted();
     return undefined;
   }

@@ -3,21 +3,18 @@ import { createUrb, PACKET_WORDS, PacketWord, TransferStatus, type Urb } from ".
 import { copyBytes } from "../wire/copy-bytes.ts";
 import { errnoOf } from "./errno.ts";
 import type { Page } from "./pages.ts";
-import { Command, HEADER_SIZE, HeaderBasic, IsoPacket, RetSubmit, RetUnlink } from "./pdu.ts";
+import { Command, HEADER_SIZE, HeaderBasic, IsoPacket, RetUnlink } from "./pdu.ts";
+import { HEADER_WORDS, writeRetSubmit } from "./ret-submit.ts";
 
-const BODY = HeaderBasic.size;
 // What is imported is looked up at each use; a constant of its own module is part of the compiled code.
-const basic = HeaderBasic.write;
-const answer = RetSubmit.write;
-const { RET_SUBMIT } = Command;
-/** The last 8 bytes of a RET_SUBMIT mean nothing. */
-const PADDING = HEADER_SIZE - 8;
+const HEADER = HEADER_SIZE;
+const BODY = HeaderBasic.size;
 
 /** snd-usb-audio has at most 48 packets a URB, cameras 32 (linux: sound/usb, drivers/media/usb/uvc). */
 const KEPT_PACKETS = 64;
 const NO_PACKETS = new Int32Array(0);
 const NO_MEMORY = new Uint8Array(0);
-const NO_VIEW = new DataView(NO_MEMORY.buffer);
+const NO_WORDS = new Int32Array(0);
 /** No seqnum: those are not negative. */
 export const NOT_UNLINKED = -1;
 
@@ -57,10 +54,11 @@ export class Exchange {
   lentLength = 0;
   /** Its memory belongs to the device, which bounds it. */
   isOfDevice = false;
-  #view: DataView = NO_VIEW;
+  /** The memory in words, as far as headers stand in it. */
+  #words: Int32Array = NO_WORDS;
   /** The last memory of its own. Steady traffic has the same again and again. */
   #own: Uint8Array = NO_MEMORY;
-  #ownView: DataView = NO_VIEW;
+  #ownWords: Int32Array = NO_WORDS;
   #isLent = false;
 
   constructor(tag: number) {
@@ -72,20 +70,21 @@ export class Exchange {
     if (page !== this.page) {
       this.page = page;
       this.memory = page.bytes;
-      this.#view = page.view;
+      this.#words = page.words;
     }
     this.at = page.used - size;
     this.size = size;
   }
 
+  /** `own` begins at a word of the machine. */
   standAlone(own: Uint8Array, size: number): void {
     if (own !== this.#own) {
       this.#own = own;
-      this.#ownView = new DataView(own.buffer, own.byteOffset, own.byteLength);
+      this.#ownWords = new Int32Array(own.buffer, own.byteOffset, HEADER_WORDS);
     }
     this.page = undefined;
     this.memory = own;
-    this.#view = this.#ownView;
+    this.#words = this.#ownWords;
     this.at = 0;
     this.size = size;
   }
@@ -93,7 +92,7 @@ export class Exchange {
   /** The data stands behind the header of the answer. */
   placeData(): void {
     this.urb.buffer = this.memory;
-    this.urb.offset = this.at + HEADER_SIZE;
+    this.urb.offset = this.at + HEADER;
   }
 
   /** The data has memory for itself. */
@@ -114,9 +113,9 @@ export class Exchange {
     this.page = undefined;
     this.memory = NO_MEMORY;
     this.urb.buffer = NO_MEMORY;
-    this.#view = NO_VIEW;
+    this.#words = NO_WORDS;
     this.#own = NO_MEMORY;
-    this.#ownView = NO_VIEW;
+    this.#ownWords = NO_WORDS;
   }
 
   /** The OUT data stands in memory that will be used for something else. */
@@ -148,6 +147,12 @@ export class Exchange {
     return HEADER_SIZE + length + packetCount * (IsoPacket.size + PACKET_WORDS * 4);
   }
 
+  /** Has a table for so many packets. */
+  makeTable(packetCount: number): void {
+    const words = packetCount * PACKET_WORDS;
+    if (this.urb.packets.length < words) this.urb.packets = new Int32Array(words);
+  }
+
   /** Lets a packet table go that is larger than drivers need; it counted against the session while in use. */
   forgetLargeTable(): void {
     if (this.urb.packets.length > KEPT_PACKETS * PACKET_WORDS) this.urb.packets = NO_PACKETS;
@@ -163,8 +168,8 @@ export class Exchange {
     const actualLength =
       urb.packetCount > 0 ? settlePackets(this.urb, withData) : Math.max(Math.min(urb.actualLength, most), 0);
     writeRetSubmit(
-      this.#view,
-      at,
+      this.#words,
+      at >> 2,
       this.seqnum,
       urb.status,
       actualLength,
@@ -172,45 +177,23 @@ export class Exchange {
       this.numberOfPackets,
       urb.errorCount,
     );
-    const data = HEADER_SIZE + (withData && !isElsewhere ? actualLength : 0);
     this.lentLength = isElsewhere ? actualLength : 0;
-    this.replyLength = data + urb.packetCount * IsoPacket.size;
-    if (urb.packetCount > 0) writePackets(urb.packets, urb.packetCount, this.#view, at + data);
+    this.replyLength = HEADER + (withData && !isElsewhere ? actualLength : 0);
+    if (urb.packetCount > 0) {
+      writePackets(urb.packets, urb.packetCount, this.memory, at + this.replyLength);
+      this.replyLength += urb.packetCount * IsoPacket.size;
+    }
   }
 }
 
-/** Writes a RET_SUBMIT at `at`; Linux sends zeros for devid, direction and ep. */
-export function writeRetSubmit(
-  view: DataView,
-  at: number,
-  seqnum: number,
-  status: TransferStatus,
-  actualLength: number,
-  startFrame: number,
-  numberOfPackets: number,
-  errorCount: number,
-): void {
-  basic.command(view, at, RET_SUBMIT);
-  basic.seqnum(view, at, seqnum);
-  basic.devid(view, at, 0);
-  basic.direction(view, at, 0);
-  basic.ep(view, at, 0);
-  answer.status(view, at + BODY, errnoOf(status));
-  answer.actual_length(view, at + BODY, actualLength);
-  answer.start_frame(view, at + BODY, startFrame);
-  answer.number_of_packets(view, at + BODY, numberOfPackets);
-  answer.error_count(view, at + BODY, errorCount);
-  view.setFloat64(at + PADDING, 0);
-}
-
 /** Writes packet descriptors with their original offsets. */
-export function writePackets(packets: Int32Array, count: number, view: DataView, at: number): void {
+export function writePackets(packets: Int32Array, count: number, bytes: Uint8Array, at: number): void {
   let to = at;
   for (let i = 0; i < count * PACKET_WORDS; i += PACKET_WORDS) {
-    IsoPacket.write.offset(view, to, packets[i + PacketWord.offset]!);
-    IsoPacket.write.length(view, to, packets[i + PacketWord.length]!);
-    IsoPacket.write.actual_length(view, to, packets[i + PacketWord.actualLength]!);
-    IsoPacket.write.status(view, to, errnoOf(packets[i + PacketWord.status]! as TransferStatus));
+    IsoPacket.put.offset(bytes, to, packets[i + PacketWord.offset]!);
+    IsoPacket.put.length(bytes, to, packets[i + PacketWord.length]!);
+    IsoPacket.put.actual_length(bytes, to, packets[i + PacketWord.actualLength]!);
+    IsoPacket.put.status(bytes, to, errnoOf(packets[i + PacketWord.status]! as TransferStatus));
     to += IsoPacket.size;
   }
 }

@@ -8,7 +8,7 @@ const IDLE_MAX = 4;
 /** Memory that is given out in pieces, one behind the other, and begun anew when all of them have come back. */
 export class Page {
   readonly bytes: Uint8Array;
-  readonly view: DataView;
+  readonly words: Int32Array;
   /** Bytes that are given out, from the front. */
   used = 0;
   /** Pieces that have not come back. */
@@ -16,7 +16,7 @@ export class Page {
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
   }
 }
 
@@ -32,7 +32,8 @@ export class Pages {
   }
 
   /**
-   * Gives out a piece, at most a part of a page: the last `length` bytes that are used of the page in the answer.
+   * Gives out a piece, a number of whole words and at most a page: the last `length` bytes that are used of the page in
+   * the answer.
    * Nothing if the limit of the session is reached.
    */
   take(length: number): Page | undefined {

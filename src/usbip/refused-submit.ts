@@ -1,6 +1,7 @@
 import { PACKET_WORDS, PacketWord, TransferStatus } from "../usb/urb.ts";
-import { encodeRetUnlink, NOT_UNLINKED, writePackets, writeRetSubmit } from "./exchange.ts";
+import { encodeRetUnlink, NOT_UNLINKED, writePackets } from "./exchange.ts";
 import { HEADER_SIZE, IsoPacket, MAX_ISO_PACKETS } from "./pdu.ts";
+import { HEADER_WORDS, writeRetSubmit } from "./ret-submit.ts";
 
 /** A CMD_SUBMIT that leads to no transfer. What belongs to it is read and dropped before it is answered. */
 export class RefusedSubmit {
@@ -42,10 +43,11 @@ export class RefusedSubmit {
   encodeAnswer(): Uint8Array {
     if (this.#unlinkSeqnum !== NOT_UNLINKED) return encodeRetUnlink(this.#unlinkSeqnum, true);
     const count = Math.max(this.#numberOfPackets, 0);
-    const view = new DataView(new ArrayBuffer(HEADER_SIZE + count * IsoPacket.size));
-    writeRetSubmit(view, 0, this.#seqnum, this.#status, 0, 0, this.#numberOfPackets, 0);
-    writePackets(this.#packets, count, view, HEADER_SIZE);
-    return new Uint8Array(view.buffer);
+    const bytes = new Uint8Array(HEADER_SIZE + count * IsoPacket.size);
+    const words = new Int32Array(bytes.buffer, 0, HEADER_WORDS);
+    writeRetSubmit(words, 0, this.#seqnum, this.#status, 0, 0, this.#numberOfPackets, 0);
+    writePackets(this.#packets, count, bytes, HEADER_SIZE);
+    return bytes;
   }
 }
 

@@ -10,7 +10,8 @@ export class Replies {
   readonly #free: (first: Exchange | undefined) => void;
   readonly #left = (batch: ReplyBatch): void => this.#batchLeft(batch);
   readonly #idle: ReplyBatch[] = [];
-  #batch = new ReplyBatch(this.#left);
+  /** Not before something is to be sent: the last one has left by then, and steady traffic uses that one each time. */
+  #batch: ReplyBatch | undefined;
   #looseWaiting = 0;
 
   /** `free` gets the first of a list of exchanges whose answers have left. */
@@ -29,21 +30,26 @@ export class Replies {
 
   /** The answer to a transfer; it stands in the memory of its exchange. */
   add(exchange: Exchange): void {
-    this.#batch.add(exchange);
+    this.#open.add(exchange);
   }
 
   addLoose(bytes: Uint8Array): void {
-    this.#batch.addLoose(bytes);
+    this.#open.addLoose(bytes);
   }
 
   /** Sends what has come together, in one write. */
   send(): void {
     const batch = this.#batch;
-    if (batch.isEmpty) return;
+    if (batch === undefined) return;
     batch.seal();
-    this.#batch = this.#idle.pop() ?? new ReplyBatch(this.#left);
+    this.#batch = undefined;
     this.#looseWaiting += batch.looseBytes;
     this.#write(batch.chunks, batch.left);
+  }
+
+  get #open(): ReplyBatch {
+    this.#batch ??= this.#idle.pop() ?? new ReplyBatch(this.#left);
+    return this.#batch;
   }
 
   /** Lets go of memory that was given back. */

@@ -45,9 +45,10 @@ export class TransferMemory {
   }
 
   #takeAnswer(exchange: Exchange, size: number): boolean {
-    const page = size <= PIECE_MAX ? this.#pages.take(size) : undefined;
+    const piece = (size + 3) & ~3;
+    const page = piece <= PIECE_MAX ? this.#pages.take(piece) : undefined;
     if (page !== undefined) {
-      exchange.standIn(page, size);
+      exchange.standIn(page, piece);
       return true;
     }
     const own = this.#pool.take(size);

@@ -511,11 +511,12 @@ test("every answer is counted once, with the bytes that moved and the time it to
   device.finish(device.held[0]!, TransferStatus.overflow, DATA);
   device.finish(device.held[0]!);
   wire.send(submit({ seqnum: 6, in: true, length: 8 }));
-  const { latency, ...read } = wire.counters!.read().endpoints.find(({ address }) => address === 0x81)!;
-  assert.deepEqual(read, { address: 0x81, urbs: 2 });
-  assert.equal(latency.at(-1), 1);
-  assert.equal(latency.length - 1, 12);
-  const { endpoints: _, ...figures } = wire.counters!.read();
+  const read = wire.counters!.read().endpoints.find(({ address }) => address === 0x81)!;
+  const { latency, histogram, tookUs, ...rest } = read;
+  assert.deepEqual(rest, { address: 0x81, urbs: 2, bytes: 4, errors: { overflow: 1, cancelled: 1 } });
+  assert.deepEqual([latency.p50Us, latency.p99Us, tookUs], [1 / 16, 3_072, 3_000]);
+  assert.deepEqual([histogram.length - 1, histogram.at(-1)], [12, 1]);
+  const { endpoints: _, latency: __, ...figures } = wire.counters!.read();
   const errors = { overflow: 1, cancelled: 1, stall: 1 };
   assert.deepEqual(figures, { urbs: 4, inFlight: 1, bytesIn: 4, bytesOut: 4, errors });
 });

@@ -1,9 +1,10 @@
 import type { UsbDevice, UsbHost } from "../usb/device.ts";
 import type { EndpointMap } from "../usb/endpoint-map.ts";
 import { InFlight } from "../usb/in-flight.ts";
+import { latencyTicks } from "../usb/latency-histogram.ts";
 import type { Loop } from "../usb/loop.ts";
 import { TransferCounters } from "../usb/transfer-counters.ts";
-import { isIn, PACKET_WORDS, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
+import { isIn, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
 import { isSubmitSound, packetsAreSound } from "../usb/urb-soundness.ts";
 import type { SessionTrace } from "../usb/urb-trace.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
@@ -11,7 +12,7 @@ import { encodeAliveAnswer, hasAliveMark } from "./alive-mark.ts";
 import { CommandReader, type CommandTarget } from "./command-reader.ts";
 import { EarlyUnlinks } from "./early-unlinks.ts";
 import { Exchange, encodeRetUnlink, NOT_UNLINKED } from "./exchange.ts";
-import { CmdSubmit, CmdUnlink, Direction, HeaderBasic } from "./pdu.ts";
+import { CmdSubmit, CmdUnlink, HEADER_SIZE, HeaderBasic } from "./pdu.ts";
 import { RefusedSubmit, readPacket } from "./refused-submit.ts";
 import { Replies } from "./replies.ts";
 import type { SessionLimits } from "./session-limits.ts";
@@ -27,7 +28,11 @@ const request = CmdSubmit.read;
 const { ok, stall, cancelled, invalid, noMemory } = TransferStatus;
 const { control } = TransferType;
 const { mayLend } = UrbFlag;
-const { IN } = Direction;
+const HEADER = HEADER_SIZE;
+const notUnlinked = NOT_UNLINKED;
+const isSound = isSubmitSound;
+const flagsOf = urbFlags;
+const isIncoming = isIn;
 
 /** What the URB phase asks of the connection. */
 export interface UrbOutput {
@@ -44,15 +49,13 @@ const LENT_MIN = 8 << 10;
 /** When the bytes came that are being taken in, and when the first answer to them was there. */
 const ARRIVED = 0;
 const ANSWERED = 1;
-/** Longer than any bucket tells apart. */
-const LONG_US = 1 << 30;
 
 /**
  * The URB phase of one connection: the sink of one device. CMD_SUBMIT becomes an `Urb`, its completion a
  * RET_SUBMIT; CMD_UNLINK cancels. Answers of one batch leave in one write.
  */
 export class UrbSession implements UsbHost, CommandTarget {
-  readonly counters = new TransferCounters();
+  readonly counters: TransferCounters;
   readonly #device: UsbDevice;
   readonly #devid: number;
   readonly #map: EndpointMap;
@@ -88,6 +91,8 @@ export class UrbSession implements UsbHost, CommandTarget {
   readonly #times = new Float64Array(2);
   /** The clock was looked at for an answer to these bytes. */
   #isAnswered = false;
+  /** Between the two times, for the counters. */
+  #ticks = 0;
   /** Bytes are being taken in; what they lead to is sent at the end. */
   #reading = false;
   #over = false;
@@ -105,6 +110,7 @@ export class UrbSession implements UsbHost, CommandTarget {
     this.#lends = device.takesLentData ?? false;
     this.#devid = devid;
     this.#map = map;
+    this.counters = TransferCounters.of(map.addresses());
     this.#loop = loop;
     this.#output = output;
     this.#limits = limits;
@@ -153,7 +159,13 @@ export class UrbSession implements UsbHost, CommandTarget {
     this.#earlyUnlinks.clear();
   }
 
-  submit(header: DataView, at: number): ProtocolError | undefined {
+  submit(
+    header: DataView,
+    at: number,
+    endpoint: number,
+    length: number,
+    numberOfPackets: number,
+  ): ProtocolError | undefined {
     const strange = this.#checkDevice(header, at);
     if (strange !== undefined) return strange;
     const seqnum = basic.seqnum(header, at);
@@ -164,29 +176,32 @@ export class UrbSession implements UsbHost, CommandTarget {
     // A whole number of 32 bits is no object, whatever its value.
     this.#lastSubmit = seqnum | 0;
     this.counters.submitted();
-    const ep = basic.ep(header, at);
-    const endpoint = basic.direction(header, at) === IN ? ep | 0x80 : ep;
-    const unlinkSeqnum = this.#earlyUnlinks.take(seqnum) ?? NOT_UNLINKED;
+    const unlinkSeqnum = this.#earlyUnlinks.take(seqnum) ?? notUnlinked;
     this.#incoming = undefined;
     const status =
-      unlinkSeqnum === NOT_UNLINKED ? this.#begin(header, at, seqnum, endpoint, place) : cancelled;
-    if (status !== ok) {
-      const numberOfPackets = request.number_of_packets(header, at + BODY);
-      this.#refused.begin(seqnum, endpoint, numberOfPackets, status, unlinkSeqnum);
-    }
+      unlinkSeqnum === notUnlinked
+        ? this.#begin(header, at, seqnum, endpoint, length, numberOfPackets, place)
+        : cancelled;
+    if (status !== ok) this.#refused.begin(seqnum, endpoint, numberOfPackets, status, unlinkSeqnum);
     return undefined;
   }
 
   /** Makes the transfer that a CMD_SUBMIT asks for, or says why there is none. */
-  #begin(header: DataView, at: number, seqnum: number, endpoint: number, place: number): TransferStatus {
+  #begin(
+    header: DataView,
+    at: number,
+    seqnum: number,
+    endpoint: number,
+    length: number,
+    numberOfPackets: number,
+    place: number,
+  ): TransferStatus {
     const type = (endpoint & 15) === 0 ? control : this.#map.find(endpoint)?.type;
     // The kernel's own server does not answer at all, and loses the payload in the stream.
     if (type === undefined) return stall;
-    const length = request.transfer_buffer_length(header, at + BODY);
-    const numberOfPackets = request.number_of_packets(header, at + BODY);
     const packetCount = numberOfPackets > 0 ? numberOfPackets : 0;
     // Before memory is taken: a refusal must cost the host no more than it costs the peer.
-    if (!isSubmitSound(type, endpoint, length, packetCount, header.getUint8(at + SETUP_AT))) return invalid;
+    if (!isSound(type, endpoint, length, packetCount, header.getUint8(at + SETUP_AT))) return invalid;
     const exchange = this.#free ?? this.#grow();
     if (exchange === undefined) return noMemory;
     const { urb } = exchange;
@@ -199,11 +214,12 @@ export class UrbSession implements UsbHost, CommandTarget {
     exchange.seqnum = seqnum;
     exchange.arrivedMs = this.#times[ARRIVED]!;
     exchange.numberOfPackets = numberOfPackets;
-    exchange.unlinkSeqnum = NOT_UNLINKED;
+    exchange.unlinkSeqnum = notUnlinked;
     exchange.abandoned = false;
 
-    urb.flags = urbFlags(request.transfer_flags(header, at + BODY));
-    if (length >= LENT_MIN && isIn(endpoint) && packetCount === 0) urb.flags |= mayLend;
+    const flags = flagsOf(request.transfer_flags(header, at + BODY));
+    const lends = length >= LENT_MIN && packetCount === 0 && isIncoming(endpoint);
+    urb.flags = lends ? flags | mayLend : flags;
     urb.interval = request.interval(header, at + BODY);
     urb.startFrame = request.start_frame(header, at + BODY);
     urb.streamId = 0;
@@ -242,7 +258,7 @@ export class UrbSession implements UsbHost, CommandTarget {
   }
 
   #answerRefused(): void {
-    this.counters.ended(this.#refused.endpoint, this.#refused.status, 0, 0);
+    this.counters.refused(this.#refused.endpoint, this.#refused.status);
     this.#replies.addLoose(this.#refused.encodeAnswer());
   }
 
@@ -272,7 +288,7 @@ export class UrbSession implements UsbHost, CommandTarget {
     this.#inFlight.remove(seqnum);
     if (exchange.isLent) this.#takeBack(exchange);
     this.#release(exchange);
-    this.#refused.begin(seqnum, urb.endpoint, numberOfPackets, noMemory, NOT_UNLINKED);
+    this.#refused.begin(seqnum, urb.endpoint, numberOfPackets, noMemory, notUnlinked);
     this.#answerRefused();
   }
 
@@ -294,7 +310,7 @@ export class UrbSession implements UsbHost, CommandTarget {
     ) {
       return undefined;
     }
-    if (exchange === undefined || exchange.unlinkSeqnum !== NOT_UNLINKED) {
+    if (exchange === undefined || exchange.unlinkSeqnum !== notUnlinked) {
       // It has its RET_SUBMIT already, in the stream before this answer; or it never was.
       this.#replies.addLoose(encodeRetUnlink(seqnum, false));
     } else if (isPortReset(exchange.urb)) {
@@ -331,16 +347,16 @@ export class UrbSession implements UsbHost, CommandTarget {
       this.#release(exchange);
       return;
     }
-    if (unlinkSeqnum !== NOT_UNLINKED && urb.status === cancelled) {
+    if (unlinkSeqnum !== notUnlinked && urb.status === cancelled) {
       this.#count(exchange);
       this.#release(exchange);
       this.#replies.addLoose(encodeRetUnlink(unlinkSeqnum, true));
     } else {
-      exchange.writeReply(isIn(urb.endpoint));
+      exchange.writeReply(isIncoming(urb.endpoint));
       this.#replies.add(exchange);
       this.#count(exchange);
       // Finished before the cancel took effect: its own answer goes first, or the client drops the link.
-      if (unlinkSeqnum !== NOT_UNLINKED) this.#replies.addLoose(encodeRetUnlink(unlinkSeqnum, false));
+      if (unlinkSeqnum !== notUnlinked) this.#replies.addLoose(encodeRetUnlink(unlinkSeqnum, false));
     }
     this.#sendSoon();
   }
@@ -364,15 +380,15 @@ export class UrbSession implements UsbHost, CommandTarget {
 
   #takeMemory(exchange: Exchange): boolean {
     const { endpoint, type, length, packetCount } = exchange.urb;
+    const incoming = isIncoming(endpoint);
     // With packets behind it, a submit may be whole only when its data is no longer where it arrived.
-    const borrows = this.#lends && !isIn(endpoint) && length > 0 && type !== control;
+    const borrows = this.#lends && !incoming && length > 0 && type !== control;
     if (borrows && packetCount === 0) return this.#memory.reserve(exchange, length);
-    const bytes = Exchange.bytesFor(length, packetCount);
+    const bytes = packetCount === 0 ? HEADER + length : Exchange.bytesFor(length, packetCount);
     // OUT data is copied once in any case: into memory of the device, or from where it arrived.
-    const isThere = isIn(endpoint) && this.#memory.takeOfDevice(exchange, bytes);
+    const isThere = incoming && this.#memory.takeOfDevice(exchange, bytes);
     if (!isThere && !this.#memory.take(exchange, bytes)) return false;
-    const words = packetCount * PACKET_WORDS;
-    if (exchange.urb.packets.length < words) exchange.urb.packets = new Int32Array(words);
+    if (packetCount > 0) exchange.makeTable(packetCount);
     return true;
   }
 
@@ -386,7 +402,7 @@ export class UrbSession implements UsbHost, CommandTarget {
 
   #release(exchange: Exchange): void {
     this.#memory.give(exchange);
-    exchange.forgetLargeTable();
+    if (exchange.urb.packetCount > 0) exchange.forgetLargeTable();
     exchange.next = this.#free;
     this.#free = exchange;
   }
@@ -406,12 +422,14 @@ export class UrbSession implements UsbHost, CommandTarget {
     const times = this.#times;
     if (!this.#isAnswered || this.#trace !== undefined) {
       times[ANSWERED] = this.#loop.now();
+      this.#ticks = latencyTicks(times[ANSWERED] - times[ARRIVED]!);
       this.#isAnswered = this.#reading;
     }
     if (this.#trace !== undefined) exchange.completedMs = times[ANSWERED]!;
-    const tookUs = Math.min(Math.max(1_000 * (times[ANSWERED]! - exchange.arrivedMs), 0), LONG_US) | 0;
+    const { arrivedMs } = exchange;
+    const ticks = arrivedMs === times[ARRIVED] ? this.#ticks : latencyTicks(times[ANSWERED]! - arrivedMs);
     const moved = Math.min(Math.max(urb.actualLength, 0), urb.length);
-    this.counters.ended(urb.endpoint, urb.status, moved, tookUs);
+    this.counters.ended(urb.endpoint, urb.status, moved, ticks);
   }
 
   #takeBack(exchange: Exchange): void {

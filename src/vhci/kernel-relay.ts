@@ -5,6 +5,7 @@ import { SystemError } from "../linux/system-error.ts";
 import type { OpenError, UsbDevice, UsbHost } from "../usb/device.ts";
 import { EndpointMap } from "../usb/endpoint-map.ts";
 import type { Loop } from "../usb/loop.ts";
+import type { TransferCounters } from "../usb/transfer-counters.ts";
 import type { Urb } from "../usb/urb.ts";
 import { SESSION_LIMITS } from "../usbip/session-limits.ts";
 import { UrbSession } from "../usbip/urb-session.ts";
@@ -57,6 +58,11 @@ export class KernelRelay implements UsbHost {
   /** Takes the device away from the kernel, which lets go of it cleanly; `ended` follows. */
   stop(): void {
     this.#close("stopped");
+  }
+
+  /** What passes, once the kernel has it. */
+  get counters(): TransferCounters | undefined {
+    return this.#session?.counters;
   }
 
   complete(urb: Urb): void {

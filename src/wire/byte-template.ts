@@ -2,7 +2,8 @@ import { equalBytes } from "./equal-bytes.ts";
 
 /** Up to here a loop is cheaper than to ask Node. */
 const LOOP_MAX = 1024;
-const STEP = 4 * Float64Array.BYTES_PER_ELEMENT;
+const NUMBER = Float64Array.BYTES_PER_ELEMENT;
+const STEP = 4 * NUMBER;
 const NO_BYTES = new Uint8Array(0);
 
 /** Bytes that many others are compared with. */
@@ -12,14 +13,16 @@ export class ByteTemplate {
   readonly #numbers: Float64Array;
   readonly #isComparable: boolean;
   readonly #isZero: boolean;
-  /** What was looked at last, and a view of it. */
+  /** What was looked at last, where it begins in its memory, and all of that memory. */
   #seen: Uint8Array = NO_BYTES;
+  #begin = 0;
   #view: DataView = new DataView(NO_BYTES.buffer);
+  #words: Float64Array = new Float64Array(0);
 
   /** `bytes` stay as they are. */
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
-    const whole = bytes.slice(0, bytes.length - (bytes.length % Float64Array.BYTES_PER_ELEMENT));
+    const whole = bytes.slice(0, bytes.length - (bytes.length % NUMBER));
     this.#numbers = new Float64Array(whole.buffer);
     this.#isComparable = !this.#numbers.some((number) => Object.is(number, -0));
     this.#isZero = this.#numbers.every((number) => Object.is(number, 0));
@@ -33,12 +36,22 @@ export class ByteTemplate {
   }
 
   #matchesEven(bytes: Uint8Array, at: number, length: number): boolean {
-    if (bytes !== this.#seen) {
-      this.#seen = bytes;
-      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    if (bytes !== this.#seen) this.#see(bytes);
+    const from = this.#begin + at;
+    if (!this.#isZero) {
+      return this.#matchesNumbers(this.#view, from, length) || equalBytes(bytes, at, this.bytes, 0, length);
     }
-    if (this.#isZero) return areZeros(this.#view, at, length);
-    return this.#matchesNumbers(this.#view, at, length) || equalBytes(bytes, at, this.bytes, 0, length);
+    if (from % NUMBER === 0) return areZeroNumbers(this.#words, from, from + length);
+    return areZeros(this.#view, from, length);
+  }
+
+  #see(bytes: Uint8Array): void {
+    const { buffer } = bytes;
+    this.#seen = bytes;
+    this.#begin = bytes.byteOffset;
+    if (buffer === this.#view.buffer) return;
+    this.#view = new DataView(buffer);
+    this.#words = new Float64Array(buffer, 0, Math.floor(buffer.byteLength / NUMBER));
   }
 
   /**
@@ -67,6 +80,42 @@ export class ByteTemplate {
     for (let i = from; i < to; i++) if (bytes[at + i] !== this.bytes[i]) return false;
     return true;
   }
+}
+
+/**
+ * As `areZeros`, in half the time, where the bytes are numbers in their memory. A shift, and not a division, tells the
+ * compiler that no index becomes too large.
+ */
+function areZeroNumbers(numbers: Float64Array, from: number, to: number): boolean {
+  const end = to >>> 3;
+  let i = from >>> 3;
+  let a = -0;
+  let b = -0;
+  let c = -0;
+  let d = -0;
+  let e = -0;
+  let f = -0;
+  let g = -0;
+  let h = -0;
+  if (((to - from) & STEP) !== 0) {
+    a -= numbers[i]!;
+    b -= numbers[i + 1]!;
+    c -= numbers[i + 2]!;
+    d -= numbers[i + 3]!;
+    i += 4;
+  }
+  for (; i < end; i += 8) {
+    a -= numbers[i]!;
+    b -= numbers[i + 1]!;
+    c -= numbers[i + 2]!;
+    d -= numbers[i + 3]!;
+    e -= numbers[i + 4]!;
+    f -= numbers[i + 5]!;
+    g -= numbers[i + 6]!;
+    h -= numbers[i + 7]!;
+  }
+  const first = Object.is(a, -0) && Object.is(b, -0) && Object.is(c, -0) && Object.is(d, -0);
+  return first && Object.is(e, -0) && Object.is(f, -0) && Object.is(g, -0) && Object.is(h, -0);
 }
 
 /** As `#matchesNumbers`, in two thirds of the time; only zeros are 0 as a number. */

@@ -137,6 +137,45 @@ export const u32: NumberField = {
   },
 };
 
+function joined(low: number, high: number): number {
+  return high * 2 ** 32 + low;
+}
+
+function highHalf(value: number): number {
+  return Math.floor(value / 2 ** 32);
+}
+
+/** Addresses and lengths. Exact below 2^53; what is above is read as some number above. */
+export const u64: Field<number> = {
+  size: 8,
+  big: {
+    getter: (offset) => {
+      const [high, low] = [getsUnsignedBig32(offset), getsUnsignedBig32(offset + 4)];
+      return (bytes, at) => joined(low(bytes, at), high(bytes, at));
+    },
+    putter: (offset) => {
+      const [high, low] = [putsBig32(offset), putsBig32(offset + 4)];
+      return (bytes, at, value) => {
+        high(bytes, at, highHalf(value));
+        low(bytes, at, value);
+      };
+    },
+  },
+  little: {
+    getter: (offset) => {
+      const [low, high] = [getsUnsignedLittle32(offset), getsUnsignedLittle32(offset + 4)];
+      return (bytes, at) => joined(low(bytes, at), high(bytes, at));
+    },
+    putter: (offset) => {
+      const [low, high] = [putsLittle32(offset), putsLittle32(offset + 4)];
+      return (bytes, at, value) => {
+        low(bytes, at, value);
+        high(bytes, at, highHalf(value));
+      };
+    },
+  },
+};
+
 /** Bytes as they are. The getter copies; the data path reads them in place instead. */
 export function octets(size: number): Field<Uint8Array> {
   const access: Access<Uint8Array> = {

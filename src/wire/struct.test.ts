@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { annotatedHex } from "../../test/support/annotated-hex.ts";
-import { octets, s32, text, u8, u16, u32 } from "./field.ts";
+import { octets, s32, text, u8, u16, u32, u64 } from "./field.ts";
 import { ProtocolError } from "./protocol-error.ts";
 import { bigEndian, littleEndian } from "./struct.ts";
 
@@ -68,6 +68,26 @@ test("numbers are read and written through a view, as they are in bytes", () => 
     for (const name of numbers) struct.write[name](target, 2, VALUE[name]);
     assert.deepEqual(written.subarray(0, 14), bytes.subarray(0, 14));
     assert.deepEqual(written.subarray(14), new Uint8Array(written.length - 14));
+  }
+});
+
+test("64 bits are exact up to 2^53, and above it remain above", () => {
+  const wide = { value: u64 };
+  const [big, little] = [bigEndian("wide", wide), littleEndian("wide", wide)];
+  for (const [hex, value] of [
+    ["0001020304050607", 0x0001020304050607],
+    ["00000000fffffffe", 0xfffffffe],
+    ["001fffffffffffff", Number.MAX_SAFE_INTEGER],
+  ] as const) {
+    const wire = annotatedHex(hex);
+    assert.deepEqual(big.encode({ value }), wire);
+    assert.equal(big.value(wire, 0), value);
+    const turned = wire.toReversed();
+    assert.deepEqual(little.encode({ value }), turned);
+    assert.equal(little.value(turned, 0), value);
+  }
+  for (const hex of ["0020000000000000", "0020000000000001", "ffffffffffffffff"]) {
+    assert(big.value(annotatedHex(hex), 0) >= 2 ** 53);
   }
 });
 

@@ -37,6 +37,8 @@ interface Codec<F extends Fields> {
   /** Bytes on the wire. */
   readonly size: number;
   readonly fields: F;
+  /** Where each field begins, in bytes. */
+  readonly places: { readonly [K in keyof F]: number };
   /** Cold path: all fields as a value, or TRUNCATED. */
   decode(bytes: Uint8Array, at?: number): StructValue<F> | ProtocolError;
   encode(value: StructValue<F>): Uint8Array;
@@ -56,6 +58,7 @@ function struct<F extends Fields>(order: Order, title: string, fields: F): Struc
   const putters: Record<string, (bytes: Uint8Array, at: number, value: never) => void> = {};
   const readers: Record<string, (view: DataView, at: number) => number> = {};
   const writers: Record<string, (view: DataView, at: number, value: number) => void> = {};
+  const places: Record<string, number> = {};
   const names = Object.keys(fields);
   let size = 0;
   for (const name of names) {
@@ -63,6 +66,7 @@ function struct<F extends Fields>(order: Order, title: string, fields: F): Struc
     const access = field[order];
     getters[name] = access.getter(size);
     putters[name] = access.putter(size);
+    places[name] = size;
     if (isNumeric(access)) {
       readers[name] = access.reader(size);
       writers[name] = access.writer(size);
@@ -74,6 +78,7 @@ function struct<F extends Fields>(order: Order, title: string, fields: F): Struc
     title,
     size,
     fields,
+    places: Object.freeze(places) as unknown as Codec<F>["places"],
     decode(bytes, at = 0) {
       if (bytes.length - at < size) {
         return new ProtocolError("TRUNCATED", `${title} has ${bytes.length - at} of its ${size} bytes`);

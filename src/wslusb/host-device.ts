@@ -1,5 +1,6 @@
 import type { UsbDevice, UsbHost } from "../usb/device.ts";
 import type { EndpointMap } from "../usb/endpoint-map.ts";
+import { latencyTicks } from "../usb/latency-histogram.ts";
 import type { Loop } from "../usb/loop.ts";
 import { TransferCounters } from "../usb/transfer-counters.ts";
 import { PACKET_WORDS, PacketWord, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
@@ -36,6 +37,8 @@ export interface HostDeviceOutput {
   readonly touched: Set<HostDevice>;
   /** When the bytes came that are being read. */
   readonly arrivedMs: number;
+  /** When they were answered: the first of those that are answered while what came is worked off tells it for all. */
+  readonly answeredMs: number;
   /** The client may send more bytes to this device. */
   grant(handle: number, bytes: number): void;
   /** Something is to be sent, soon. */
@@ -45,9 +48,6 @@ export interface HostDeviceOutput {
   unplugged(device: HostDevice): void;
 }
 
-/** Longer than any bucket of the counters tells apart. */
-const LONG_US = 1 << 30;
-
 const NOT_COMPLETED = -1;
 
 /** The sink of one device that a client has attached. */
@@ -55,7 +55,7 @@ export class HostDevice implements UsbHost, ExchangeOwner {
   readonly handle: number;
   readonly device: UsbDevice;
   readonly lanes: DeviceLanes;
-  readonly counters = new TransferCounters();
+  readonly counters: TransferCounters;
   trace: SessionTrace | undefined;
   readonly #map: EndpointMap;
   readonly #output: HostDeviceOutput;
@@ -74,6 +74,7 @@ export class HostDevice implements UsbHost, ExchangeOwner {
     this.handle = handle;
     this.device = device;
     this.#map = map;
+    this.counters = TransferCounters.of(map.addresses());
     this.#output = output;
     this.lanes = new DeviceLanes(credit);
     this.#room = new Room(output.limits.credit);
@@ -188,7 +189,7 @@ export class HostDevice implements UsbHost, ExchangeOwner {
     const refusal = this.#refusals.get(sequence);
     this.#refusals.delete(sequence);
     const endpoint = exchange?.urb.endpoint ?? refusal?.endpoint;
-    if (endpoint !== undefined) this.counters.ended(endpoint, TransferStatus.cancelled, 0, 0);
+    if (endpoint !== undefined) this.counters.refused(endpoint, TransferStatus.cancelled);
     if (exchange !== undefined) this.release(exchange);
   }
 
@@ -290,7 +291,7 @@ export class HostDevice implements UsbHost, ExchangeOwner {
     if (refusal === undefined) return;
     this.#refusals.delete(sequence);
     const { status, endpoint, type, packetCount } = refusal;
-    this.counters.ended(endpoint, status, 0, 0);
+    this.counters.refused(endpoint, status);
     const payload = new Uint8Array(UrbResponse.size + packetCount * IsoResult.size);
     UrbResponse.put.status(payload, 0, status);
     UrbResponse.put.error_count(payload, 0, packetCount);
@@ -303,9 +304,8 @@ export class HostDevice implements UsbHost, ExchangeOwner {
   }
 
   #count({ urb, arrivedMs }: Exchange, moved: number): void {
-    const tookMs = this.#output.loop.now() - arrivedMs;
-    const tookUs = Math.min(Math.max(1_000 * tookMs, 0), LONG_US) | 0;
-    this.counters.ended(urb.endpoint, urb.status, moved, tookUs);
+    const tookMs = this.#output.answeredMs - arrivedMs;
+    this.counters.ended(urb.endpoint, urb.status, moved, latencyTicks(tookMs));
   }
 
   /** Of one whose answer has left. */

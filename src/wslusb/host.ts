@@ -44,6 +44,8 @@ const REQUESTS: ReadonlySet<number> = new Set([
   MessageType.DeviceReset,
 ]);
 
+const UNKNOWN = -1;
+
 /**
  * Host side of one WSL-USB connection: a sink that takes many devices. Fed bytes, it asks for bytes to be written; it
  * does no I/O.
@@ -59,6 +61,7 @@ export class WslusbHost {
   /** Each was used for a request that has come; as many as were begun at a time. */
   readonly #spare: IncomingRequest[] = [];
   #arrivedMs = 0;
+  #answeredMs = UNKNOWN;
   #isReading = false;
   #sendIsDue = false;
 
@@ -72,6 +75,7 @@ export class WslusbHost {
       failed: (error) => output.end(error),
     });
     const arrived = (): number => this.#arrivedMs;
+    const answered = (): number => this.#answered();
     this.#devices = new AttachedDevices(offers, this.#channel, {
       outbox: this.#channel.outbox,
       memory: new SharedMemory(limits, () => this.#devices.forgetMemory()),
@@ -81,6 +85,9 @@ export class WslusbHost {
       touched: this.#touched,
       get arrivedMs() {
         return arrived();
+      },
+      get answeredMs() {
+        return answered();
       },
       grant: (device, bytes) => this.#channel.say(MessageType.Credit, 0, Credit.encode({ device, bytes })),
       sendSoon: () => this.#sendSoon(),
@@ -108,6 +115,7 @@ export class WslusbHost {
     for (const device of this.#touched) device.flush();
     this.#touched.clear();
     this.#isReading = false;
+    this.#answeredMs = UNKNOWN;
     this.#channel.settle(error);
   }
 
@@ -127,6 +135,12 @@ export class WslusbHost {
     this.#channel.stop();
     this.#devices.closeAll();
     this.#devices.whenIdle(closed);
+  }
+
+  #answered(): number {
+    if (!this.#isReading) return this.#loop.now();
+    if (this.#answeredMs === UNKNOWN) this.#answeredMs = this.#loop.now();
+    return this.#answeredMs;
   }
 
   #greeted({ version, lowest_version, credit }: HelloValue): ProtocolError | undefined {

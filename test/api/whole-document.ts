@@ -5,6 +5,7 @@ import { addAgentRoutes } from "../../src/daemon/api/agent-routes.ts";
 import { buildApp } from "../../src/daemon/api/app.ts";
 import { addBindRoutes } from "../../src/daemon/api/bind-routes.ts";
 import { addHostRoutes } from "../../src/daemon/api/host-routes.ts";
+import { addNicknameRoutes } from "../../src/daemon/api/nickname-routes.ts";
 import { addRulesRoutes } from "../../src/daemon/api/rules-routes.ts";
 import { EventLog } from "../../src/daemon/event-log.ts";
 import { ExportTable } from "../../src/daemon/export-table.ts";
@@ -14,6 +15,8 @@ import { LibuvLoop } from "../../src/daemon/libuv-loop.ts";
 import { RULES, RuleBook } from "../../src/daemon/rules/rule-book.ts";
 import { SessionRegistry } from "../../src/daemon/session-registry.ts";
 import { BINDS, BindList } from "../../src/daemon/state/binds.ts";
+import { KeptNicknames } from "../../src/daemon/state/kept-nicknames.ts";
+import { StateFolder } from "../../src/daemon/state/state-folder.ts";
 import { WISHES, WishList } from "../../src/daemon/state/wishes.ts";
 import type { HardwareDevice } from "../../src/hardware/hardware-device.ts";
 import { UsbfsDevice } from "../../src/hardware/usbfs/usbfs-device.ts";
@@ -59,20 +62,34 @@ export async function wholeDocument(): Promise<string> {
     hardware: new HardwareRack(around),
     since: "",
     addresses: [],
+    guests: [],
     exports,
     sessions,
     events,
     gadgets,
     rules,
+    nicknames: new KeptNicknames(new StateFolder("/nonexistent")),
+    ring: { lookUs: 0 },
     stateFolder: "",
     reload: unasked,
   };
   const app = await buildApp(
-    { events, log, state: () => ({ role: "agent", version: "", since: "", sequence: 0, ...agent.state }) },
+    {
+      role: "agent",
+      since: "",
+      events,
+      log,
+      ledger: agent.ledger,
+      carried: () => [],
+      gauges: () => [],
+      checks: unasked,
+      state: () => ({ role: "agent", version: "", since: "", sequence: 0, ...agent.state }),
+    },
     (routes, limits) => {
-      addHostRoutes(routes, host);
+      addHostRoutes(routes, host, limits);
       addBindRoutes(routes, host.hardware);
       addRulesRoutes(routes, rules);
+      addNicknameRoutes(routes, host.nicknames);
       addAgentRoutes(routes, agent, limits);
     },
   );

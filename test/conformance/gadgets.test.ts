@@ -1,3 +1,7 @@
+import { PacketRing } from "../../src/capture/packet-ring.ts";
+import { LARGEST_PACKET } from "../../src/capture/pcapng.ts";
+import { ALL_ENDPOINTS, Recorder } from "../../src/capture/recorder.ts";
+import { Tap } from "../../src/capture/tap.ts";
 import { Audio } from "../../src/gadgets/audio.ts";
 import { defineDevice } from "../../src/gadgets/defined-device.ts";
 import { Disk } from "../../src/gadgets/disk.ts";
@@ -7,6 +11,7 @@ import { MemoryStore } from "../../src/gadgets/memory-store.ts";
 import { Mouse } from "../../src/gadgets/mouse.ts";
 import { Serial } from "../../src/gadgets/serial.ts";
 import { Zero } from "../../src/gadgets/zero.ts";
+import type { UsbDevice } from "../../src/usb/device.ts";
 import { Speed } from "../../src/usb/speed.ts";
 import { ManualLoop } from "../support/manual-loop.ts";
 import {
@@ -21,13 +26,13 @@ import {
 import type { PluggedDevice } from "./recording-host.ts";
 import { usbDeviceConformance } from "./usb-device.ts";
 
-function plugged(device: Gadget): PluggedDevice {
+function plugged(gadget: Gadget, device: UsbDevice = gadget): PluggedDevice {
   const loop = new ManualLoop();
   return {
     device,
     loop,
     advance: (ms) => loop.advance(ms),
-    unplug: () => device.unplug(),
+    unplug: () => gadget.unplug(),
     done: async () => {},
   };
 }
@@ -35,6 +40,17 @@ function plugged(device: Gadget): PluggedDevice {
 for (const [name, speed] of Object.entries({ full: Speed.full, high: Speed.high, super: Speed.super })) {
   usbDeviceConformance(`zero at ${name} speed`, async () => plugged(new Zero({ speed })), zeroTraits(speed));
 }
+usbDeviceConformance(
+  "zero while it is recorded",
+  async () => {
+    const zero = new Zero();
+    const tap = new Tap(zero);
+    const request = { busnum: 1, devnum: 2, snaplen: LARGEST_PACKET, endpoints: ALL_ENDPOINTS };
+    tap.record(new Recorder(new PacketRing(1 << 16), request, 1, () => 0));
+    return plugged(zero, tap);
+  },
+  zeroTraits(Speed.high),
+);
 usbDeviceConformance(
   "zero with pattern 63",
   async () => plugged(new Zero({ pattern: 63 })),

@@ -15,11 +15,13 @@ test("the example of docs/configuration.md is one, and says every key", () => {
   assert.deepEqual(Object.keys(file.configuration).toSorted(), [
     "connect",
     "control",
+    "dashboard",
     "devices",
     "drain",
     "gadgets",
     "listen",
     "log",
+    "ring",
     "rules",
     "state",
   ]);

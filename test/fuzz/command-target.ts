@@ -14,8 +14,17 @@ class Transcript implements CommandTarget {
   readonly parts: Uint8Array[] = [];
   #payload: Uint8Array | undefined;
 
-  submit(view: DataView, at: number): ProtocolError | undefined {
+  submit(
+    view: DataView,
+    at: number,
+    endpoint: number,
+    length: number,
+    numberOfPackets: number,
+  ): ProtocolError | undefined {
     const header = copyOf(view, at, HEADER);
+    requireSame(endpoint, word(header, AT.ep) + 128 * word(header, AT.direction), "the endpoint");
+    requireSame(length, word(header, AT.length), "the length");
+    requireSame(numberOfPackets, word(header, AT.numberOfPackets) | 0, "the number of packets");
     if (word(header, AT.devid) !== 0x00010002) return new ProtocolError("BAD_DEVICE", "");
     this.parts.push(header);
     const { payload } = partsOf(header, 0);

@@ -19,6 +19,8 @@ const INPUTS_OF_SLOW: ReadonlyMap<string, number> = new Map([
   ["WslusbClient", 1500],
   ["RingHost", 1000],
   ["RingGuest", 1000],
+  ["VfioUserSession", 1000],
+  ["XhciController", 300],
 ]);
 /** Of the recorded sessions not every length; the long run tries all. */
 const TRUNCATE_EVERY_OF_SLOW: ReadonlyMap<string, number> = new Map([
@@ -27,6 +29,7 @@ const TRUNCATE_EVERY_OF_SLOW: ReadonlyMap<string, number> = new Map([
   ["WslusbClient", 7],
   ["RingHost", 7],
   ["RingGuest", 7],
+  ["XhciController", 1201],
 ]);
 
 for (const target of TARGETS) {

@@ -31,6 +31,11 @@ function isoBody(direction: number, packets: number): Uint8Array {
   return words(1, 3, direction, packets, 0, DATA_OFFSET, 8 * packets, 2, ...table);
 }
 
+/** The body of STREAM. */
+function streamBody(stream: number, flags: number, bytes = ""): Uint8Array {
+  return Buffer.concat([words(stream, flags, 0, 0), Buffer.from(bytes)]);
+}
+
 const DEVICE = Buffer.concat([words(1), Buffer.alloc(12)]);
 const ACK = Buffer.concat([words(1, 0), Buffer.alloc(8)]);
 
@@ -69,6 +74,13 @@ export const GUEST_TALK: readonly (readonly Uint8Array[])[] = [
     message(9, 11, 1, DEVICE),
     message(6, 0, 1, ACK),
     message(31, 12, 0, words(0, 0, 0, 0)),
+  ],
+  [
+    message(50, 0, 0, streamBody(1, 1, "what is there")),
+    message(50, 0, 0, streamBody(2, 1)),
+    message(50, 0, 0, streamBody(1, 0, "and what else")),
+    message(50, 0, 0, streamBody(2, 4)),
+    message(50, 0, 0, streamBody(1, 2)),
   ],
 ];
 
@@ -122,6 +134,11 @@ export const HOST_TALK: readonly (readonly Uint8Array[])[] = [
     message(8, 3, 1, words(1, 0, 0, 0)),
     message(401, 4, 0, new Uint8Array(120)),
     message(30, 5, 0, words(0, 0, 0, 0)),
+  ],
+  [
+    message(50, 0, 0, streamBody(1, 0, "this is there")),
+    message(50, 0, 0, streamBody(2, 4)),
+    message(50, 0, 0, streamBody(1, 2)),
   ],
 ];
 

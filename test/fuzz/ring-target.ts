@@ -1,4 +1,6 @@
 import { RingMemory } from "../../src/ring/ring-memory.ts";
+import type { HostOutput } from "../../src/ring/sides.ts";
+import type { RingStream } from "../../src/ring/streams.ts";
 import { createUrb, PACKET_WORDS, TransferStatus, TransferType, type Urb } from "../../src/usb/urb.ts";
 import { ManualLoop } from "../support/manual-loop.ts";
 import { RingPair } from "../support/ring-pair.ts";
@@ -13,9 +15,9 @@ const MEMORY = new RingMemory(new SharedArrayBuffer(4 << 20));
 /** As much as the smallest ring takes at a time. */
 const INPUT_MAX = 48 << 10;
 
-function newPair(): RingPair {
+function newPair(hostOutput: Partial<HostOutput> = {}): RingPair {
   MEMORY.store(0, 0);
-  return new RingPair(new ManualLoop(), { total: 4 << 20, slotSize: 4 << 10, memory: MEMORY });
+  return new RingPair(new ManualLoop(), { total: 4 << 20, slotSize: 4 << 10, memory: MEMORY, hostOutput });
 }
 
 /** What a guest says, against a host with one device. */
@@ -24,7 +26,15 @@ export const ringHostTarget: Target = {
   corpus: GUEST_TALK.map((messages) => joined(messages)),
   mutant: (random) => mutateTalk(GUEST_TALK, random),
   judge(bytes) {
-    const pair = newPair();
+    let streams = 0;
+    const accepted = (stream: RingStream): void => {
+      streams++;
+      stream.start(
+        (said) => stream.write([said.slice()], () => {}),
+        () => void streams--,
+      );
+    };
+    const pair = newPair({ streams: { peer: "the guest", accepted } });
     const device = new StubbornDevice();
     pair.isGuestDead = true;
     pair.host.share(pair.shareOf(device));
@@ -62,6 +72,7 @@ export const ringHostTarget: Target = {
     requireSame(stopped, true, "stopped");
     requireSame(device.opened, device.closed, "opened devices that are closed");
     requireSame(device.held.length, 0, "URBs in flight");
+    requireSame(streams, 0, "streams");
     requireSame(pair.loop.timers, 0, "timers");
     return pair.hostEnds[0] === undefined || pair.hostEnds[0] === "" ? "value" : "error";
   },
@@ -100,7 +111,7 @@ export const ringGuestTarget: Target = {
     pair.settle();
     const negotiated = Buffer.alloc(32);
     negotiated.writeUInt16LE(0x0101, 4);
-    negotiated.writeUInt32LE(15, 8);
+    negotiated.writeUInt32LE(31, 8);
     negotiated.writeUInt32LE(256, 12);
     negotiated.writeUInt32LE(32, 16);
     negotiated.writeUInt32LE(wire.word(0x8c), 20);
@@ -122,12 +133,18 @@ export const ringGuestTarget: Target = {
     for (const urb of urbs) device.submit(urb);
     device.flush();
     pair.settle();
+    let ends = 0;
+    pair.guest.dial("the host")!.start(
+      () => {},
+      () => void ends++,
+    );
     wire.write(bytes.subarray(0, INPUT_MAX));
     pair.settle();
     const end = pair.guestEnds[0] ?? "";
     pair.guest.stop(() => {});
     pair.settle();
     requireSame(unplugs, 1, "unplugs");
+    requireSame(ends, 1, "ends of the stream");
     requireSame(completed.length, urbs.length, "completed URBs");
     requireSame(new Set(completed).size, urbs.length, "different ones");
     for (const { buffer, offset, length, actualLength, endpoint } of urbs) {

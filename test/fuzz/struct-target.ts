@@ -68,7 +68,8 @@ export class StructTarget implements Target {
       } else {
         const expected = readNumber(view, at, field.size, little, field === s32);
         requireSame(seen, expected, name);
-        putField(again, at, field.size, this.#order, expected);
+        if (field.size === 8) putWide(again, at, little, expected);
+        else putField(again, at, field.size, this.#order, expected);
       }
       at += field.size;
     }
@@ -79,5 +80,11 @@ export class StructTarget implements Target {
 function readNumber(view: DataView, at: number, size: number, little: boolean, signed: boolean): number {
   if (size === 1) return view.getUint8(at);
   if (size === 2) return view.getUint16(at, little);
+  // Beyond 2^53 some number that is as large.
+  if (size === 8) return Number(view.getBigUint64(at, little));
   return signed ? view.getInt32(at, little) : view.getUint32(at, little);
+}
+
+function putWide(bytes: Uint8Array, at: number, little: boolean, value: number): void {
+  new DataView(bytes.buffer).setBigUint64(at, BigInt.asUintN(64, BigInt(value)), little);
 }

@@ -51,6 +51,16 @@ import {
   RetUnlink,
 } from "../../src/usbip/pdu.ts";
 import {
+  DmaMap,
+  DmaUnmap,
+  IrqInfo,
+  RegionAccess,
+  RegionInfo,
+  SetIrqs,
+  DeviceInfo as VfioDeviceInfo,
+  Header as VfioHeader,
+} from "../../src/vfio-user/messages.ts";
+import {
   AttachedDevice,
   AttachRequest,
   AttachResponse,
@@ -88,8 +98,10 @@ import { StructTarget } from "./struct-target.ts";
 import type { Target } from "./target.ts";
 import { addressTarget, gadgetSpecTarget } from "./text-target.ts";
 import { ueventTarget } from "./uevent-target.ts";
+import { vfioUserTarget } from "./vfio-user-target.ts";
 import { wslusbClientTarget } from "./wslusb-client-target.ts";
 import { wslusbHostTarget } from "./wslusb-host-target.ts";
+import { xhciTarget } from "./xhci-target.ts";
 
 /** Every decoder and parser of the project, and what stands on them. Whole conversations, where most can go wrong, come first. */
 export const TARGETS: readonly Target[] = [
@@ -98,6 +110,8 @@ export const TARGETS: readonly Target[] = [
   wslusbClientTarget,
   ringHostTarget,
   ringGuestTarget,
+  vfioUserTarget,
+  xhciTarget,
   gadgetTarget,
   commandTarget,
   ...[
@@ -170,6 +184,14 @@ export const TARGETS: readonly Target[] = [
     IsoComplete,
     RingIsoResult,
     StatsResponse,
+    VfioHeader,
+    VfioDeviceInfo,
+    DmaMap,
+    DmaUnmap,
+    RegionInfo,
+    IrqInfo,
+    SetIrqs,
+    RegionAccess,
   ].map((struct) => new StructTarget(struct, "little")),
   configurationTarget,
   descriptorsTarget,

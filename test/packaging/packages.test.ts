@@ -34,6 +34,8 @@ test("npm packs what is needed to run and read, and nothing else", () => {
     "LICENSE",
     "README.md",
     "SECURITY.md",
+    "dist/dashboard",
+    "dist/dashboard",
     "dist/share",
     "dist/src",
     "docs",
@@ -41,6 +43,12 @@ test("npm packs what is needed to run and read, and nothing else", () => {
     "package.json",
   ]);
   for (const { path } of files) assert(!/\.test\.|tsbuildinfo|\.vm\.|\.soak\./.test(path), path);
+  for (const name of ["index.html", "main.js", "page.css", "icon.svg", "preact-licence.txt"]) {
+    assert(
+      files.some(({ path }) => path === `dist/dashboard/${name}`),
+      name,
+    );
+  }
   for (const name of ["usbferry.1", "usbferry.bash", "usbferry.zsh", "usbferry.fish"]) {
     assert(
       files.some(({ path }) => path === `dist/share/${name}`),

@@ -1,6 +1,6 @@
 import { test } from "node:test";
 import { onLinux } from "../support/poll-loop.ts";
-import { killManyTimes, lastingProcesses, servedProcesses } from "./kills.ts";
+import { fileProcesses, killManyTimes, lastingProcesses, servedProcesses } from "./kills.ts";
 
 const ROUNDS = 20;
 
@@ -12,4 +12,8 @@ test(
 
 test("in memory that outlives both sides each life is another epoch, whoever is killed", onLinux, (context) =>
   killManyTimes(context, lastingProcesses, ROUNDS),
+);
+
+test("in memory of a virtual machine a killed host or guest leaves nothing behind", onLinux, (context) =>
+  killManyTimes(context, fileProcesses, ROUNDS),
 );

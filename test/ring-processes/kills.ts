@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
@@ -23,24 +23,35 @@ export interface RingProcesses {
   readonly noticesAtOnce: boolean;
 }
 
+const USBFERRY = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
+
+function serveOptions(folder: string): readonly string[] {
+  const state = ["--state-dir", join(folder, "state"), "--control", "off", "--data-plane", "main"];
+  return ["--gadget", "zero", "--log-level", "off,audit=off", ...state];
+}
+
 /** Each device in memory of its own, which its host hands over: `usbferry serve`. */
 export function servedProcesses(folder: string): RingProcesses {
   const path = join(folder, "ring");
-  const usbferry = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
-  const state = ["--state-dir", join(folder, "state"), "--control", "off", "--data-plane", "main"];
-  const words = [
-    "serve",
-    "--listen",
-    `ring:${path}`,
-    "--gadget",
-    "zero",
-    "--log-level",
-    "off,audit=off",
-    ...state,
-  ];
+  const words = ["serve", "--listen", `ring:${path}`, ...serveOptions(folder)];
   return {
-    host: () => start([usbferry, ...words], []),
+    host: () => start([USBFERRY, ...words], []),
     guest: () => start([script("served-guest.js"), path], ["ipc"]),
+    noticesAtOnce: true,
+  };
+}
+
+/** Memory that outlives both, as a virtual machine and its host have it: `usbferry serve`, and the guest that `attach` makes. */
+export function fileProcesses(folder: string): RingProcesses {
+  const path = join(folder, "memory");
+  writeFileSync(path, "");
+  truncateSync(path, MEMORY_BYTES);
+  const config = join(folder, "config.yaml");
+  writeFileSync(config, "rules: [allow link=ring]\n");
+  const listen = ["--listen", `ring:file:${path},wake=unix:${path}.wake`, "--config", config];
+  return {
+    host: () => start([USBFERRY, "serve", ...listen, ...serveOptions(folder)], []),
+    guest: () => start([script("file-guest.js"), path], ["ipc"]),
     noticesAtOnce: true,
   };
 }

@@ -19,7 +19,7 @@ interface Port {
 
 /**
  * A kernel that is a folder: what is attached has a device with one bound interface and its nodes at once, and loses
- * them when either side closes. It asks the device nothing.
+ * them when either side closes. It asks the device nothing by itself.
  */
 export class KernelInFolder {
   readonly vhci: Vhci;
@@ -52,6 +52,12 @@ export class KernelInFolder {
   /** Another program detaches a port. */
   detach(port: number): void {
     this.#ports[port]!.socket?.destroy();
+  }
+
+  /** It asks the device at a port for something. */
+  send(port: number, message: (devid: number) => Uint8Array): void {
+    const { socket, devid } = this.#ports[port]!;
+    socket!.write(message(devid));
   }
 
   #written(path: string, text: string): void {

@@ -12,7 +12,7 @@ const TURNS_MAX = 100_000;
 export class ManualLoop implements Loop {
   #nowMs = 0;
   readonly #timers = new Set<Timer>();
-  #soon: (() => void)[] = [];
+  readonly #soon: (() => void)[] = [];
 
   now(): number {
     return this.#nowMs;
@@ -37,12 +37,14 @@ export class ManualLoop implements Loop {
     return this.#timers.size;
   }
 
-  /** Runs one turn: what was asked for before it began. False if there was nothing. */
+  /**
+   * Runs one turn: what was asked for before it began. False if there was nothing. A callback that lets the loop settle runs
+   * the rest of its turn.
+   */
   turn(): boolean {
-    const turn = this.#soon;
-    this.#soon = [];
-    for (const callback of turn) callback();
-    return turn.length > 0;
+    const count = this.#soon.length;
+    for (let left = count; left > 0 && this.#soon.length > 0; left--) this.#soon.shift()!();
+    return count > 0;
   }
 
   /** Runs turns until nothing is left to do at this time. */

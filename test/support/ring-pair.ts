@@ -5,7 +5,7 @@ import { RingHost } from "../../src/ring/host.ts";
 import { type Layout, type LayoutPlan, planLayout } from "../../src/ring/layout.ts";
 import { RING_LIMITS, type RingLimits } from "../../src/ring/limits.ts";
 import { RingMemory } from "../../src/ring/ring-memory.ts";
-import type { DeviceEnd, Share } from "../../src/ring/sides.ts";
+import type { DeviceEnd, GuestOutput, HostOutput, Share } from "../../src/ring/sides.ts";
 import type { OpenError, UsbDevice } from "../../src/usb/device.ts";
 import type { SessionTrace } from "../../src/usb/urb-trace.ts";
 import { ProtocolError } from "../../src/wire/protocol-error.ts";
@@ -18,6 +18,9 @@ export interface RingPairOptions extends LayoutPlan {
   readonly limits?: Partial<RingLimits>;
   /** Default: as large as the layout needs. */
   readonly memory?: RingMemory;
+  /** Of the first life of either side. */
+  readonly hostOutput?: Partial<HostOutput>;
+  readonly guestOutput?: Partial<GuestOutput>;
 }
 
 /** Both engines of the ring on one loop, over memory of their own; each is polled when the other one rings. */
@@ -53,12 +56,12 @@ export class RingPair {
     this.layout = layout;
     this.limits = { ...RING_LIMITS, ...options.limits };
     this.memory = options.memory ?? new RingMemory(new SharedArrayBuffer(layout.total));
-    this.host = this.newHost();
-    this.guest = this.newGuest();
+    this.host = this.newHost(loop, options.hostOutput);
+    this.guest = this.newGuest(loop, options.guestOutput);
   }
 
   /** Another life of the host; one that is dead has a loop of its own, which stands still from then on. */
-  newHost(loop: ManualLoop = this.loop): RingHost {
+  newHost(loop: ManualLoop = this.loop, output: Partial<HostOutput> = {}): RingHost {
     return new RingHost(
       this.memory,
       loop,
@@ -68,12 +71,13 @@ export class RingPair {
         began: () => {},
         ended: (error) => this.hostEnds.push(error?.toString() ?? ""),
         orphaned: (isSilent) => this.orphaned.push(["host", isSilent]),
+        ...output,
       },
       this.limits,
     );
   }
 
-  newGuest(loop: ManualLoop = this.loop): RingGuest {
+  newGuest(loop: ManualLoop = this.loop, output: Partial<GuestOutput> = {}): RingGuest {
     return new RingGuest(
       this.memory,
       loop,
@@ -88,6 +92,7 @@ export class RingPair {
           this.removed.push([device.id, reason]);
         },
         tripped: (device, isTripped, reason) => this.trips.push([device.id, isTripped, reason]),
+        ...output,
       },
       this.limits,
     );

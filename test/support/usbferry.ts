@@ -62,8 +62,8 @@ export class RunningUsbferry {
   }
 
   /** Waits until its output contains the text. */
-  async until(text: string): Promise<void> {
-    const deadline = performance.now() + 10_000;
+  async until(text: string, patienceMs = 10_000): Promise<void> {
+    const deadline = performance.now() + patienceMs;
     while (!this.stdout.includes(text) && !this.stderr.includes(text)) {
       if (performance.now() > deadline || this.process.exitCode !== null) {
         this.process.kill("SIGKILL");

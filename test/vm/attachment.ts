@@ -74,10 +74,20 @@ export async function detachAll(guest: Guest): Promise<void> {
   await guest.waitFor("all ports to be free", async () => (await portsInUse(guest)).length === 0);
 }
 
+/** A host of gadgets. */
+export interface Serving {
+  readonly port: number;
+  /** Sessions that ended. */
+  readonly endings: readonly unknown[];
+  stop(): Promise<void>;
+}
+
 /** How devices come to the guest's kernel, and go. */
 export interface AttachWay {
   /** At the end of a scenario's name. */
   readonly words: string;
+  /** Serves gadgets under these bus ids. Default: a host of this process, at a port of TCP. */
+  serve?(guest: Guest, gadgets: Readonly<Record<string, string>>): Promise<Serving>;
   attach(guest: Guest, port: number, busids: readonly string[]): Promise<Attachment[]>;
   detachAll(guest: Guest): Promise<void>;
 }

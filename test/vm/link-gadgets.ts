@@ -9,14 +9,23 @@ import { playAndCapture, SOUND_LINES } from "./scenarios/audio.ts";
 import { cancelReads } from "./scenarios/cancelling.ts";
 import { writeOnExt4 } from "./scenarios/disk.ts";
 
-const DISK_BYTES = 2 << 20;
 const SERIAL_BYTES = 16_384;
-const SOUND_SECONDS = 2;
 const CANCEL_CYCLES = 20;
+
+/** How much is asked of them. */
+export interface GadgetLevel {
+  readonly diskBytes: number;
+  readonly soundSeconds: number;
+  /** How often the serial port is opened and closed. */
+  readonly openings: number;
+}
+
+export const SHORT: GadgetLevel = { diskBytes: 2 << 20, soundSeconds: 2, openings: 20 };
+export const FULL: GadgetLevel = { diskBytes: 32 << 20, soundSeconds: 10, openings: 1_000 };
 
 /** What is judged over a link that is not TCP, each under its bus id. */
 export const LINK_GADGETS = {
-  disk: "disk,size=16M,serial=disk",
+  disk: "disk,size=64M,serial=disk",
   serial: "serial,serial=serial",
   audio: "audio,speed=full,serial=audio",
   zero: "zero,serial=zero",
@@ -31,18 +40,24 @@ export interface LinkDevice {
   readonly node: string;
 }
 
-const CHECKS: Readonly<Record<LinkGadget, (guest: Guest, device: LinkDevice) => Promise<void>>> = {
-  async disk(guest, { sysfsName }) {
-    await writeOnExt4(guest, await blockDevice(guest, sysfsName), randomBytes(DISK_BYTES));
+type GadgetCheck = (guest: Guest, device: LinkDevice, level: GadgetLevel) => Promise<void>;
+
+const CHECKS: Readonly<Record<LinkGadget, GadgetCheck>> = {
+  async disk(guest, { sysfsName }, { diskBytes }) {
+    await writeOnExt4(guest, await blockDevice(guest, sysfsName), randomBytes(diskBytes));
   },
-  async serial(guest) {
+  async serial(guest, _, { openings }) {
     await guest.loadModule("cdc-acm");
     await guest.waitFor("the serial port", "test -c /dev/ttyACM0");
     await guest.shell("stty -F /dev/ttyACM0 raw -echo");
-    const args = ["/dev/ttyACM0", SERIAL_BYTES];
-    assert.equal(await guest.call("test/vm/guest/serial.js", "exchange", args), -1, "the serial port");
+    const exchange = (): Promise<unknown> =>
+      guest.call("test/vm/guest/serial.js", "exchange", ["/dev/ttyACM0", SERIAL_BYTES]);
+    assert.equal(await exchange(), -1, "the serial port");
+    const cycles = ["/dev/ttyACM0", openings];
+    await guest.call("test/vm/guest/serial.js", "openAndClose", cycles, 30_000 + openings * 500);
+    assert.equal(await exchange(), -1, "the serial port, behind the last time");
   },
-  audio: (guest) => playAndCapture(guest, SOUND_SECONDS),
+  audio: (guest, _, { soundSeconds }) => playAndCapture(guest, soundSeconds),
   zero: (guest, { node }) => cancelReads(guest, node, CANCEL_CYCLES),
 };
 
@@ -50,10 +65,11 @@ const CHECKS: Readonly<Record<LinkGadget, (guest: Guest, device: LinkDevice) => 
 export async function checkGadgets(
   guest: Guest,
   attached: Readonly<Partial<Record<LinkGadget, LinkDevice>>>,
+  level = SHORT,
 ): Promise<void> {
   for (const gadget of Object.keys(CHECKS) as LinkGadget[]) {
     const device = attached[gadget];
-    if (device !== undefined) await CHECKS[gadget](guest, device);
+    if (device !== undefined) await CHECKS[gadget](guest, device, level);
   }
 }
 

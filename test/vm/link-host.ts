@@ -31,7 +31,7 @@ export class LinkHost {
   static async start(gadgets: readonly string[], ...options: readonly string[]): Promise<LinkHost> {
     const folder = mkdtempSync(join(tmpdir(), "usbferry-host-"));
     const config = join(folder, "config.yaml");
-    writeFileSync(config, "rules: [allow link=fc-vsock, allow client=tls:*]\n");
+    writeFileSync(config, "rules: [allow link=fc-vsock, allow link=ring, allow client=tls:*]\n");
     const own = [
       "--config",
       config,

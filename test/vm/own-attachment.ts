@@ -6,7 +6,7 @@ import { type Attachment, type AttachWay, detachAll } from "./attachment.ts";
 import type { Guest } from "./guest.ts";
 
 /** The command, without source maps: loading is what takes time in the guest. */
-const USBFERRY = ["/node/bin/node", "/repo/dist/src/cli/main.js"];
+export const USBFERRY = ["/node/bin/node", "/repo/dist/src/cli/main.js"];
 
 /** An agent that starts loads its control API: ten seconds under emulation, more where others are at work. */
 const COMMAND_MS = 180_000;
@@ -27,7 +27,13 @@ export async function attachByCommand(guest: Guest, ...args: readonly string[]):
   return seen(guest, busid, sysfsName, node);
 }
 
-async function seen(guest: Guest, busid: string, sysfsName: string, node: string): Promise<Attachment> {
+/** What the guest's kernel says of a device. */
+export async function seen(
+  guest: Guest,
+  busid: string,
+  sysfsName: string,
+  node: string,
+): Promise<Attachment> {
   const speed = (await guest.shell(`test -c ${node} && cat /sys/bus/usb/devices/${sysfsName}/speed`)).trim();
   return { busid, sysfsName, node, speed };
 }
@@ -77,8 +83,15 @@ export async function keepByCall(
 
 /** `usbferry agent` as a service manager starts it. */
 export async function startAgent(guest: Guest): Promise<void> {
-  await guest.shell(`${USBFERRY.join(" ")} agent >/dev/null 2>>/run/usbferry/agent.log </dev/null &`);
+  await guest.shell(
+    `mkdir -p /run/usbferry; ${USBFERRY.join(" ")} agent >/dev/null 2>>/run/usbferry/agent.log </dev/null &`,
+  );
   await guest.waitFor("the agent", async () => (await agentState(guest)) !== undefined, COMMAND_MS);
+}
+
+/** Has an agent run before somebody asks for it, who would wait for one minute only. */
+export async function readyAgent(guest: Guest): Promise<void> {
+  if ((await agentState(guest)) === undefined) await startAgent(guest);
 }
 
 export async function agentState(guest: Guest): Promise<AgentState | undefined> {

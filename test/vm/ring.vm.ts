@@ -1,20 +1,17 @@
-import { rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after } from "node:test";
-import { scenarios } from "./scenario.ts";
-import { sharedBar, sharedBarArguments } from "./scenarios/shared-bar.ts";
+import { throughBar, withinOneKernel } from "./ring-way.ts";
+import { ringScenarios } from "./ringed-guest.ts";
+import { sharedBar, sharedBarErrors, sharedBarSound, twoBars } from "./scenarios/shared-bar.ts";
 import { sharedMemory } from "./scenarios/shared-memory.ts";
+import { stickOverMemory } from "./scenarios/shared-stick-ring.ts";
+import { usbtest } from "./scenarios/usbtest.ts";
 
-const files = {
-  memory: `/dev/shm/usbferry-${process.pid}`,
-  socket: join(tmpdir(), `usbferry-${process.pid}.ring`),
-};
-after(() => {
-  for (const path of Object.values(files)) rmSync(path, { force: true });
-});
-
-scenarios("6.12", [sharedMemory, sharedBar(files)], {
-  modules: ["vhci-hcd"],
-  qemuArguments: sharedBarArguments(files),
-});
+ringScenarios("6.12", (bar) => [
+  sharedBarErrors(bar),
+  sharedBar(bar),
+  sharedBarSound(bar),
+  usbtest("high", 2, throughBar(bar)),
+  sharedMemory(["disk", "serial"]),
+  usbtest("super", 2, withinOneKernel("ring:/run/usbferry.ring")),
+  stickOverMemory(4),
+  twoBars(bar),
+]);

@@ -74,7 +74,7 @@ export class ServedHost {
     await this.#plane?.stop();
   }
 
-  async #plug(text: string): Promise<ReturnType<ExportTable["add"]>["device"]> {
+  async #plug(text: string): Promise<Parameters<ExportTable["add"]>[1]> {
     const specification = parseGadgetSpec(text);
     if (specification instanceof GadgetSpecificationError) throw new Error(specification.message);
     const silent = { info: () => {}, warn: () => {} };

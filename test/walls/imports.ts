@@ -10,7 +10,7 @@ export interface Breach {
 }
 
 interface RoomConfiguration {
-  readonly compilerOptions?: { readonly types?: readonly string[] };
+  readonly compilerOptions?: { readonly types?: readonly string[]; readonly jsxImportSource?: string };
   readonly references?: readonly { readonly path: string }[];
 }
 
@@ -18,6 +18,8 @@ interface Room {
   readonly name: string;
   readonly mayImport: ReadonlySet<string>;
   readonly mayUseNode: boolean;
+  /** The one package that is bundled into what it comes to. */
+  readonly bundles: string | undefined;
 }
 
 /** Static and dynamic imports, re-exports, and the URLs that workers are started from. */
@@ -36,6 +38,7 @@ function readRoom(sources: string, name: string): Room {
     name,
     mayImport: new Set(configuration.references?.map(({ path }) => relative("..", path))),
     mayUseNode: configuration.compilerOptions?.types?.includes("node") ?? false,
+    bundles: configuration.compilerOptions?.jsxImportSource,
   };
 }
 
@@ -48,7 +51,7 @@ export function findBreaches(root: string): Breach[] {
   const rooms = readdirSync(sources).map((name) => readRoom(sources, name));
   return rooms.flatMap((room) =>
     readdirSync(join(sources, room.name), { recursive: true, encoding: "utf8" })
-      .filter((path) => path.endsWith(".ts") && !path.endsWith(".test.ts"))
+      .filter((path) => /\.tsx?$/.test(path) && !path.endsWith(".test.ts"))
       .flatMap((path) => breachesOf(root, room, join(sources, room.name, path))),
   );
 }
@@ -72,6 +75,7 @@ function judge(root: string, room: Room, path: string, specifier: string): strin
     return "inside the package the defining file is imported";
   }
   if (!specifier.startsWith(".")) {
+    if (room.bundles !== undefined && specifier.split("/", 1)[0] === room.bundles) return undefined;
     return room.mayUseNode ? undefined : `${room.name} has no dependencies`;
   }
   const [top, target] = relative(root, resolve(dirname(path), specifier)).split("/");

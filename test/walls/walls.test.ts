@@ -54,7 +54,7 @@ test("an import upwards does not compile", () => {
 
 test("a node: import in a room without Node does not compile", () => {
   const text = 'export { readFileSync } from "node:fs";\n';
-  for (const room of ["wire", "usb", "gadgets", "usbip", "wslusb", "ring"]) {
+  for (const room of ["wire", "usb", "gadgets", "capture", "usbip", "wslusb", "ring", "xhci"]) {
     withFile(`src/${room}/breach.ts`, text, () => {
       assert.match(compile(room), /breach\.ts.*Cannot find (module|name) 'node:fs'/);
       assert.match(findBreaches(copy)[0]!.reason, /runs without Node/);

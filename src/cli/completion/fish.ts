@@ -3,17 +3,7 @@ import { everyCommand } from "./every-command.ts";
 
 /** Of fish, whose `complete` takes a condition for each line. */
 export function fishCompletion(root: CommandOutline, gadgets: readonly string[]): string {
-  const lines = everyCommand(root).flatMap((command) => {
-    const condition = conditionOf(command);
-    return [
-      ...command.commands.map(
-        (sub) => `complete -c usbferry ${condition} -a ${sub.path.at(-1)!} -d ${quoted(sub.description)}`,
-      ),
-      ...command.choices.map((choice) => `complete -c usbferry ${condition} -a ${choice}`),
-      ...command.options.map((option) => `complete -c usbferry ${condition} ${optionOf(option, gadgets)}`),
-      ...(command.takesFile ? [`complete -c usbferry ${condition} -F`] : []),
-    ];
-  });
+  const lines = everyCommand(root).flatMap((command) => linesOf(command, gadgets));
   return `# fish completion of usbferry
 function __usbferry_at --description 'whether the words so far begin with these'
     set -l words (commandline -opc | string match --invert -- '-*')
@@ -27,6 +17,17 @@ ${lines.join("\n")}
 `;
 }
 
+function linesOf(command: CommandOutline, gadgets: readonly string[]): readonly string[] {
+  const { commands, choices, options, takesFile } = command;
+  const words = [
+    ...commands.map((sub) => `-a ${sub.path.at(-1)!} -d ${quoted(sub.description)}`),
+    ...choices.map((choice) => `-a ${choice}`),
+    ...options.map((option) => optionOf(option, gadgets)),
+    ...(takesFile ? ["-F"] : []),
+  ];
+  return words.map((rest) => `complete -c usbferry ${conditionOf(command)} ${rest}`);
+}
+
 /** True where the words so far name this command and none below it. */
 function conditionOf({ path, commands }: CommandOutline): string {
   const below = commands.map((sub) => `; and not __usbferry_at ${sub.path.join(" ")}`);
@@ -38,10 +39,10 @@ function optionOf(
   gadgets: readonly string[],
 ): string {
   const names = flags.map((flag) => (flag.startsWith("--") ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`));
-  return [...names, ...valueOf(value, choices, gadgets), `-d ${quoted(description)}`].join(" ");
+  return [...names, ...completionOf(value, choices, gadgets), `-d ${quoted(description)}`].join(" ");
 }
 
-function valueOf(
+function completionOf(
   value: OutlinedOption["value"],
   choices: readonly string[],
   gadgets: readonly string[],

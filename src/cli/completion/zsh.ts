@@ -47,10 +47,10 @@ function optionOf(
   gadgets: readonly string[],
 ): readonly string[] {
   const said = description.replaceAll(/[[\]:\\]/g, "\\$&");
-  return flags.map((flag) => quoted(`*${flag}[${said}]${valueOf(value, choices, gadgets)}`));
+  return flags.map((flag) => quoted(`*${flag}[${said}]${completionOf(value, choices, gadgets)}`));
 }
 
-function valueOf(
+function completionOf(
   value: OutlinedOption["value"],
   choices: readonly string[],
   gadgets: readonly string[],

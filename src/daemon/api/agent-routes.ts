@@ -4,6 +4,7 @@ import { Failed } from "../failure.ts";
 import { VERSION } from "../version.ts";
 import type { ApiLimits } from "./api-limits.ts";
 import type { Routes } from "./app.ts";
+import { addCaptureRoute } from "./capture-route.ts";
 import {
   type AgentState,
   AttachedDevice,
@@ -22,7 +23,8 @@ import {
 import { Refusal } from "./refusal.ts";
 
 /** What an agent answers. */
-export function addAgentRoutes(routes: Routes, agent: Agent, { operations }: ApiLimits): void {
+export function addAgentRoutes(routes: Routes, agent: Agent, limits: ApiLimits): void {
+  const { operations } = limits;
   const tags = ["agent"];
   let inWork = 0;
 
@@ -155,6 +157,21 @@ export function addAgentRoutes(routes: Routes, agent: Agent, { operations }: Api
     },
     () => agent.detachAll(),
   );
+  addCaptureRoute(
+    routes,
+    {
+      path: "/v1/ports/:port/capture",
+      tag: "agent",
+      operationId: "capturePort",
+      params: PortPath,
+      find: ({ port }) => {
+        const subject = agent.captureSubject(Number(port));
+        if (subject === undefined) throw notKept(port);
+        return subject;
+      },
+    },
+    limits,
+  );
   routes.delete(
     "/v1/ports/:port",
     {
@@ -196,7 +213,11 @@ async function freed(text: string, free: (port: number) => Promise<Detached | un
   const port = Number(text);
   const detached = await free(port);
   if (detached !== undefined) return detached;
-  throw new Refusal(
+  throw notKept(port);
+}
+
+function notKept(port: string | number): Refusal {
+  return new Refusal(
     "NOT_FOUND",
     `the agent keeps nothing on port ${port}. \`usbferry ports\` shows what is attached, also by others.`,
   );

@@ -7,6 +7,10 @@ export interface ApiLimits {
   /** Events that one reader has not taken; beyond it the reader is cut. All that are kept have to fit. */
   readonly streamBytes: number;
   readonly heartbeatMs: number;
+  /** Recordings of devices. */
+  readonly captures: number;
+  /** Of a recording, beyond what waits in its ring, that its client has not taken. */
+  readonly captureBytes: number;
   /** Attachments that are being made or waited for. */
   readonly operations: number;
   readonly bodyBytes: number;
@@ -24,6 +28,8 @@ export const API_LIMITS: ApiLimits = {
   streams: 128,
   streamBytes: 384 << 10,
   heartbeatMs: 15_000,
+  captures: 8,
+  captureBytes: 1 << 20,
   operations: 64,
   bodyBytes: 64 << 10,
   headBytes: 8 << 10,

@@ -9,7 +9,8 @@ import {
   type RawServerDefault,
 } from "fastify";
 import type { EventKind } from "../device-event.ts";
-import type { EventLog } from "../event-log.ts";
+import type { Measured } from "../figures/metrics.ts";
+import type { HealthCheck } from "../health.ts";
 import type { Log } from "../log.ts";
 import { API_LIMITS, type ApiLimits } from "./api-limits.ts";
 import {
@@ -22,6 +23,8 @@ import {
   HostState,
 } from "./documents.ts";
 import { EventStreams } from "./event-stream.ts";
+import { addFigures } from "./figure-routes.ts";
+import { addMetrics } from "./metric-routes.ts";
 import { describe } from "./openapi.ts";
 import { badRequest, noSuchPath, refusalOf } from "./refusal.ts";
 import { checkRequest, writeAnswer } from "./schema-check.ts";
@@ -41,10 +44,10 @@ export type Routes = FastifyInstance<
 >;
 
 /** What every daemon has. */
-export interface Watched {
-  readonly events: EventLog;
+export interface Watched extends Measured {
   readonly log: Log;
   state(): Promise<Given<typeof HostState.static>> | Given<typeof AgentState.static>;
+  checks(): Promise<readonly HealthCheck[]>;
 }
 
 /** The application behind the control API of a daemon, with its own routes and those that every daemon has. */
@@ -59,6 +62,8 @@ export async function buildApp(
     const routes: Routes = instance.withTypeProvider<TypeBoxProvider>();
     addState(routes, watched);
     addEvents(routes, streams);
+    addFigures(routes, watched, limits);
+    addMetrics(routes, watched);
     addRoutes(routes, limits);
   };
   const app = bareApp(log, limits);
@@ -72,7 +77,8 @@ export async function buildApp(
   return app;
 }
 
-function bareApp(log: Log, { bodyBytes }: ApiLimits): Routes {
+/** An application without routes. */
+export function bareApp(log: Log, { bodyBytes }: ApiLimits = API_LIMITS): Routes {
   const app: FastifyInstance = fastify({
     bodyLimit: bodyBytes,
     exposeHeadRoutes: false,

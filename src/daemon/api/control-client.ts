@@ -3,7 +3,7 @@ import { printAddress } from "../../links/address.ts";
 import { linkError } from "../../links/link-error.ts";
 import { AccessDenied, Failed, WrongUsage } from "../failure.ts";
 import { VERSION } from "../version.ts";
-import type { ControlPlace } from "./control-place.ts";
+import type { ControlPlace, DaemonRole } from "./control-place.ts";
 import { readToken, tokenPath } from "./token-file.ts";
 
 /** One request of the control API. */
@@ -28,13 +28,33 @@ const ANSWER_BYTES = 16 << 20;
  */
 export async function askDaemon<T>(
   place: ControlPlace,
-  role: "serve" | "agent",
+  role: DaemonRole,
   question: Question,
   signal?: AbortSignal,
 ): Promise<T | undefined> {
-  let reply: { readonly message: IncomingMessage; readonly text: string };
+  const message = await unlessAbsent(place, begin(place, role, question, signal));
+  if (message === undefined) return undefined;
+  const document = await wholeDocument(message, place);
+  if (message.statusCode === 200) return document as T;
+  throw failureOf(document, place, versionOf(message, place));
+}
+
+/** The same for an answer that has no end of its own: it is aborted by the signal, or destroyed. */
+export async function openDaemonStream(
+  place: ControlPlace,
+  role: "serve" | "agent",
+  path: string,
+  signal: AbortSignal,
+): Promise<IncomingMessage | undefined> {
+  const message = await unlessAbsent(place, begin(place, role, { method: "GET", path }, signal));
+  if (message === undefined || message.statusCode === 200) return message;
+  throw failureOf(await wholeDocument(message, place), place, versionOf(message, place));
+}
+
+/** Nothing if nobody listens there. */
+async function unlessAbsent<T>(place: ControlPlace, work: Promise<T>): Promise<T | undefined> {
   try {
-    reply = await exchange(place, role, question, signal);
+    return await work;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ECONNREFUSED" || code === "ENOENT") return undefined;
@@ -46,23 +66,28 @@ export async function askDaemon<T>(
     if (code === undefined) throw error;
     throw linkError("dial", printAddress(place), error as NodeJS.ErrnoException);
   }
-  const version = String(reply.message.headers["usbferry-version"] ?? "");
-  if (version === "") {
-    throw new Failed(
-      `what listens at ${printAddress(place)} is no usbferry of version ${VERSION}. Check the path.`,
-    );
-  }
-  const document = readDocument(reply.text, place);
-  if (reply.message.statusCode === 200) return document as T;
-  throw failureOf(document, place, version);
 }
 
-async function exchange(
+async function wholeDocument(message: IncomingMessage, place: ControlPlace): Promise<unknown> {
+  const text = await unlessAbsent(place, whole(message));
+  versionOf(message, place);
+  return readDocument(text ?? "", place);
+}
+
+function versionOf({ headers }: IncomingMessage, place: ControlPlace): string {
+  const version = String(headers["usbferry-version"] ?? "");
+  if (version !== "") return version;
+  throw new Failed(
+    `what listens at ${printAddress(place)} is no usbferry of version ${VERSION}. Check the path.`,
+  );
+}
+
+async function begin(
   place: ControlPlace,
-  role: "serve" | "agent",
+  role: DaemonRole,
   { method, path, body }: Question,
   signal: AbortSignal | undefined,
-): Promise<{ readonly message: IncomingMessage; readonly text: string }> {
+): Promise<IncomingMessage> {
   const { request } = await import("node:http");
   const bytes = method === "POST" ? JSON.stringify(body ?? {}) : undefined;
   const options: RequestOptions = {
@@ -80,22 +105,26 @@ async function exchange(
     ...(signal !== undefined && { signal }),
   };
   return new Promise((resolve, reject) => {
-    const asking = request(options, (message) => {
-      const chunks: Buffer[] = [];
-      let bytesRead = 0;
-      message.on("data", (chunk: Buffer) => {
-        chunks.push(chunk);
-        bytesRead += chunk.length;
-        if (bytesRead > ANSWER_BYTES) message.destroy();
-      });
-      message.on("error", reject);
-      message.on("close", () => {
-        if (message.complete) resolve({ message, text: Buffer.concat(chunks).toString() });
-        else reject(Object.assign(new Error("cut"), { code: "ECONNRESET" }));
-      });
-    });
+    const asking = request(options, resolve);
     asking.on("error", reject);
     asking.end(bytes);
+  });
+}
+
+function whole(message: IncomingMessage): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytesRead = 0;
+    message.on("data", (chunk: Buffer) => {
+      chunks.push(chunk);
+      bytesRead += chunk.length;
+      if (bytesRead > ANSWER_BYTES) message.destroy();
+    });
+    message.on("error", reject);
+    message.on("close", () => {
+      if (message.complete) resolve(Buffer.concat(chunks).toString());
+      else reject(Object.assign(new Error("cut"), { code: "ECONNRESET" }));
+    });
   });
 }
 

@@ -3,6 +3,9 @@ import { isAbsolute, join } from "node:path";
 import { AddressError, parseAddress, type TcpAddress, type UnixAddress } from "../../links/address.ts";
 import { WrongUsage } from "../failure.ts";
 
+/** Who is controlled: a host, the agent, or the controller of a VM. */
+export type DaemonRole = "serve" | "agent" | "controller";
+
 /** Where a control API is served. */
 export type ControlPlace = UnixAddress | TcpAddress;
 
@@ -24,6 +27,23 @@ export function readControlPlace(text: string): ControlPlace | undefined {
   return address.kind === "unix"
     ? { kind: "unix", path: address.path }
     : { kind: "tcp", host: address.host, port: address.port };
+}
+
+/** Reads what stands behind `--dashboard`: nothing for `off`. Throws WrongUsage. */
+export function readDashboardPlace(text: string): TcpAddress | undefined {
+  if (text === "off") return undefined;
+  const address = parseAddress(text);
+  if (address instanceof AddressError || address.kind !== "tcp") {
+    throw new WrongUsage(
+      `"${text}" is no place for the dashboard. Write tcp:PORT, as in --dashboard tcp:8080, or off.`,
+    );
+  }
+  const place: TcpAddress = { kind: "tcp", host: address.host, port: address.port };
+  if (isLocal(place)) return place;
+  throw new WrongUsage(
+    `the dashboard is for this machine alone, and "${text}" is not. Write --dashboard tcp:${place.port} here, and ` +
+      `ssh -L ${place.port}:127.0.0.1:${place.port} THIS-MACHINE where the browser is.`,
+  );
 }
 
 /** Whether only this machine reaches it. */

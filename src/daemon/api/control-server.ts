@@ -1,21 +1,25 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { printAddress } from "../../links/address.ts";
+import { printAddress, type TcpAddress } from "../../links/address.ts";
 import { untilListening } from "../../links/listener.ts";
 import { VERSION } from "../version.ts";
+import { isForAgent, relayToAgent } from "./agent-relay.ts";
 import { API_LIMITS, type ApiLimits } from "./api-limits.ts";
-import type { ControlPlace } from "./control-place.ts";
+import type { ControlPlace, DaemonRole } from "./control-place.ts";
 import { bindControlSocket } from "./control-socket.ts";
+import { DashboardPages } from "./dashboard-pages.ts";
 import { Refusal } from "./refusal.ts";
-import { refuse } from "./request-guard.ts";
+import { refuse, refuseHost } from "./request-guard.ts";
 import { TokenFile, tokenPath } from "./token-file.ts";
 
 /** What answers the requests that pass the guard. */
 export type Answerer = (request: IncomingMessage, response: ServerResponse) => void;
 
 export interface ControlOptions {
-  readonly role: "serve" | "agent";
+  readonly role: DaemonRole;
   readonly places: readonly ControlPlace[];
+  /** Where the dashboard is served, and the API beside it. */
+  readonly dashboard?: TcpAddress | undefined;
   /** Name or number of the group that may use the unix sockets. */
   readonly group?: string | undefined;
   /** Loads what answers: with the first request, so that a daemon nobody asks does not pay for it. */
@@ -36,6 +40,7 @@ export class ControlServer {
   /** Connections whose request is being answered. */
   readonly #answering = new WeakSet<object>();
   readonly #addresses: string[] = [];
+  #dashboard: string | undefined;
   #token: TokenFile | undefined;
   #answerer: Promise<Answerer> | undefined;
   #patrol: NodeJS.Timeout | undefined;
@@ -51,7 +56,12 @@ export class ControlServer {
     try {
       for (const place of options.places) {
         // oxlint-disable-next-line no-await-in-loop -- one after the other, so that the first failure is the one to tell
-        await control.#listen(place);
+        control.#addresses.push(await control.#listen(place));
+      }
+      const { dashboard } = options;
+      if (dashboard !== undefined) {
+        const address = await control.#listen(dashboard, new DashboardPages());
+        control.#dashboard = `http://${address.slice("tcp:".length)}/`;
       }
     } catch (error) {
       control.stop();
@@ -63,6 +73,11 @@ export class ControlServer {
   /** Where it listens, as a person writes it. */
   get addresses(): readonly string[] {
     return this.#addresses;
+  }
+
+  /** The URL of the dashboard, if it is served. */
+  get dashboard(): string | undefined {
+    return this.#dashboard;
   }
 
   /** Where the token of clients over TCP stands, if any may come. */
@@ -87,7 +102,8 @@ export class ControlServer {
     clearInterval(this.#patrol);
   }
 
-  async #listen(place: ControlPlace): Promise<void> {
+  /** As which address it does. */
+  async #listen(place: ControlPlace, pages?: DashboardPages): Promise<string> {
     const { connections, headBytes, requestMs, idleMs } = this.#limits;
     const server = createServer({
       maxHeaderSize: headBytes,
@@ -111,26 +127,39 @@ export class ControlServer {
       const { role, group } = this.#options;
       this.#serve(server, place, undefined);
       await bindControlSocket(server, place, role, group);
-      this.#addresses.push(printAddress(place));
-      return;
+      return printAddress(place);
     }
     const path = tokenPath(this.#options.role);
     await untilListening(server, { host: place.host, port: place.port }, place);
     // Not before: where another daemon listens its token stays. Nobody is heard until then.
     this.#token ??= TokenFile.create(path);
-    this.#serve(server, place, this.#token);
-    this.#addresses.push(printAddress({ ...place, port: (server.address() as AddressInfo).port }));
+    this.#serve(server, place, this.#token, pages && { pages, place });
+    return printAddress({ ...place, port: (server.address() as AddressInfo).port });
   }
 
-  #serve(server: Server, place: ControlPlace, token: TokenFile | undefined): void {
+  #serve(
+    server: Server,
+    place: ControlPlace,
+    token: TokenFile | undefined,
+    dashboard?: { readonly pages: DashboardPages; readonly place: TcpAddress },
+  ): void {
     server.on("request", (request, response) => {
       response.setHeader("usbferry-version", VERSION);
       const { socket } = request;
       this.#answering.add(socket);
       response.once("close", () => this.#answering.delete(socket));
+      dashboard?.pages.guard(response);
+      if (dashboard?.pages.has(request) === true) {
+        const refusal = refuseHost(request, dashboard.place);
+        if (refusal !== undefined) answer(response, refusal);
+        else void dashboard.pages.send(request, response);
+        return;
+      }
       const refusal = refuse(request, place, token);
       if (refusal !== undefined) answer(response, refusal);
-      else void this.#answer(request, response);
+      else if (dashboard !== undefined && isForAgent(request)) {
+        relayToAgent(request, response, (refused) => answer(response, refused));
+      } else void this.#answer(request, response);
     });
   }
 

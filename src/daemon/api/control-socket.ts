@@ -5,6 +5,7 @@ import type { UnixAddress } from "../../links/address.ts";
 import { LinkError, linkError } from "../../links/link-error.ts";
 import { bindUnix } from "../../links/unix.ts";
 import { AccessDenied, Failed, WrongUsage } from "../failure.ts";
+import type { DaemonRole } from "./control-place.ts";
 
 /** Folders of sockets are this user's and the group's. */
 const FOLDER_MODE = 0o750;
@@ -16,7 +17,7 @@ const FOLDER_MODE = 0o750;
 export async function bindControlSocket(
   server: Server,
   place: UnixAddress,
-  role: "serve" | "agent",
+  role: DaemonRole,
   group: string | undefined,
 ): Promise<void> {
   const gid = group === undefined ? undefined : groupId(group);
@@ -46,13 +47,22 @@ export async function bindControlSocket(
   }
 }
 
-function secondDaemon(place: UnixAddress, role: "serve" | "agent"): Failed {
-  return new Failed(
-    role === "serve"
-      ? `another usbferry host is controlled at ${place.path}. Stop it (\`usbferry state\` tells its pid), or give this ` +
-          "one a control socket of its own: --control PATH, or --control off for none."
-      : `another usbferry agent listens at ${place.path}. Use that one, or end it: \`usbferry state\` tells its pid.`,
-  );
+function secondDaemon(place: UnixAddress, role: DaemonRole): Failed {
+  switch (role) {
+    case "serve":
+      return new Failed(
+        `another usbferry host is controlled at ${place.path}. Stop it (\`usbferry state\` tells its pid), or give this ` +
+          "one a control socket of its own: --control PATH, or --control off for none.",
+      );
+    case "agent":
+      return new Failed(
+        `another usbferry agent listens at ${place.path}. Use that one, or end it: \`usbferry state\` tells its pid.`,
+      );
+    case "controller":
+      return new Failed(
+        `something else is controlled at ${place.path}. Give this controller a socket of its own: --control PATH.`,
+      );
+  }
 }
 
 /** Node does not ask the system for groups; this file has those that are made on this machine. */

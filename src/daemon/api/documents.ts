@@ -1,4 +1,6 @@
 import { type TProperties, type TSchema, Type } from "@sinclair/typebox";
+import { REFUSAL_KINDS, type RefusalFigures } from "../../ring/refusal-counts.ts";
+import type { ErrorFigures } from "../../usb/transfer-figures.ts";
 import { TransferStatus } from "../../usb/urb.ts";
 import { COMMAND_WORDS_MAX } from "../auto/command-words.ts";
 import type { Watching } from "../auto/host-watch.ts";
@@ -14,8 +16,8 @@ function document<P extends TProperties>(title: string, properties: P, about: { 
   return Type.Object(properties, { title, ...about, additionalProperties: false });
 }
 
-function plain<P extends TProperties>(properties: P) {
-  return Type.Object(properties, { additionalProperties: false });
+function plain<P extends TProperties>(properties: P, about: { description?: string } = {}) {
+  return Type.Object(properties, { ...about, additionalProperties: false });
 }
 
 function oneOf<const V extends string>(...values: readonly V[]) {
@@ -59,26 +61,114 @@ export const DeviceEvent = document("DeviceEvent", {
 
 const STATUS_NAMES = Object.keys(TransferStatus) as (keyof typeof TransferStatus)[];
 
-export const TransferFigures = document("TransferFigures", {
-  urbs: Count,
-  inFlight: Count,
-  bytesIn: Count,
-  bytesOut: Count,
-  errors: Type.Unsafe<Partial<Record<keyof typeof TransferStatus, number>>>(
-    Type.Object(Object.fromEntries(STATUS_NAMES.map((name) => [name, Type.Optional(Count)])), {
-      description: "urbs that did not end well, by status; only those that occurred",
-      additionalProperties: false,
-    }),
-  ),
-  endpoints: Type.Array(
-    plain({
-      address: Type.Integer({ minimum: 0, maximum: 255, description: "with the direction in bit 7" }),
-      urbs: Count,
-      latency: Type.Array(Count, {
-        description: "[n] took less than 2^n us and not less than half of it; the last one is open",
+const Microseconds = Type.Number({ minimum: 0, description: "at most a sixteenth too high" });
+
+export const Latency = document(
+  "Latency",
+  { p50Us: Microseconds, p99Us: Microseconds, p999Us: Microseconds },
+  { description: "From request to answer as this side sees them; 0 if there were none." },
+);
+
+const Errors = Type.Unsafe<ErrorFigures>(
+  Type.Object(Object.fromEntries(STATUS_NAMES.map((name) => [name, Type.Optional(Count)])), {
+    description: "urbs that did not end well, by status; only those that occurred",
+    additionalProperties: false,
+  }),
+);
+const EndpointAddress = Type.Integer({
+  minimum: 0,
+  maximum: 255,
+  description: "of an endpoint, with the direction in bit 7",
+});
+
+export const TransferFigures = document(
+  "TransferFigures",
+  {
+    urbs: Type.Integer({ minimum: 0, description: "that have ended, also for endpoints that there are not" }),
+    inFlight: Count,
+    bytesIn: Count,
+    bytesOut: Count,
+    errors: Errors,
+    latency: Latency,
+    endpoints: Type.Array(
+      plain({
+        address: EndpointAddress,
+        urbs: Count,
+        bytes: Count,
+        errors: Errors,
+        latency: Latency,
+        tookUs: Type.Number({ minimum: 0, description: "the latencies of all of them together" }),
+        histogram: Type.Array(Count, {
+          description: "[n] took less than 2^n us and not less than half of it; [27] is open",
+        }),
       }),
-    }),
-  ),
+      { description: "that were used, of those that the device has" },
+    ),
+  },
+  { description: "What a device has carried." },
+);
+
+const PerSecond = Type.Number({ minimum: 0 });
+const Failures = Type.Number({ minimum: 0, description: "without those that the guest took back" });
+
+export const Figures = document(
+  "Figures",
+  {
+    time: Time,
+    periodMs: Type.Integer({ minimum: 0, description: "that `now` of each device tells of" }),
+    devices: Type.Array(
+      document("DeviceFigures", {
+        device: DeviceIdentity,
+        session: Type.Optional(Type.String({ description: "of a host", examples: ["s1"] })),
+        port: Type.Optional(Type.Integer({ minimum: 0, description: "of an agent" })),
+        peer: Type.String({ description: "who has it, or whose it is", examples: ["tcp:192.0.2.7:40112"] }),
+        link: Type.String({ description: "what carries it", examples: ["tcp"] }),
+        since: Time,
+        now: document("Traffic", {
+          urbsPerSecond: PerSecond,
+          bytesInPerSecond: PerSecond,
+          bytesOutPerSecond: PerSecond,
+          errorsPerSecond: Failures,
+          latency: Latency,
+          endpoints: Type.Array(
+            plain({
+              address: EndpointAddress,
+              urbsPerSecond: PerSecond,
+              bytesPerSecond: PerSecond,
+              errorsPerSecond: Failures,
+              latency: Latency,
+            }),
+            { description: "where something has ended in the period" },
+          ),
+        }),
+        total: TransferFigures,
+        problems: Type.Array(
+          plain({
+            address: Type.Optional(EndpointAddress),
+            status: oneOf(...STATUS_NAMES.filter((name) => name !== "ok")),
+            urbs: Count,
+            text: Type.String({
+              description: "for people",
+              examples: ['2 URBs of endpoint 1 IN ended with "stall": the device refuses the request, ...'],
+            }),
+          }),
+          {
+            description:
+              "the errors of `total` in words; without `address` those of endpoints that there are not",
+          },
+        ),
+      }),
+    ),
+  },
+  { description: "What devices carry that somebody has." },
+);
+
+export const Health = document("Health", {
+  status: Type.Literal("ok"),
+  role: oneOf("host", "agent"),
+  version: Type.String(),
+  since: Time,
+  checks: Type.Array(Type.String(), { description: "what was looked at, in words" }),
 });
 
 export const Device = document("Device", {
@@ -108,6 +198,10 @@ export const Device = document("Device", {
   manufacturer: Type.Optional(Type.String()),
   product: Type.Optional(Type.String()),
   serial: Type.Optional(Type.String()),
+  name: Type.Optional(
+    Type.String({ description: "vendor and product as the list of USB IDs of this machine has them" }),
+  ),
+  gadget: Type.Optional(Type.String({ description: "the kind, of a simulated device", examples: ["zero"] })),
   drivers: Type.Optional(Type.Array(Type.String(), { description: "of this machine, which have it" })),
   because: Type.Optional(
     Type.String({
@@ -122,6 +216,58 @@ export const Device = document("Device", {
   peer: Type.Optional(Type.String({ description: "who has it" })),
 });
 
+const RingUse = {
+  size: Type.Integer({ minimum: 0, description: "bytes" }),
+  used: Type.Integer({ minimum: 0, description: "bytes in it now, that the reading side has not let go of" }),
+};
+const RingPeak = Type.Integer({ minimum: 0, description: "the most of `used` that was found" });
+export const RingFigures = document(
+  "RingFigures",
+  {
+    hostEpoch: Type.Integer({ minimum: 0, description: "which life of the host" }),
+    guestEpoch: Type.Integer({ minimum: 0, description: "which session of the guest" }),
+    urbs: Type.Integer({ minimum: 0, description: "that have ended" }),
+    inFlight: Count,
+    bytesIn: Count,
+    bytesOut: Count,
+    incoming: plain({ ...RingUse, peak: RingPeak }),
+    outgoing: plain(RingUse),
+    waiting: Type.Integer({ minimum: 0, description: "messages that wait for room in the outgoing ring" }),
+    waited: Type.Integer({ minimum: 0, description: "messages that ever had to" }),
+    slots: plain({
+      count: Count,
+      size: Type.Integer({ minimum: 0, description: "bytes of one" }),
+      used: Type.Integer({
+        minimum: 0,
+        description: "by transfers now; at the host, what the guest told last, once a second",
+      }),
+      peak: RingPeak,
+    }),
+    latency: Latency,
+    refusals: Type.Unsafe<RefusalFigures>(
+      Type.Object(Object.fromEntries(REFUSAL_KINDS.map((kind) => [kind, Type.Optional(Count)])), {
+        description: "requests that the device was not asked for, by reason; only those that occurred",
+        additionalProperties: false,
+      }),
+    ),
+    copiesPerUrb: Type.Number({
+      minimum: 0,
+      description: "how often this side has copied the data of a URB, on average over those that have ended",
+    }),
+  },
+  { description: "Shared memory, as one of the two sides that have it sees it." },
+);
+
+export const RingThread = document("RingThread", {
+  lookUs: Type.Integer({
+    minimum: 0,
+    description: "microseconds that a side of a ring looks for work before it sleeps",
+  }),
+  cpu: Type.Optional(
+    Type.Integer({ minimum: 0, description: "the processor that the thread of the rings stays on" }),
+  ),
+});
+
 export const Session = document("Session", {
   id: Type.String({ examples: ["s1"] }),
   peer: Type.String({ examples: ["tcp:192.0.2.7:40112"] }),
@@ -129,11 +275,46 @@ export const Session = document("Session", {
   since: Time,
   device: Type.Optional(DeviceIdentity),
   counters: Type.Optional(TransferFigures),
+  ring: Type.Optional(RingFigures),
 });
 
 export const Plugged = document("Plugged", {
   busid: BusId,
   note: Type.Optional(Type.String({ description: "what a person has to know to use it" })),
+});
+
+export const GadgetKinds = document("GadgetKinds", {
+  kinds: Type.Array(
+    plain({
+      name: Type.String({ examples: ["zero"] }),
+      summary: Type.String(),
+      options: Type.Array(
+        plain({
+          name: Type.String({ examples: ["speed"] }),
+          values: Type.String({
+            description: "what may stand behind its =, for a person; empty for an option that stands alone",
+          }),
+          description: Type.String(),
+        }),
+      ),
+    }),
+  ),
+});
+
+export const Typed = document("Typed", {
+  busid: BusId,
+  keys: Type.Integer({ minimum: 0, description: "that the guest will read, one after the other" }),
+});
+
+export const Images = document("Images", {
+  folder: Type.String({ examples: ["/home/user"] }),
+  parent: Type.Optional(Type.String({ description: "the folder above" })),
+  folders: Type.Array(Type.String(), { description: "names of the folders in it" }),
+  images: Type.Array(
+    plain({ name: Type.String({ examples: ["stick.img"] }), size: Type.Integer({ minimum: 0 }) }),
+    { description: "files that a disk can have: whole blocks of 512 bytes, and no comma in the name" },
+  ),
+  more: Type.Boolean({ description: "there are more than are named" }),
 });
 
 export const WantedDevice = document("WantedDevice", {
@@ -197,11 +378,13 @@ export const HostState = document("HostState", {
   role: Type.Literal("host"),
   ...running,
   addresses: Type.Array(Type.String(), { description: "where devices are shared" }),
+  guests: Type.Array(Type.String(), { description: "waiting guests that this host dials" }),
   devices: Type.Array(Device),
   binds: Type.Array(WantedDevice),
   sessions: Type.Array(Session),
   rules: Type.Array(Rule),
   stateFolder: Type.String({ description: "where rules and binds are kept" }),
+  ring: RingThread,
 });
 
 export const AttachedDevice = document("AttachedDevice", {
@@ -212,6 +395,7 @@ export const AttachedDevice = document("AttachedDevice", {
   node: Type.String({ examples: ["/dev/bus/usb/001/002"] }),
   dialledIn: Type.Boolean({ description: "it came over a connection that the host has made" }),
   wish: Type.Optional(Type.String({ description: "the id of the wish that keeps it attached" })),
+  ring: Type.Optional(RingFigures),
 });
 
 export const Waiting = document("Waiting", {
@@ -263,6 +447,7 @@ export const AgentState = document("AgentState", {
   devices: Type.Array(AttachedDevice),
   waiting: Type.Array(Waiting),
   wishes: Type.Array(Wish),
+  ring: RingThread,
 });
 
 export const Port = document("Port", {
@@ -311,6 +496,14 @@ export const WishRequest = document("WishRequest", {
 export const PlugRequest = document("PlugRequest", {
   gadget: Type.String({ minLength: 1, maxLength: 4096, examples: ["zero,speed=super"] }),
 });
+export const TypeRequest = document("TypeRequest", {
+  text: Type.String({
+    minLength: 1,
+    maxLength: 8192,
+    description: "of the US keyboard layout: ASCII, tab and newline",
+    examples: ["hello\n"],
+  }),
+});
 export const BindRequest = document("BindRequest", {
   device: DeviceText,
   force: Type.Optional(Type.Boolean({ description: "also what this machine needs itself" })),
@@ -326,6 +519,15 @@ export const RuleRequest = document("RuleRequest", {
   position: Type.Optional(Position),
 });
 export const MoveRequest = document("MoveRequest", { position: Position });
+export const Nickname = document("Nickname", {
+  name: Type.String({
+    maxLength: 64,
+    description: "a letter, then letters, digits and underscores",
+    examples: ["scanner"],
+  }),
+  device: DeviceText,
+});
+export const Nicknames = document("Nicknames", { nicknames: Type.Array(Nickname) });
 /** Of a request that needs no more than to be made. */
 export const Nothing = document("Nothing", {});
 
@@ -333,7 +535,19 @@ export const SessionPath = plain({
   id: Type.String({ pattern: "^s[0-9]{1,15}$", examples: ["s1"] }),
 });
 export const RulePath = plain({ id: Type.String({ pattern: "^[rc][0-9]{1,9}$", examples: ["r1"] }) });
+export const NicknamePath = plain({ name: Type.String({ maxLength: 64, examples: ["scanner"] }) });
 export const BusIdPath = plain({ busid: Type.String({ minLength: 1, maxLength: 64, examples: ["zero"] }) });
+export const ImagesQuery = plain({
+  folder: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 4096,
+      pattern: "^/",
+      description: "that of the user whom the host runs as, if it is left out",
+      examples: ["/"],
+    }),
+  ),
+});
 export const WishPath = plain({ id: Type.String({ pattern: "^w[0-9]{1,9}$", examples: ["w1"] }) });
 export const PortPath = plain({ port: Type.String({ pattern: "^[0-9]{1,5}$", examples: ["0"] }) });
 
@@ -345,6 +559,28 @@ export const EventQuery = plain({
       maxLength: 200,
       description: `only these kinds, with commas between: ${EVENT_KINDS.join(", ")}`,
       examples: ["attached,detached"],
+    }),
+  ),
+});
+
+export const CapturePath = plain({ id: Type.String({ pattern: "^c[0-9]{1,9}$", examples: ["c1"] }) });
+const ENDPOINT = "[08]?[0-9a-f]";
+export const CaptureQuery = plain({
+  endpoint: Type.Optional(
+    Type.String({
+      pattern: `^${ENDPOINT}(,${ENDPOINT})*$`,
+      maxLength: 200,
+      description:
+        "only these endpoint addresses in hexadecimal, with the direction in bit 7; 0 is the control endpoint in both directions",
+      examples: ["0,81,2"],
+    }),
+  ),
+  snaplen: Type.Optional(
+    Type.String({
+      pattern: "^[1-9][0-9]{1,5}$",
+      description:
+        "bytes of each packet that are kept, of which its header takes 64; 262144 at most and by default",
+      examples: ["128"],
     }),
   ),
 });

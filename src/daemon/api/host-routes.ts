@@ -1,25 +1,35 @@
 import { Type } from "@sinclair/typebox";
+import { GADGET_KINDS } from "../../gadgets/catalog.ts";
+import { listImages } from "../backing/image-folder.ts";
+import { sharedSubject } from "../capture/capture-subject.ts";
 import { deviceDescription } from "../device-description.ts";
 import type { HostControl } from "../host-control.ts";
 import { VERSION } from "../version.ts";
+import type { ApiLimits } from "./api-limits.ts";
 import type { Routes } from "./app.ts";
+import { addCaptureRoute } from "./capture-route.ts";
 import {
   answers,
   BusIdPath,
   Device,
+  GadgetKinds,
   type Given,
   type HostState,
+  Images,
+  ImagesQuery,
   Nothing,
   Plugged,
   PlugRequest,
   Reloaded,
   Session,
   SessionPath,
+  Typed,
+  TypeRequest,
 } from "./documents.ts";
 import { Refusal } from "./refusal.ts";
 
 /** What a host answers. */
-export function addHostRoutes(routes: Routes, host: HostControl): void {
+export function addHostRoutes(routes: Routes, host: HostControl, limits: ApiLimits): void {
   const tags = ["host"];
   routes.get(
     "/v1/devices",
@@ -33,8 +43,28 @@ export function addHostRoutes(routes: Routes, host: HostControl): void {
     },
     async () => {
       await host.hardware.look();
-      return devicesOf(host);
+      return namedDevices(host);
     },
+  );
+  addCaptureRoute(
+    routes,
+    {
+      path: "/v1/devices/:busid/capture",
+      tag: "host",
+      operationId: "capture",
+      params: BusIdPath,
+      find: ({ busid }) => {
+        const shared = host.exports.find(busid);
+        if (shared === undefined) {
+          throw new Refusal(
+            "NOT_FOUND",
+            `no shared device has the bus id ${busid}. \`usbferry list\` shows them.`,
+          );
+        }
+        return sharedSubject(shared, () => host.exports.find(busid) !== shared);
+      },
+    },
+    limits,
   );
   routes.get(
     "/v1/sessions",
@@ -82,6 +112,50 @@ export function addHostRoutes(routes: Routes, host: HostControl): void {
     },
     (request) => host.gadgets.plug(request.body.gadget),
   );
+  routes.get(
+    "/v1/gadgets/kinds",
+    {
+      schema: {
+        tags,
+        operationId: "gadgetKinds",
+        summary: "Kinds of gadget and their options",
+        response: answers(GadgetKinds, "What may be plugged in."),
+      },
+    },
+    () => ({ kinds: GADGET_KINDS }),
+  );
+  routes.get(
+    "/v1/images",
+    {
+      schema: {
+        tags,
+        operationId: "images",
+        summary: "Files of a folder of this machine that a disk can have",
+        querystring: ImagesQuery,
+        response: answers(Images, "Whether the host may open them is seen when it does."),
+      },
+    },
+    (request) => listImages(request.query.folder),
+  );
+  routes.post(
+    "/v1/gadgets/:busid/text",
+    {
+      schema: {
+        tags,
+        operationId: "type",
+        summary: "Type a text on a keyboard that a guest has",
+        params: BusIdPath,
+        body: TypeRequest,
+        response: answers(Typed, "The guest reads it."),
+      },
+    },
+    async (request) => {
+      const { busid } = request.params;
+      const { text } = request.body;
+      if (!(await host.gadgets.type(busid, text))) throw noGadget();
+      return { busid, keys: text.length };
+    },
+  );
   routes.delete(
     "/v1/gadgets/:busid",
     {
@@ -95,9 +169,7 @@ export function addHostRoutes(routes: Routes, host: HostControl): void {
     },
     async (request) => {
       const { busid } = request.params;
-      if (!(await host.gadgets.unplug(busid))) {
-        throw new Refusal("NOT_FOUND", "no gadget has this bus id. `usbferry list` shows them.");
-      }
+      if (!(await host.gadgets.unplug(busid))) throw noGadget();
       return { busid };
     },
   );
@@ -119,6 +191,10 @@ export function addHostRoutes(routes: Routes, host: HostControl): void {
   );
 }
 
+function noGadget(): Refusal {
+  return new Refusal("NOT_FOUND", "no gadget has this bus id. `usbferry list` shows them.");
+}
+
 export async function hostState(host: HostControl): Promise<Given<typeof HostState.static>> {
   await host.hardware.look();
   return {
@@ -128,15 +204,28 @@ export async function hostState(host: HostControl): Promise<Given<typeof HostSta
     since: host.since,
     sequence: host.events.last,
     addresses: host.addresses,
-    devices: devicesOf(host),
+    guests: host.guests,
+    devices: await namedDevices(host),
     binds: host.hardware.wanted(),
     sessions: host.sessions.sessions(),
     rules: await host.rules.list(),
     stateFolder: host.stateFolder,
+    ring: host.ring,
   };
 }
 
-function devicesOf(host: HostControl): Given<typeof Device.static>[] {
+/** The same as `devicesOf`, with what the list of USB IDs calls them. */
+async function namedDevices(host: HostControl): Promise<Given<typeof Device.static>[]> {
+  const devices = devicesOf(host);
+  const names = await host.hardware.names(devices);
+  return Array.from(devices, (device, i) => ({
+    ...device,
+    ...(names[i] !== undefined && { name: names[i] }),
+  }));
+}
+
+/** Real devices and gadgets. */
+export function devicesOf(host: HostControl): Given<typeof Device.static>[] {
   const sessions = new Map(host.sessions.sessions().map((session) => [session.device?.busid, session]));
   const holder = (busid: string, state: string): Pick<typeof Device.static, "session" | "peer"> => {
     const session = state === "attached" ? sessions.get(busid) : undefined;
@@ -149,7 +238,13 @@ function devicesOf(host: HostControl): Given<typeof Device.static>[] {
   const others = Array.from(host.exports.devices()).filter(({ busid }) => !host.hardware.has(busid));
   const gadgets = Array.from(others, ({ busid, device, attached }) => {
     const state = attached ? ("attached" as const) : ("free" as const);
-    return { ...deviceDescription(busid, device), state, ...holder(busid, state) };
+    const gadget = host.gadgets.kindOf(busid);
+    return {
+      ...deviceDescription(busid, device),
+      ...(gadget !== undefined && { gadget }),
+      state,
+      ...holder(busid, state),
+    };
   });
   return [...hardware, ...gadgets];
 }

@@ -11,6 +11,8 @@ export type RefusalCode =
   | "FORBIDDEN_ORIGIN"
   /** There is no such path, session, port or gadget. */
   | "NOT_FOUND"
+  /** The dashboard was asked for what an agent knows, and none runs. */
+  | "NO_AGENT"
   /** The request, its head or its body is too large. */
   | "TOO_LARGE"
   /** A body that is not JSON. */
@@ -19,6 +21,8 @@ export type RefusalCode =
   | "REQUEST_TIMEOUT"
   /** Too many clients do this at once. */
   | "TOO_MANY_CLIENTS"
+  /** The daemon runs and cannot do its work. */
+  | "UNHEALTHY"
   | "WRONG_USAGE"
   | "ACCESS_DENIED"
   | "FAILED"
@@ -29,10 +33,12 @@ const STATUS: Readonly<Record<RefusalCode, number>> = {
   UNAUTHORIZED: 401,
   FORBIDDEN_ORIGIN: 403,
   NOT_FOUND: 404,
+  NO_AGENT: 404,
   TOO_LARGE: 413,
   NOT_JSON: 415,
   REQUEST_TIMEOUT: 408,
   TOO_MANY_CLIENTS: 503,
+  UNHEALTHY: 503,
   WRONG_USAGE: 422,
   ACCESS_DENIED: 403,
   FAILED: 409,

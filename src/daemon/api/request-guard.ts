@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { printHostPort } from "../../links/address.ts";
+import { printHostPort, type TcpAddress } from "../../links/address.ts";
 import type { ControlPlace } from "./control-place.ts";
 import { notJson, Refusal } from "./refusal.ts";
 import type { TokenFile } from "./token-file.ts";
@@ -16,21 +16,16 @@ export function refuse(
   return refuseOrigin(request, place) ?? refuseToken(request, token) ?? refuseBody(request);
 }
 
-function refuseOrigin({ headers, socket }: IncomingMessage, place: ControlPlace): Refusal | undefined {
-  const { origin, host } = headers;
-  const site = headers["sec-fetch-site"];
+function refuseOrigin(request: IncomingMessage, place: ControlPlace): Refusal | undefined {
+  const { origin, host = "" } = request.headers;
+  const site = request.headers["sec-fetch-site"];
   if (place.kind === "unix") {
     return origin === undefined && site === undefined
       ? undefined
       : forbidden("requests of web pages have no business at this socket");
   }
-  const names = ["localhost", "127.0.0.1", "::1", place.host];
-  // Who names the very address that the connection arrived at was not led here by a name.
-  if (socket.localAddress !== undefined) names.push(socket.localAddress.replace(/^::ffff:/, ""));
-  const hosts = names.map((name) => printHostPort(name, socket.localPort ?? place.port));
-  if (host === undefined || !hosts.includes(host.toLowerCase())) {
-    return forbidden(`the Host header names none of ${hosts.slice(0, 4).join(", ")}`);
-  }
+  const refused = refuseHost(request, place);
+  if (refused !== undefined) return refused;
   if (origin !== undefined && origin.toLowerCase() !== `http://${host.toLowerCase()}`) {
     return forbidden("the Origin header names another origin");
   }
@@ -39,8 +34,23 @@ function refuseOrigin({ headers, socket }: IncomingMessage, place: ControlPlace)
     : forbidden("the Sec-Fetch-Site header tells of another origin");
 }
 
-function refuseToken({ headers }: IncomingMessage, token: TokenFile | undefined): Refusal | undefined {
-  if (token === undefined || token.accepts(headers.authorization)) return undefined;
+/** Why a request by this name is not looked at: somebody else may have pointed it here. */
+export function refuseHost({ headers, socket }: IncomingMessage, place: TcpAddress): Refusal | undefined {
+  const { host } = headers;
+  const names = ["localhost", "127.0.0.1", "::1", place.host];
+  // Who names the very address that the connection arrived at was not led here by a name.
+  if (socket.localAddress !== undefined) names.push(socket.localAddress.replace(/^::ffff:/, ""));
+  const hosts = names.map((name) => printHostPort(name, socket.localPort ?? place.port));
+  return host !== undefined && hosts.includes(host.toLowerCase())
+    ? undefined
+    : forbidden(`the Host header names none of ${hosts.slice(0, 4).join(", ")}`);
+}
+
+/** Who watches over a daemon may not be who uses it. */
+const WITHOUT_TOKEN = "/health";
+
+function refuseToken({ url, headers }: IncomingMessage, token: TokenFile | undefined): Refusal | undefined {
+  if (url === WITHOUT_TOKEN || token === undefined || token.accepts(headers.authorization)) return undefined;
   return new Refusal(
     "UNAUTHORIZED",
     'the token is missing or wrong. Send the header "authorization: Bearer TOKEN" with what is in the token file, ' +

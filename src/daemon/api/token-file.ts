@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { linkError } from "../../links/link-error.ts";
 import { AccessDenied, Failed } from "../failure.ts";
-import { runtimeFolder } from "./control-place.ts";
+import { type DaemonRole, runtimeFolder } from "./control-place.ts";
 
 /** What a client over TCP has to know: it stands in a file that only this user can read. */
 export class TokenFile {
@@ -50,7 +50,7 @@ export class TokenFile {
 }
 
 /** Where the token of a daemon stands: beside its default socket, or where USBFERRY_TOKEN says. */
-export function tokenPath(role: "serve" | "agent"): string {
+export function tokenPath(role: DaemonRole): string {
   const { USBFERRY_TOKEN = "" } = process.env;
   if (USBFERRY_TOKEN !== "") return USBFERRY_TOKEN;
   const folder = runtimeFolder();

@@ -1,11 +1,10 @@
 import { printAddress } from "../../links/address.ts";
-import type { TlsTrust } from "../../links/trust.ts";
 import type { Loop } from "../../usb/loop.ts";
 import type { AgentDevice, KeptWishState } from "../agent-state.ts";
 import { readDeviceChoice } from "../device-choice.ts";
 import { failureKind } from "../failure.ts";
 import type { Log } from "../log.ts";
-import { dialPlace } from "../place.ts";
+import { remotePlace } from "../place.ts";
 import type { RemoteHosts } from "../remote-hosts.ts";
 import { AGENT_STOPPED, type SessionEnd } from "../session-end.ts";
 import type { AutoWish, WishList } from "../state/wishes.ts";
@@ -38,17 +37,15 @@ export class AutoAttach {
   readonly #loop: Loop;
   readonly #log: Log;
   readonly #list: WishList;
-  readonly #trust: TlsTrust | undefined;
   readonly #kept = new Map<string, KeptWish>();
   readonly #watches = new Map<string, HostWatch>();
 
-  constructor(owner: WishOwner, hosts: RemoteHosts, loop: Loop, log: Log, list: WishList, trust?: TlsTrust) {
+  constructor(owner: WishOwner, hosts: RemoteHosts, loop: Loop, log: Log, list: WishList) {
     this.#owner = owner;
     this.#hosts = hosts;
     this.#loop = loop;
     this.#log = log;
     this.#list = list;
-    this.#trust = trust;
   }
 
   get size(): number {
@@ -85,7 +82,7 @@ export class AutoAttach {
    * until then takes it back, unless it was somebody's before. Rejects with WrongUsage or Failed.
    */
   async make(request: AutoRequest, signal: AbortSignal): Promise<AutoAnswer> {
-    const address = printAddress(dialPlace(request.address));
+    const address = printAddress(remotePlace(request.address));
     for (const device of request.devices) readDeviceChoice(device);
     const devices = [...new Set(request.devices)];
     const hooks = {
@@ -150,7 +147,7 @@ export class AutoAttach {
   }
 
   #keep(wish: AutoWish): KeptWish {
-    const place = dialPlace(wish.address);
+    const place = remotePlace(wish.address);
     const address = printAddress(place);
     let watch = this.#watches.get(address);
     const isNew = watch === undefined;
@@ -164,7 +161,6 @@ export class AutoAttach {
       },
       () => this.#of(address).some((kept) => kept.device === undefined),
       undefined,
-      this.#trust,
     );
     const kept = new KeptWish(wish, watch, this.#owner, this.#loop, this.#log);
     this.#kept.set(wish.id, kept);

@@ -1,15 +1,12 @@
 import { printAddress } from "../../links/address.ts";
-import { dial } from "../../links/dial.ts";
 import type { Link } from "../../links/link.ts";
-import type { LinkOptions } from "../../links/listen.ts";
-import type { TlsTrust } from "../../links/trust.ts";
 import type { Cancellable, Loop } from "../../usb/loop.ts";
 import { DeviceEventsRequest, type HostMessage } from "../../usbip/device-events.ts";
 import { BackOff } from "../back-off.ts";
 import { failureKind } from "../failure.ts";
 import { HostConversation } from "../host-conversation.ts";
 import type { Log } from "../log.ts";
-import type { Place } from "../place.ts";
+import type { RemotePlace } from "../place.ts";
 import type { RemoteHost } from "../remote-host.ts";
 import type { RemoteHosts } from "../remote-hosts.ts";
 import { HostDevices } from "./host-devices.ts";
@@ -42,7 +39,7 @@ interface Ending {
 /** Follows the devices of one host for all who wish for some of them. */
 export class HostWatch {
   readonly address: string;
-  readonly place: Place;
+  readonly place: RemotePlace;
   readonly devices: HostDevices;
   readonly #hosts: RemoteHosts;
   readonly #loop: Loop;
@@ -50,7 +47,6 @@ export class HostWatch {
   readonly #changed: () => void;
   readonly #isWanted: () => boolean;
   readonly #waits: BackOff;
-  readonly #options: LinkOptions;
   #watching: Watching = "asking";
   /** Why it is unreachable. */
   #reason = "";
@@ -66,14 +62,13 @@ export class HostWatch {
    * device: if not, a host that has to be polled is left alone.
    */
   constructor(
-    place: Place,
+    place: RemotePlace,
     hosts: RemoteHosts,
     loop: Loop,
     log: Log,
     changed: () => void,
     isWanted: () => boolean,
     random?: () => number,
-    trust?: TlsTrust,
   ) {
     this.place = place;
     this.#hosts = hosts;
@@ -84,7 +79,6 @@ export class HostWatch {
     this.#changed = changed;
     this.#isWanted = isWanted;
     this.#waits = new BackOff(random);
-    this.#options = trust === undefined ? {} : { trust };
   }
 
   /** All conversations with the host have one connection. */
@@ -118,7 +112,7 @@ export class HostWatch {
 
   /** A connection to the host; rejects with a LinkError. */
   dial(): Promise<Link> {
-    return dial(this.place, this.#options);
+    return this.#hosts.dial(this.place);
   }
 
   stop(): void {

@@ -186,7 +186,8 @@ export class KeptWish {
 
   /** The device comes over a connection that can be dialled before it is asked for. */
   get #hasOwnConnection(): boolean {
-    return !this.#watch.isShared && this.#watch.place.kind !== "ring";
+    const { kind } = this.#watch.place;
+    return !this.#watch.isShared && kind !== "ring" && kind !== "ring-pci";
   }
 
   get #reasonToWait(): string {

@@ -1,5 +1,6 @@
 import { createGadget, type GadgetSpecification } from "../../gadgets/catalog.ts";
 import type { Gadget } from "../../gadgets/gadget.ts";
+import { Keyboard, type TypingRefused } from "../../gadgets/keyboard.ts";
 import { SystemError } from "../../linux/system-error.ts";
 import type { Loop } from "../../usb/loop.ts";
 import type { DataPlane } from "../data-plane/data-plane.ts";
@@ -7,6 +8,7 @@ import type { PlaneGadget } from "../data-plane/plane-gadget.ts";
 import type { Log } from "../log.ts";
 import { FileStore } from "./file-store.ts";
 import { PtyStream } from "./pty-stream.ts";
+import { openRecording } from "./recorded-device.ts";
 import { TcpStream } from "./tcp-stream.ts";
 
 /** A gadget with what stands behind it. */
@@ -14,6 +16,8 @@ export interface PluggedGadget {
   readonly device: Gadget | PlaneGadget;
   /** What a person has to know to use it. */
   readonly note?: string;
+  /** Of a keyboard alone: types a text on it, or tells why nothing was typed. */
+  readonly type?: (text: string) => Promise<TypingRefused | undefined>;
   /** Gives back what stands behind it, when no session has the device any more. */
   close(): Promise<void>;
 }
@@ -31,6 +35,8 @@ export function standsAlone(specification: GadgetSpecification): boolean {
     case "keyboard":
       // It is typed once.
       return specification.text === undefined;
+    case "replay":
+      return false;
     default:
       return true;
   }
@@ -48,7 +54,11 @@ export async function plugGadget(
 ): Promise<PluggedGadget> {
   if (plane !== undefined && standsAlone(specification)) {
     const device = plane.plug(specification);
-    return { device, close: async () => device.unplug() };
+    return {
+      device,
+      ...(specification.kind === "keyboard" && { type: (text) => device.type(text) }),
+      close: async () => device.unplug(),
+    };
   }
   switch (specification.kind) {
     case "disk":
@@ -62,13 +72,22 @@ export async function plugGadget(
       const stream = new TcpStream(bridge.tcp, log);
       return { device: createGadget(specification, { stream }), close: async () => stream.destroy() };
     }
+    case "replay": {
+      const recording = await openRecording(specification);
+      return { device: createGadget(specification, { recording }), close: async () => {} };
+    }
     default:
       return plugAlone(specification);
   }
 }
 
 function plugAlone(specification: GadgetSpecification): PluggedGadget {
-  return { device: createGadget(specification), close: async () => {} };
+  const device = createGadget(specification);
+  return {
+    device,
+    ...(device instanceof Keyboard && { type: async (text) => device.type(text) }),
+    close: async () => {},
+  };
 }
 
 async function plugImage(

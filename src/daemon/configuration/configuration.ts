@@ -4,6 +4,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { CheckedDocument, DOCUMENT_BYTES } from "../checked-document.ts";
 import { Failed } from "../failure.ts";
 import { LOG_LEVELS, LOG_ROOMS, type LogLevels } from "../log-levels.ts";
+import { LONGEST_LOOK_US } from "../ring/ring-thread.ts";
 import { parseRule, type Rule, RuleError } from "../rules/rule.ts";
 
 const addresses = Type.Optional(
@@ -51,6 +52,23 @@ const ConfigurationSchema = Type.Object(
     drain: Type.Optional(
       Type.Number({ minimum: 0, maximum: 3_600, description: "a number of seconds from 0 to 3600" }),
     ),
+    ring: Type.Optional(
+      Type.Object(
+        {
+          look: Type.Optional(
+            Type.Integer({
+              minimum: 0,
+              maximum: LONGEST_LOOK_US,
+              description: `a whole number of microseconds from 0 to ${LONGEST_LOOK_US}`,
+            }),
+          ),
+          cpu: Type.Optional(
+            Type.Integer({ minimum: 0, maximum: 1_023, description: "the number of a processor" }),
+          ),
+        },
+        { additionalProperties: false, description: "look and cpu of the thread that has the rings" },
+      ),
+    ),
     state: Type.Optional(Type.String({ minLength: 1, description: "a folder, as in /var/lib/usbferry" })),
     control: Type.Optional(
       Type.Object(
@@ -65,6 +83,9 @@ const ConfigurationSchema = Type.Object(
         },
         { additionalProperties: false, description: "socket and group of the control socket" },
       ),
+    ),
+    dashboard: Type.Optional(
+      Type.String({ minLength: 1, description: "where the dashboard listens, as in tcp:8080, or off" }),
     ),
   },
   {

@@ -1,11 +1,16 @@
+import { PacketRing } from "../../capture/packet-ring.ts";
+import { type CaptureRequest, Recorder } from "../../capture/recorder.ts";
+import { Tap } from "../../capture/tap.ts";
 import { createGadget, type GadgetSpecification } from "../../gadgets/catalog.ts";
 import type { Gadget } from "../../gadgets/gadget.ts";
+import { Keyboard } from "../../gadgets/keyboard.ts";
 import type { MemoryPages } from "../../gadgets/memory-store.ts";
 import { PollLink } from "../../links/poll-link.ts";
 import type { TransferCounters } from "../../usb/transfer-counters.ts";
 import type { UrbTrace } from "../../usb/urb-trace.ts";
 import type { ExportedDevice } from "../../usbip/exports.ts";
 import type { ImportRefusal } from "../../usbip/server.ts";
+import { THERE, timeOfDayUs } from "../capture/capture-subject.ts";
 import type { HostLimits } from "../host-limits.ts";
 import { Session, type SessionExports, type SessionOwner } from "../session.ts";
 import type { SessionEnd } from "../session-end.ts";
@@ -16,6 +21,7 @@ import { TravellingStore } from "./travelling-store.ts";
 /** A gadget, and what it keeps. */
 interface Plugged {
   readonly gadget: Gadget;
+  readonly tap: Tap;
   readonly store: TravellingStore | undefined;
 }
 
@@ -30,6 +36,8 @@ export class CarriedSessions implements SessionOwner {
   readonly #gadgets = new Map<number, Plugged>();
   readonly #sessions = new Map<number, Session>();
   readonly #numbers = new Map<Session, number>();
+  /** What ends each recording. */
+  readonly #recordings = new Map<number, () => void>();
   #patrolling = false;
 
   constructor(
@@ -44,7 +52,7 @@ export class CarriedSessions implements SessionOwner {
     this.#trace = trace;
   }
 
-  obey(message: Exclude<ToThread, { readonly what: "memory" | "end" }>): void {
+  obey(message: Exclude<ToThread, { readonly what: "memory" | "alive" | "end" }>): void {
     switch (message.what) {
       case "plug":
         this.#plug(message.gadget, message.specification);
@@ -61,8 +69,23 @@ export class CarriedSessions implements SessionOwner {
       case "returned":
         this.#gadgets.get(message.gadget)?.store?.came(message.pages);
         break;
+      case "record":
+        this.#record(message.recording, message.gadget, message.request, message.ring);
+        break;
+      case "endRecording":
+        this.#recordings.get(message.recording)?.();
+        this.#recordings.delete(message.recording);
+        break;
+      case "type": {
+        const gadget = this.#gadgets.get(message.gadget)?.gadget;
+        this.#tell({
+          what: "typed",
+          refused: gadget instanceof Keyboard ? gadget.type(message.text) : undefined,
+        });
+        break;
+      }
       case "carry":
-        this.#carry(message.session, this.#gadgets.get(message.gadget)?.gadget, message.connection);
+        this.#carry(message.session, this.#gadgets.get(message.gadget)?.tap, message.connection);
         break;
       // A session may have ended while the message was on its way.
       case "stop":
@@ -101,12 +124,19 @@ export class CarriedSessions implements SessionOwner {
 
   #plug(number: number, specification: GadgetSpecification): void {
     const store = TravellingStore.of(specification, true);
-    this.#gadgets.set(number, { gadget: createGadget(specification, { ...(store && { store }) }), store });
+    const gadget = createGadget(specification, { ...(store && { store }) });
+    this.#gadgets.set(number, { gadget, tap: new Tap(gadget), store });
+  }
+
+  #record(number: number, gadget: number, request: CaptureRequest, ring: SharedArrayBuffer): void {
+    const recorder = new Recorder(new PacketRing(ring), request, THERE, timeOfDayUs);
+    const end = this.#gadgets.get(gadget)?.tap.record(recorder);
+    if (end !== undefined) this.#recordings.set(number, end);
   }
 
   #carry(
     number: number,
-    gadget: Gadget | undefined,
+    device: Tap | undefined,
     { fd, peer, writeBytes, request, ageMs, exported, traced }: Connection,
   ): void {
     const link = new PollLink(peer, fd, this.#loop, writeBytes);
@@ -117,7 +147,7 @@ export class CarriedSessions implements SessionOwner {
     const acceptedMs = this.#loop.now() - ageMs;
     const session = new Session(
       link,
-      this.#soleExport(number, gadget && { ...exported, device: gadget, attached: false }),
+      this.#soleExport(number, device && { ...exported, device, attached: false }),
       this.#loop,
       this.#limits,
       log,

@@ -434,3 +434,16 @@ test("a process that exits does not wait for a worker that sleeps", onLinux, () 
   `);
   assert.equal(status, 7);
 });
+
+test(
+  "all who ask at once whether the worker answers are told, and it does not when it has ended",
+  onLinux,
+  async () => {
+    const plane = DataPlane.start({ info() {}, warn() {} });
+    assert(plane instanceof DataPlane);
+    assert.deepEqual(await Promise.all([plane.answers(), plane.answers()]), [true, true]);
+    assert.equal(await plane.answers(), true);
+    await plane.stop();
+    assert.equal(await plane.answers(), false);
+  },
+);

@@ -1,6 +1,7 @@
 import { closeSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { createGadget, type GadgetSpecification } from "../../gadgets/catalog.ts";
+import type { TypingRefused } from "../../gadgets/keyboard.ts";
 import { EventDescriptor } from "../../linux/event-descriptor.ts";
 import { StreamSockets } from "../../linux/stream-socket.ts";
 import { SystemError } from "../../linux/system-error.ts";
@@ -13,6 +14,9 @@ import { type SessionEnd, STOPPED } from "../session-end.ts";
 import { type CarriedSession, type CarriedWatcher, PlaneGadget } from "./plane-gadget.ts";
 import type { Connection, ThreadMemory, ThreadStart, ToMain, ToThread } from "./plane-message.ts";
 import { buffersOf, TravellingStore } from "./travelling-store.ts";
+
+/** It may be carrying what it can. */
+const ANSWER_MS = 5_000;
 
 const THREAD = new URL("./thread.js", import.meta.url);
 
@@ -31,17 +35,28 @@ export class DataPlane {
   /** That were asked for what their disks contain. */
   readonly #lending = new Map<number, PlaneGadget>();
   #sessions = 0;
+  #recordings = 0;
   #over = false;
   /** Who has asked for the memory, in order. */
   readonly #asking: ((memory: ThreadMemory) => void)[] = [];
+  /** Who has typed, in order. */
+  readonly #typing: ((refused: TypingRefused | undefined) => void)[] = [];
+  #question: Promise<boolean> | undefined;
+  #answered: () => void = () => {};
   /** The process ends: it waits for the worker, which must not wait for ever. */
   readonly #onExit = (): void => this.#post({ what: "end" });
 
-  private constructor(wake: EventDescriptor, limits: HostLimits, log: Log, trace: UrbTrace | undefined) {
+  private constructor(
+    wake: EventDescriptor,
+    limits: HostLimits,
+    log: Log,
+    trace: UrbTrace | undefined,
+    processors: readonly number[] | undefined,
+  ) {
     this.#wake = wake;
     this.#limits = limits;
     this.#log = log;
-    const start: ThreadStart = { wake: wake.fd, limits, trace: trace?.block };
+    const start: ThreadStart = { wake: wake.fd, limits, trace: trace?.block, processors };
     this.#worker = new Worker(THREAD, { workerData: start, name: "data plane" });
     this.#worker.on("message", (message: ToMain) => this.#hear(message));
     // Ours: it ends the process with its stack, as it would have on the main thread.
@@ -51,6 +66,7 @@ export class DataPlane {
     this.#ended = new Promise((resolve) => {
       this.#worker.once("exit", () => {
         this.#over = true;
+        for (const typed of this.#typing.splice(0)) typed(undefined);
         process.off("exit", this.#onExit);
         wake.close();
         resolve();
@@ -59,12 +75,17 @@ export class DataPlane {
     process.on("exit", this.#onExit);
   }
 
-  /** ENOSYS where there is no Linux or no way to its system calls. */
-  static start(log: Log, limits: HostLimits = HOST_LIMITS, trace?: UrbTrace): DataPlane | SystemError {
+  /** ENOSYS where there is no Linux or no way to its system calls. `processors`: where it may run, if this thread is pinned. */
+  static start(
+    log: Log,
+    limits: HostLimits = HOST_LIMITS,
+    trace?: UrbTrace,
+    processors?: readonly number[],
+  ): DataPlane | SystemError {
     const sockets = StreamSockets.open();
     if (sockets instanceof SystemError) return sockets;
     const wake = EventDescriptor.open();
-    return wake instanceof SystemError ? wake : new DataPlane(wake, limits, log, trace);
+    return wake instanceof SystemError ? wake : new DataPlane(wake, limits, log, trace, processors);
   }
 
   /** Makes a gadget in the worker. It must need no backing. */
@@ -76,11 +97,17 @@ export class DataPlane {
     const gadget = new PlaneGadget(twin, store, {
       carry: (connection, watcher) => this.#carry(number, connection, watcher),
       unplug: () => this.#post({ what: "unplug", gadget: number }),
+      type: (text) => this.#type(number, text),
       lend: () => {
         this.#lending.set(number, gadget);
         this.#post({ what: "lend", gadget: number });
       },
       returned: (pages) => this.#post({ what: "returned", gadget: number, pages }, buffersOf(pages)),
+      record: (request, { block: ring }) => {
+        const recording = this.#recordings++;
+        this.#post({ what: "record", recording, gadget: number, request, ring });
+        return () => this.#post({ what: "endRecording", recording });
+      },
     });
     return gadget;
   }
@@ -93,12 +120,37 @@ export class DataPlane {
     });
   }
 
+  /** Whether it answers in some seconds; who asks meanwhile shares the question. */
+  answers(): Promise<boolean> {
+    if (this.#over) return Promise.resolve(false);
+    this.#question ??= new Promise<boolean>((resolve) => {
+      const patience = setTimeout(() => resolve(false), ANSWER_MS).unref();
+      this.#answered = () => {
+        clearTimeout(patience);
+        resolve(true);
+      };
+      this.#post({ what: "alive" });
+    }).finally(() => {
+      this.#question = undefined;
+    });
+    return this.#question;
+  }
+
   /** Ends the worker, when it carries nothing any more. */
   async stop(): Promise<void> {
     this.#post({ what: "end" });
     const patience = setTimeout(() => this.#giveUp(), this.#limits.drainMs);
     await this.#ended;
     clearTimeout(patience);
+  }
+
+  #type(gadget: number, text: string): Promise<TypingRefused | undefined> {
+    // Behind its end nobody reads what was typed, and the sessions are over as well.
+    if (this.#over) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      this.#typing.push(resolve);
+      this.#post({ what: "type", gadget, text });
+    });
   }
 
   #carry(gadget: number, connection: Connection, watcher: CarriedWatcher): CarriedSession {
@@ -155,11 +207,17 @@ export class DataPlane {
         this.#lending.get(message.gadget)?.lent(message.pages);
         this.#lending.delete(message.gadget);
         break;
+      case "typed":
+        this.#typing.shift()?.(message.refused);
+        break;
       case "finished":
         this.#finish(message.session, message.end);
         break;
       case "restless":
         setTimeout(() => this.#post({ what: "patrol" }), PATROL_MS).unref();
+        break;
+      case "alive":
+        this.#answered();
         break;
       case "memory":
         this.#asking.shift()?.(message);

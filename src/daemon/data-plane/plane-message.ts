@@ -1,4 +1,6 @@
+import type { CaptureRequest } from "../../capture/recorder.ts";
 import type { GadgetSpecification } from "../../gadgets/catalog.ts";
+import type { TypingRefused } from "../../gadgets/keyboard.ts";
 import type { MemoryPages } from "../../gadgets/memory-store.ts";
 import type { ExportedDevice } from "../../usbip/exports.ts";
 import type { ImportRefusal } from "../../usbip/server.ts";
@@ -12,6 +14,8 @@ export interface ThreadStart {
   readonly limits: HostLimits;
   /** Where the lives of URBs are written, for those who look for lost time. */
   readonly trace: SharedArrayBuffer | undefined;
+  /** Where it may run, if the thread that starts it is pinned. */
+  readonly processors: readonly number[] | undefined;
 }
 
 /** An accepted connection on its way to the worker, which owns the descriptor from then on. */
@@ -37,12 +41,22 @@ export interface ThreadMemory {
   readonly used: number;
 }
 
-/** Gadgets and sessions have numbers that are never used again. */
+/** Gadgets, sessions and recordings have numbers that are never used again. */
 export type ToThread =
   | { readonly what: "plug"; readonly gadget: number; readonly specification: GadgetSpecification }
   /** `lent` follows `lend`, and then `returned`. */
   | { readonly what: "unplug" | "lend"; readonly gadget: number }
   | { readonly what: "returned"; readonly gadget: number; readonly pages: MemoryPages }
+  /** `typed` follows, in the same order. */
+  | { readonly what: "type"; readonly gadget: number; readonly text: string }
+  | {
+      readonly what: "record";
+      readonly recording: number;
+      readonly gadget: number;
+      readonly request: CaptureRequest;
+      readonly ring: SharedArrayBuffer;
+    }
+  | { readonly what: "endRecording"; readonly recording: number }
   | {
       readonly what: "carry";
       readonly session: number;
@@ -52,7 +66,7 @@ export type ToThread =
   | { readonly what: "stop" | "destroy"; readonly session: number }
   | { readonly what: "kick"; readonly session: number; readonly end: SessionEnd }
   /** `patrol` follows `restless`. */
-  | { readonly what: "patrol" | "memory" | "end" };
+  | { readonly what: "patrol" | "memory" | "alive" | "end" };
 
 export type ToMain =
   | { readonly what: "info" | "warn"; readonly fields: object; readonly message: string }
@@ -66,7 +80,8 @@ export type ToMain =
       readonly durationMs: number;
     }
   | { readonly what: "lent"; readonly gadget: number; readonly pages: MemoryPages }
+  | { readonly what: "typed"; readonly refused: TypingRefused | undefined }
   | { readonly what: "finished"; readonly session: number; readonly end: SessionEnd }
   /** Sessions are to be looked at in a while. A timer of the worker would cost each of its waits. */
-  | { readonly what: "restless" }
+  | { readonly what: "restless" | "alive" }
   | ({ readonly what: "memory" } & ThreadMemory);

@@ -1,6 +1,7 @@
 import { GCProfiler, setFlagsFromString } from "node:v8";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { EventDescriptor } from "../../linux/event-descriptor.ts";
+import { allowProcessors } from "../../linux/processor.ts";
 import { SystemError } from "../../linux/system-error.ts";
 import { UrbTrace } from "../../usb/urb-trace.ts";
 import { CarriedSessions } from "./carried-sessions.ts";
@@ -17,7 +18,8 @@ import { buffersOf } from "./travelling-store.ts";
 // rest; with more room a URB takes a fifth less of this thread's time. Read when a function is compiled.
 setFlagsFromString("--max-inlined-bytecode-size-cumulative=5000");
 
-const { wake, limits, trace } = workerData as ThreadStart;
+const { wake, limits, trace, processors } = workerData as ThreadStart;
+if (processors !== undefined) unlessFailed(allowProcessors(processors));
 const port = parentPort!;
 const loop = unlessFailed(PollLoop.open());
 const event = unlessFailed(EventDescriptor.of(wake));
@@ -41,6 +43,9 @@ function obey(message: ToThread): void {
   switch (message.what) {
     case "memory":
       tell({ what: "memory", ...memory() });
+      break;
+    case "alive":
+      tell({ what: "alive" });
       break;
     case "end":
       loop.stop();

@@ -32,7 +32,7 @@ export class AddressHop implements Check {
         }),
       ];
     }
-    if (!isLinkAddress(address)) {
+    if (address.kind !== "ring-pci" && !isLinkAddress(address)) {
       return [
         problem("ADDRESS_NOT_BUILT", {
           what: `Addresses such as "${text}" cannot be dialled by this version of usbferry.`,

@@ -1,10 +1,6 @@
 import { printAddress } from "../../links/address.ts";
-import { dial } from "../../links/dial.ts";
 import { OpCommon, USBIP_VERSION } from "../../usbip/pdu.ts";
 import { ProtocolError } from "../../wire/protocol-error.ts";
-import type { Place } from "../place.ts";
-import { StateFolder } from "../state/state-folder.ts";
-import { Trust } from "../trust.ts";
 import { type Answer, askForDevices } from "./answer.ts";
 import type { Check } from "./check.ts";
 import type { Daemons } from "./daemons.ts";
@@ -33,8 +29,9 @@ export class AnswerHop implements Check {
   }
 
   async run(): Promise<readonly Finding[]> {
-    const { link, reached } = this.#journey;
-    if (link === undefined || reached === undefined || reached.protocol === "wslusb") return [];
+    const { link, reached, again } = this.#journey;
+    if (link === undefined || reached === undefined || again === undefined || reached.protocol === "wslusb")
+      return [];
     const subject = printAddress(reached);
     const answer = await askForDevices(link, ANSWER_MS, PROD_MS);
     const { result } = answer;
@@ -54,19 +51,18 @@ export class AnswerHop implements Check {
             subject,
             result.map(({ busid, idVendor, idProduct }) => ({ busid, vid: idVendor, pid: idProduct })),
           );
-    return [listed, await speed(reached, answer.latencyMs)];
+    return [listed, await speed(again, answer.latencyMs)];
   }
 }
 
 /** The median time to an answer, and what it allows. */
-async function speed(place: Place, firstMs: number): Promise<Finding> {
+async function speed(again: NonNullable<Journey["again"]>, firstMs: number): Promise<Finding> {
   const times = [firstMs];
-  const options = { limits: LIMITS, trust: new Trust(new StateFolder()) };
   const endMs = performance.now() + MEASURE_MS;
   while (times.length < MEASURED && performance.now() < endMs) {
     try {
       // oxlint-disable-next-line no-await-in-loop -- at once they would measure each other
-      const answer = await askForDevices(await dial(place, options), LIMITS.dialMs, 0);
+      const answer = await askForDevices(await again(LIMITS), LIMITS.dialMs, 0);
       if (!Array.isArray(answer.result)) break;
       times.push(answer.latencyMs);
     } catch {

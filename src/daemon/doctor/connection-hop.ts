@@ -3,12 +3,15 @@ import { printAddress, type TcpAddress, type TlsAddress, type VsockAddress } fro
 import { dial } from "../../links/dial.ts";
 import { LINK_LIMITS } from "../../links/link.ts";
 import { LinkError } from "../../links/link-error.ts";
-import type { Place } from "../place.ts";
+import { Failed } from "../failure.ts";
+import { LibuvLoop } from "../libuv-loop.ts";
+import type { Place, RemotePlace } from "../place.ts";
+import { RemoteHosts } from "../remote-hosts.ts";
 import { IDENTITY } from "../state/identity.ts";
 import { StateFolder } from "../state/state-folder.ts";
 import { Trust } from "../trust.ts";
 import type { Check } from "./check.ts";
-import { type Finding, ok, problem } from "./finding.ts";
+import { type Finding, note, ok, problem } from "./finding.ts";
 import type { Journey } from "./journey.ts";
 import { listenersOn } from "./listeners.ts";
 import { describePath } from "./network-path.ts";
@@ -21,7 +24,7 @@ import type { SystemRoot } from "./system-root.ts";
 const DIAL_MS = 4_000;
 
 interface Failure {
-  readonly place: Place;
+  readonly place: RemotePlace;
   readonly code: string;
   readonly message: string;
 }
@@ -54,14 +57,17 @@ export class ConnectionHop implements Check {
           (await dial({ ...place, kind: "tcp" }, { limits })).destroy();
           return [neverPaired(printAddress(place))];
         }
+        const again = this.#dialOf(place);
         // oxlint-disable-next-line no-await-in-loop -- the next address only matters where this one fails
-        this.#journey.link = await dial(place, { limits, trust: new Trust(this.#folder) });
+        this.#journey.link = await again(limits);
+        this.#journey.again = again;
         this.#journey.reached = place;
         const ms = (performance.now() - startMs).toFixed(1);
         return [ok("CONNECTED", `${printAddress(place)} takes the connection, after ${ms} ms.`)];
       } catch (error) {
-        if (!(error instanceof LinkError)) throw error;
-        failures.push({ place, code: error.code, message: error.message });
+        if (error instanceof LinkError) failures.push({ place, code: error.code, message: error.message });
+        else if (error instanceof Failed) failures.push({ place, code: "NO_ANSWER", message: error.message });
+        else throw error;
       }
     }
     // Of several addresses of a name the one whose machine has spoken says most.
@@ -69,8 +75,17 @@ export class ConnectionHop implements Check {
     return telling === undefined ? [] : [this.#failed(telling)];
   }
 
+  #dialOf(place: RemotePlace): NonNullable<Journey["again"]> {
+    const trust = new Trust(this.#folder);
+    if (place.kind !== "ring-pci") return (limits) => dial(place, { limits, trust });
+    // Several connections pass through one piece of memory, which is had once.
+    const hosts = new RemoteHosts(new LibuvLoop(), trust);
+    return () => hosts.dial(place);
+  }
+
   #failed({ place, code, message }: Failure): Finding {
     const subject = printAddress(place);
+    if (place.kind === "ring-pci") return memoryFailure(subject, code, message);
     if (place.kind === "unix" || place.kind === "ring") return unixFailure(place.path, code, message);
     if (place.kind === "vsock") return vsockFailure(place, subject, code, message);
     // The message tells what to do.
@@ -213,6 +228,25 @@ function noTls(place: Place & (TcpAddress | TlsAddress), subject: string, why: s
     why,
     next: [
       `A host without encryption is reached by: usbferry doctor ${printAddress({ ...place, kind: "tcp" })}`,
+    ],
+  });
+}
+
+function memoryFailure(subject: string, code: string, message: string): Finding {
+  if (code === "EBUSY") {
+    return note("MEMORY_IN_USE", {
+      what: `${subject} is in use by another process of this machine (EBUSY).`,
+      why: "One process has the memory at a time: the agent, as long as a device of that host is attached or wished for.",
+      next: ["See what is attached: usbferry ports", "Let go of it: usbferry detach --all"],
+    });
+  }
+  return problem("CONNECTION_FAILED", {
+    what: `No connection to ${subject} (${code}).`,
+    why: message,
+    next: [
+      "See what shared memory this virtual machine has: lspci -d 1af4:1110",
+      "See its ports: grep . /sys/class/virtio-ports/*/name",
+      "On the host: usbferry serve --listen ring:file:MEMORY,port=SOCKET",
     ],
   });
 }

@@ -61,7 +61,7 @@ const reply = (version: number, status: number, ...more: readonly number[]): Uin
 for (const [address, code, why] of [
   ["3240", "ADDRESS_WRONG", /does not say what kind it is/],
   ["tcp:box:99999", "ADDRESS_WRONG", /the port is a number up to 65535/],
-  ["ring:pci:00:05.0", "ADDRESS_NOT_BUILT", /not built yet/],
+  ["hvsocket:e0e16197-dd56-4a10-9195-5ee7a155a838:3240", "ADDRESS_NOT_BUILT", /not built yet/],
 ] as const) {
   test(`the way to "${address}" ends at the address`, async () => {
     const findings = await way(address);

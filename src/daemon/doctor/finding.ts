@@ -76,6 +76,7 @@ export type FindingCode =
   | "NOT_TRUSTED"
   | "NO_TLS"
   | "VSOCK_MISSING"
+  | "MEMORY_IN_USE"
   | "LIST_ANSWERED"
   | "ANSWERS_SLOWLY"
   | "HOST_SILENT"

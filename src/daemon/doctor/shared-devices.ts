@@ -1,5 +1,5 @@
 import { printAddress } from "../../links/address.ts";
-import type { LinkAddress } from "../../links/listen.ts";
+import type { RemotePlace } from "../place.ts";
 import type { Daemons } from "./daemons.ts";
 import { type Finding, note, ok, problem } from "./finding.ts";
 import type { Expected } from "./stranger.ts";
@@ -33,7 +33,7 @@ export function shares(subject: string, devices: readonly SharedDevice[]): Findi
 export async function sharesNothing(
   subject: string,
   expected: Expected,
-  place: LinkAddress,
+  place: RemotePlace,
   daemons: Daemons,
 ): Promise<Finding> {
   const host = await daemons.host();

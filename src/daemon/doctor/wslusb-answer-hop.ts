@@ -1,12 +1,9 @@
 import { printAddress } from "../../links/address.ts";
-import { dial } from "../../links/dial.ts";
 import { OpCommon } from "../../usbip/pdu.ts";
 import { ProtocolError } from "../../wire/protocol-error.ts";
 import { MessageType, WSLUSB_VERSION } from "../../wslusb/messages.ts";
 import { protocolOf } from "../first-bytes.ts";
-import type { Place } from "../place.ts";
-import { StateFolder } from "../state/state-folder.ts";
-import { Trust } from "../trust.ts";
+import type { RemotePlace } from "../place.ts";
 import { askForDevices } from "./answer.ts";
 import { isReply } from "./answer-hop.ts";
 import type { Check } from "./check.ts";
@@ -34,7 +31,7 @@ export class WslusbAnswerHop implements Check {
   }
 
   async run(): Promise<readonly Finding[]> {
-    const { link, reached } = this.#journey;
+    const { link, reached, again } = this.#journey;
     if (link === undefined || reached?.protocol !== "wslusb") return [];
     const subject = printAddress(reached);
     const answer = await askOverWslusb(link, ANSWER_MS, PROD_MS);
@@ -56,17 +53,16 @@ export class WslusbAnswerHop implements Check {
     }
     if (first.length > 0) return [otherAnswer(reached, answer)];
     // A host of USB/IP closes at what it does not know, without a word.
-    if (await speaksUsbip(reached)) return [usbipHost(reached)];
+    if (again !== undefined && (await speaksUsbip(again))) return [usbipHost(reached)];
     if (result === "silent") return [silent(subject, "WSL-USB", ANSWER_MS + PROD_MS)];
     const isTls = reached.kind === "tcp" && (await speaksTls(reached));
     return [isTls ? tlsServer(subject) : closes(subject, cause?.code)];
   }
 }
 
-async function speaksUsbip(place: Place): Promise<boolean> {
+async function speaksUsbip(again: NonNullable<Journey["again"]>): Promise<boolean> {
   try {
-    const link = await dial(place, { limits: LIMITS, trust: new Trust(new StateFolder()) });
-    const { first } = await askForDevices(link, LIMITS.dialMs, 0);
+    const { first } = await askForDevices(await again(LIMITS), LIMITS.dialMs, 0);
     return isUsbip(first);
   } catch {
     return false;
@@ -78,7 +74,7 @@ function isUsbip(first: Uint8Array): boolean {
 }
 
 /** Bytes came, and they are no list of devices. */
-function otherAnswer(place: Place, { first, result, cause }: WslusbAnswer): Finding {
+function otherAnswer(place: RemotePlace, { first, result, cause }: WslusbAnswer): Finding {
   const subject = printAddress(place);
   if (isUsbip(first)) return usbipHost(place);
   if (protocolOf(first, "usbip") !== "wslusb") return otherProtocol(subject, "WSL-USB", first);
@@ -112,7 +108,7 @@ function wrongVersion(subject: string, type: number, said: string): Finding {
   });
 }
 
-function usbipHost(place: Place): Finding {
+function usbipHost(place: RemotePlace): Finding {
   const address = printAddress({ ...place, protocol: "usbip" });
   return problem("USBIP_HOST", {
     what: `${printAddress(place)} is a host of USB/IP, not of WSL-USB.`,

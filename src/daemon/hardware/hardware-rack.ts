@@ -6,6 +6,7 @@ import { SystemError } from "../../linux/system-error.ts";
 import type { UsbDevice } from "../../usb/device.ts";
 import type { Loop } from "../../usb/loop.ts";
 import { deviceIdentity, hex4 } from "../device-description.ts";
+import type { DeviceIdentity } from "../device-event.ts";
 import type { EventLog } from "../event-log.ts";
 import type { ExportTable, SharedDevice } from "../export-table.ts";
 import type { Log } from "../log.ts";
@@ -34,12 +35,15 @@ import {
 } from "./hardware-state.ts";
 import { lossOf } from "./loss.ts";
 import type { MachineRoots } from "./machine-roots.ts";
+import { UsbNames } from "./usb-ids.ts";
 
 /** A device that the host was told to share. */
 export interface NamedDevice {
   /** As it was written. */
   readonly text: string;
   readonly choice: HardwareChoice;
+  /** Also if this machine then loses what it needs. */
+  readonly isForced?: boolean;
 }
 
 /** What a rack stands on. */
@@ -56,6 +60,8 @@ export interface RackSurroundings {
   readonly claims?: DriverClaims | undefined;
   /** Makes the source of a device; nothing is opened yet. */
   readonly source: (device: HardwareDevice) => UsbDevice;
+  /** How a person has a device all the same that this machine needs. Default: by binding it. */
+  readonly force?: (busid: string) => string;
 }
 
 /** One device for as long as it is plugged in. */
@@ -81,6 +87,7 @@ export class HardwareRack implements Binding, WatchListener {
   #named: readonly NamedDevice[] = [];
   #watch: HardwareWatch | undefined;
   readonly #leaving = new Set<Promise<void>>();
+  readonly #names = new UsbNames();
 
   constructor(around: RackSurroundings) {
     this.#around = around;
@@ -121,6 +128,11 @@ export class HardwareRack implements Binding, WatchListener {
     return this.#inOrder().map((plugged) =>
       describeHardware(plugged.device, shareOf(plugged), plugged.obstacle),
     );
+  }
+
+  /** What the list of USB IDs of this machine calls them, as far as it has them. */
+  names(devices: readonly DeviceIdentity[]): Promise<readonly (string | undefined)[]> {
+    return this.#names.of(devices.map(({ vid, pid }) => `${vid}:${pid}`));
   }
 
   /** Those that somebody wants shared, plugged in or not. */
@@ -300,7 +312,9 @@ export class HardwareRack implements Binding, WatchListener {
     const { binds, rules } = this.#around;
     if (binds.list().some((bind) => hasIdentity(device, bind))) return { because: "bound", isForced: true };
     const named = this.#named.find(({ choice }) => isChosen(device, choice));
-    if (named !== undefined) return { because: `--device ${named.text}`, isForced: false };
+    if (named !== undefined) {
+      return { because: `--device ${named.text}`, isForced: named.isForced ?? false };
+    }
     const rule = rules.autoBind(deviceFacts(device.busid, device, device.serial));
     return rule === undefined ? undefined : { because: `rule ${rule.id}`, isForced: false };
   }
@@ -308,7 +322,9 @@ export class HardwareRack implements Binding, WatchListener {
   async #lossOf(device: HardwareDevice): Promise<string | undefined> {
     const { busid } = device;
     const loss = await lossOf(device, this.#devices(), this.#around.roots);
-    return loss && `${busid} ${loss} while a guest has it. If that is meant: usbferry bind ${busid} --force`;
+    if (loss === undefined) return undefined;
+    const force = this.#around.force?.(busid) ?? `usbferry bind ${busid} --force`;
+    return `${busid} ${loss} while a guest has it. If that is meant: ${force}`;
   }
 
   #share(plugged: Plugged): void {

@@ -14,6 +14,24 @@ export async function usbNames(ids: readonly string[]): Promise<ReadonlyMap<stri
   return new Map();
 }
 
+/** Far more than are ever plugged in. */
+const KNOWN = 1_000;
+
+/** Names by the list, which is read for devices that were not asked for before. */
+export class UsbNames {
+  readonly #known = new Map<string, string | undefined>();
+
+  async of(ids: readonly string[]): Promise<readonly (string | undefined)[]> {
+    const unknown = ids.filter((id) => !this.#known.has(id));
+    if (unknown.length > 0) {
+      const found = await usbNames(unknown);
+      if (this.#known.size + unknown.length > KNOWN) this.#known.clear();
+      for (const id of unknown) this.#known.set(id, found.get(id));
+    }
+    return ids.map((id) => this.#known.get(id));
+  }
+}
+
 /** Lines `vvvv  Vendor`, and below each `\tpppp  Product`; behind the vendors stand other lists. */
 export function findNames(text: string, ids: ReadonlySet<string>): ReadonlyMap<string, string> {
   const names = new Map<string, string>();

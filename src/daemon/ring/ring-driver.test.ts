@@ -17,6 +17,9 @@ const MESSAGES = 500;
 function together(one: RingSide, other: RingSide): RingSide {
   return {
     poll: () => [one.poll(), other.poll()].includes(true),
+    get hasNews() {
+      return one.hasNews || other.hasNews;
+    },
     sleep: () => one.sleep() && other.sleep(),
     awake: () => {
       one.awake();

@@ -8,8 +8,13 @@ const CROWDED_MS = 0.5;
 /** Waits without looking, before it is tried again whether the others are gone. */
 const WAITS_ASLEEP = 256;
 
+const LOOKED = 0;
+const TURNED = 1;
+
 /** Looks between two turns of the loop, while there is work without end. */
 const LOOKS_BEFORE_TURN = 256;
+/** And the longest time, while there is none: a turn takes longer than a look. */
+const TURN_MS = 0.02;
 
 /**
  * Drives one side of a ring in a thread that does nothing else: it looks for work by itself, and sleeps only when there was
@@ -21,7 +26,13 @@ export class RingDriver {
   readonly #loop: PollLoop;
   readonly #looking: WaitPolicy;
   readonly #sleeping = new WaitPolicy(0);
-  readonly #now: () => number;
+  readonly #now = (): number => {
+    const nowMs = this.#loop.now();
+    this.#times[LOOKED] = nowMs;
+    return nowMs;
+  };
+  /** When the clock was looked at last, and when the loop had its turn. */
+  readonly #times = new Float64Array(2);
   #looks = 0;
   /** Waits that are left until it looks again. */
   #waitsAsleep = 0;
@@ -32,7 +43,6 @@ export class RingDriver {
     this.#side = side;
     this.#loop = loop;
     this.#looking = new WaitPolicy(budgetMs);
-    this.#now = () => loop.now();
   }
 
   /** Until stopped. Throws what a callback throws, or if the system refuses to wait. */
@@ -40,24 +50,30 @@ export class RingDriver {
     this.#isStopped = false;
     this.#side.awake();
     let found = false;
+    /** The last look found nothing, and nothing else was done since. */
+    let isLooking = false;
     while (!this.#isStopped) {
       const policy = this.#waitsAsleep > 0 ? this.#sleeping : this.#looking;
       switch (policy.next(found, this.#now)) {
         case "poll":
-          found = this.#look();
+          found = (!isLooking || this.#side.hasNews) && this.#look();
+          isLooking = !found;
           break;
         case "yield":
           this.#giveAway();
           found = false;
+          isLooking = false;
           break;
         case "announce":
           found = !this.#side.sleep();
+          isLooking = false;
           break;
         case "block":
           this.#loop.rest();
           this.#side.awake();
           if (this.#waitsAsleep > 0) this.#waitsAsleep--;
           found = false;
+          isLooking = false;
       }
     }
   }
@@ -68,9 +84,13 @@ export class RingDriver {
   }
 
   #giveAway(): void {
-    const beforeMs = this.#loop.now();
+    // The policy has just asked for the time.
+    const beforeMs = this.#times[LOOKED]!;
     yieldProcessor();
-    if (this.#loop.now() - beforeMs > CROWDED_MS) this.#waitsAsleep = WAITS_ASLEEP;
+    const nowMs = this.#now();
+    if (nowMs - beforeMs > CROWDED_MS) this.#waitsAsleep = WAITS_ASLEEP;
+    if (nowMs - this.#times[TURNED]! < TURN_MS) return;
+    this.#times[TURNED] = nowMs;
     this.#loop.turn(0);
   }
 

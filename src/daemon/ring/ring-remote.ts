@@ -1,20 +1,20 @@
 import type { RingLink } from "../../links/ring-link.ts";
 import { RingGuest } from "../../ring/guest.ts";
 import type { RingDevice } from "../../ring/guest-device.ts";
+import type { RingFigures } from "../../ring/ring-figures.ts";
 import { RingMemory } from "../../ring/ring-memory.ts";
-import { DeviceDescriptor } from "../../usb/descriptors.ts";
 import type { Loop } from "../../usb/loop.ts";
 import type { DeviceRecordValue } from "../../usbip/pdu.ts";
-import { speedCodeOf } from "../../usbip/speed-code.ts";
 import { Failed } from "../failure.ts";
 import type { ReadyImport, RemoteDevice } from "../remote-host.ts";
 import { endByProtocol, type SessionEnd } from "../session-end.ts";
+import { recordOf } from "./device-record.ts";
 import { RingPump } from "./ring-pump.ts";
 
 const ANSWER_MS = 10_000;
 /** How long a host may take to take its device back. */
-const RELEASE_MS = 2_000;
-const HOST_LEFT: SessionEnd = { code: "UNPLUGGED", reason: "the host took the device back" };
+export const RELEASE_MS = 2_000;
+export const HOST_LEFT: SessionEnd = { code: "UNPLUGGED", reason: "the host took the device back" };
 
 /** A device that came through memory which this process shares with its host, for as long as that is there. */
 export class RingRemote implements RemoteDevice {
@@ -45,6 +45,7 @@ export class RingRemote implements RemoteDevice {
       wake: () => {
         if (!this.#isOver) ring.wake();
       },
+      sent: () => this.#pump.sent(),
       began: () => {},
       ended: (error) => this.#over(error === undefined ? HOST_LEFT : endByProtocol(error)),
       added: (device) => this.#added(device),
@@ -61,23 +62,11 @@ export class RingRemote implements RemoteDevice {
   }
 
   get record(): DeviceRecordValue {
-    const { descriptors, speed, configuration } = this.#device!;
-    return {
-      path: "",
-      busid: this.#busid,
-      busnum: 0,
-      devnum: 0,
-      speed: speedCodeOf(speed),
-      idVendor: DeviceDescriptor.idVendor(descriptors, 0),
-      idProduct: DeviceDescriptor.idProduct(descriptors, 0),
-      bcdDevice: DeviceDescriptor.bcdDevice(descriptors, 0),
-      bDeviceClass: DeviceDescriptor.bDeviceClass(descriptors, 0),
-      bDeviceSubClass: DeviceDescriptor.bDeviceSubClass(descriptors, 0),
-      bDeviceProtocol: DeviceDescriptor.bDeviceProtocol(descriptors, 0),
-      bConfigurationValue: configuration,
-      bNumConfigurations: DeviceDescriptor.bNumConfigurations(descriptors, 0),
-      bNumInterfaces: 0,
-    };
+    return recordOf(this.#busid, this.#device!);
+  }
+
+  get ring(): RingFigures | undefined {
+    return this.#guest.figures;
   }
 
   /** Data slots in use, and transfers that the host has not answered. */

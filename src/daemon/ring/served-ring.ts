@@ -1,10 +1,6 @@
 import { encodeHandover, REQUEST_BYTES, readRequest } from "../../links/handover.ts";
 import type { Link } from "../../links/link.ts";
-import { handOver } from "../../links/ring.ts";
-import { Arena } from "../../linux/arena.ts";
-import { RingHost } from "../../ring/host.ts";
-import { type Layout, planLayout } from "../../ring/layout.ts";
-import { RingMemory } from "../../ring/ring-memory.ts";
+import type { RingHost } from "../../ring/host.ts";
 import type { DeviceEnd, Share } from "../../ring/sides.ts";
 import type { OpenError } from "../../usb/device.ts";
 import type { Loop } from "../../usb/loop.ts";
@@ -16,9 +12,10 @@ import type { SessionExports } from "../session.ts";
 import { endBySession, KICKED, type SessionEnd } from "../session-end.ts";
 import type { SessionEntry } from "../session-registry.ts";
 import { deviceOf, giveBack, REFUSALS, type ServedClientOwner } from "../wslusb/served-client.ts";
-import { RingPump } from "./ring-pump.ts";
+import { CommonMemory } from "./common-memory.ts";
+import { OwnMemory } from "./own-memory.ts";
+import type { RingPlace, RingPlaceOutput } from "./ring-place.ts";
 
-const BELL = [Uint8Array.of(1)];
 const NOBODY = (): void => {};
 
 const STATUS: Readonly<Record<OpenError["reason"], OpStatus>> = {
@@ -30,37 +27,40 @@ const STATUS: Readonly<Record<OpenError["reason"], OpStatus>> = {
 
 const RELEASED: SessionEnd = { code: "OK", reason: "the peer gave it back" };
 
-/** What there is of a device from its request on. */
-interface Given {
-  readonly share: Share;
-  /** The device is free again, unless it is already. */
-  free(): void;
-  readonly host: RingHost;
-  readonly pump: RingPump;
-  memory: Arena | undefined;
-}
-
 /**
- * A client that has a device by shared memory: its request comes over a unix socket, the memory goes there, and then
- * nothing but wake-ups. The end of the socket is the end of the session.
+ * A client that has a device by shared memory: it asks for it over a link, and has it until that ends. The memory is its
+ * own, handed over through the link, or that of the virtual machine whose link this is.
  */
 export class ServedRing implements Conversation {
   readonly #owner: ServedClientOwner;
-  readonly #link: Link;
   readonly #loop: Loop;
   readonly #output: ConversationOutput;
+  readonly #place: RingPlace;
   readonly #request = new Uint8Array(REQUEST_BYTES);
   #requested = 0;
   #phase: Conversation["phase"] = "request";
-  #given: Given | undefined;
+  /** What was asked for is free again, unless it is already. */
+  #free = NOBODY;
   /** Why the connection ended. */
   #end: SessionEnd = KICKED;
 
-  constructor(owner: ServedClientOwner, link: Link, loop: Loop, output: ConversationOutput) {
+  /** `common`: the ring of the virtual machine. */
+  constructor(
+    owner: ServedClientOwner,
+    link: Link,
+    loop: Loop,
+    output: ConversationOutput,
+    common?: RingHost,
+  ) {
     this.#owner = owner;
-    this.#link = link;
     this.#loop = loop;
     this.#output = output;
+    const toGuest: RingPlaceOutput = {
+      write: (bytes) => output.write([bytes], NOBODY),
+      end: (error) => output.end(error),
+    };
+    this.#place =
+      common === undefined ? new OwnMemory(link, loop, toGuest) : new CommonMemory(common, toGuest);
   }
 
   get phase(): Conversation["phase"] {
@@ -69,8 +69,7 @@ export class ServedRing implements Conversation {
 
   receive(bytes: Uint8Array): void {
     if (this.#requested === REQUEST_BYTES) {
-      // What comes is not looked at: it says that there is something in the ring.
-      this.#given?.pump.heard();
+      this.#place.heard();
       return;
     }
     const part = bytes.subarray(0, REQUEST_BYTES - this.#requested);
@@ -85,16 +84,8 @@ export class ServedRing implements Conversation {
   disconnected(closed: () => void, end: SessionEnd): void {
     this.#phase = "over";
     this.#end = end;
-    const given = this.#given;
-    this.#given = undefined;
-    if (given === undefined) {
-      closed();
-      return;
-    }
-    given.pump.stop();
-    given.host.stop(() => {
-      given.free();
-      given.memory?.free();
+    this.#place.stop(() => {
+      this.#free();
       closed();
     });
   }
@@ -109,77 +100,51 @@ export class ServedRing implements Conversation {
   }
 
   #give(exports: SessionExports, found: ExportedDevice): void {
-    const layout = planLayout() as Layout;
-    let given: Given | undefined;
-    const memory = handOver(this.#link, layout.total, ({ bytes }) => {
-      given = this.#engine(exports, found, new RingMemory(bytes.buffer), layout);
-      given.host.start();
-      given.host.share(given.share);
-    });
-    if (memory instanceof Arena) {
-      given!.memory = memory;
-      this.#given = given;
-      return;
-    }
-    given?.pump.stop();
-    given?.host.stop(NOBODY);
-    given?.free();
-    this.#refuse(found.busid, "failed", memory.message);
-  }
-
-  #engine(exports: SessionExports, found: ExportedDevice, memory: RingMemory, layout: Layout): Given {
     // From here on: it may take a while to open, and nobody else is to try meanwhile.
     exports.take();
-    let isTaken = true;
-    const free = (): void => {
-      if (isTaken) giveBack(exports, found);
-      isTaken = false;
+    this.#free = () => {
+      this.#free = NOBODY;
+      giveBack(exports, found);
     };
-    const host = new RingHost(memory, this.#loop, layout, {
-      // The guest that gets memory looks at it without being told; and a byte that has not left yet is heard after this.
-      wake: () => {
-        if (this.#given !== undefined && this.#link.unsent === 0) this.#output.write(BELL, NOBODY);
-      },
-      began: NOBODY,
-      ended: (error) => {
-        if (error !== undefined) this.#output.end(error);
-      },
-    });
-    const share = this.#share(exports, found, host, free);
-    return { share, free, host, pump: new RingPump(host, this.#loop), memory: undefined };
+    const failed = this.#place.give(this.#share(exports, found));
+    if (failed === undefined) return;
+    this.#free();
+    this.#refuse(found.busid, "failed", failed.message);
   }
 
-  #share(exports: SessionExports, found: ExportedDevice, host: RingHost, free: () => void): Share {
+  #share(exports: SessionExports, found: ExportedDevice): Share {
     const sinceMs = this.#loop.now();
     let entry: SessionEntry | undefined;
     let takenBack: SessionEnd | undefined;
-    const share: Share = {
-      device: deviceOf(found),
+    const device = deviceOf(found);
+    return {
+      device,
+      takesSharedData: device.takesSharedData ?? false,
       attached: (counters) => {
         this.#phase = "devices";
         exports.imported(counters);
-        entry = this.#owner.attached(found, counters, (end) => {
+        const takeBack = (end: SessionEnd): void => {
           takenBack = end;
-          host.withdraw(share, NOBODY);
-        });
+          this.#place.withdraw();
+        };
+        entry = this.#owner.attached(found, counters, takeBack, () => this.#place.figures);
         return this.#owner.traced(entry);
       },
       refused: (error) => {
-        free();
-        this.#owner.refused(found.busid, { code: REFUSALS[error.reason], message: error.message });
-        this.#closes();
+        this.#free();
+        // Who has memory of its own takes this for a wake-up.
+        this.#refuse(found.busid, error.reason, error.message);
       },
       closed: (cause) => {
         const end = this.#endBy(cause, takenBack);
         if (entry !== undefined) exports.returned(end, Math.round(this.#loop.now() - sinceMs));
-        free();
+        this.#free();
         entry?.ended(end);
         // One that greets again in the same memory has nothing to get.
-        if (cause === "disconnected") host.withdraw(share, NOBODY);
+        if (cause === "disconnected") this.#place.withdraw();
         this.#closes();
       },
     };
-    return share;
   }
 
   #endBy(cause: DeviceEnd, takenBack: SessionEnd | undefined): SessionEnd {

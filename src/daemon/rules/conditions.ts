@@ -30,7 +30,8 @@ type ClientPattern =
     }
   | { readonly by: "uid"; readonly uid: number }
   | { readonly by: "vsock"; readonly cid: number }
-  | { readonly by: "tls"; readonly name: string };
+  | { readonly by: "tls"; readonly name: string }
+  | { readonly by: "ring"; readonly memory: string };
 
 /** One key of the text form of a rule. */
 interface Condition<V> {
@@ -98,11 +99,13 @@ const TABLE: { readonly [K in keyof Conditions]-?: Condition<NonNullable<Conditi
   },
   client: {
     expects:
-      "an IP address or network such as 192.168.7.0/24, uid:N (a user, over unix), vsock:CID or tls:NAME (a paired machine; * stands for any characters)",
+      "an IP address or network such as 192.168.7.0/24, uid:N (a user, over unix), vsock:CID, ring:MEMORY (a virtual machine, by the file that it shares) or tls:NAME (a paired machine); * stands for any characters",
     about: "client",
     read(text) {
       const [, name] = /^tls:([A-Za-z0-9._*?-]{1,63})$/.exec(text) ?? [];
       if (name !== undefined) return { by: "tls", name };
+      const [, memory] = /^ring:(\S{1,255})$/.exec(text) ?? [];
+      if (memory !== undefined) return { by: "ring", memory };
       const [, kind, digits = ""] = /^(uid|vsock):(\d{1,10})$/.exec(text) ?? [];
       if (kind === undefined) return readNetwork(text);
       const id = Number(digits);
@@ -119,6 +122,8 @@ const TABLE: { readonly [K in keyof Conditions]-?: Condition<NonNullable<Conditi
           return `vsock:${pattern.cid}`;
         case "tls":
           return `tls:${pattern.name}`;
+        case "ring":
+          return `ring:${pattern.memory}`;
       }
     },
     matches(pattern, _, client) {
@@ -137,6 +142,8 @@ const TABLE: { readonly [K in keyof Conditions]-?: Condition<NonNullable<Conditi
         case "tls":
           if (client.link !== "tls") return false;
           return client.name === undefined ? undefined : globMatches(pattern.name, client.name);
+        case "ring":
+          return client.memory !== undefined && globMatches(pattern.memory, client.memory);
       }
     },
   },
@@ -160,11 +167,13 @@ export function clientCanBe(pattern: ClientPattern, link: LinkKind): boolean {
     case "network":
       return (link === "tcp" || link === "tls") && !pattern.isLoopback;
     case "uid":
-      return link === "unix" || link === "ring";
+      return link === "unix";
     case "vsock":
       return link === "vsock";
     case "tls":
       return link === "tls";
+    case "ring":
+      return link === "ring";
   }
 }
 

@@ -43,6 +43,8 @@ const defaults: readonly (readonly [client: ClientFacts, allowed: boolean])[] = 
   [over("vsock", { cid: 2 }), false],
   [over("vsock"), false],
   [over("fc-vsock"), false],
+  [over("ring", { uid: 1_000 }), true],
+  [over("ring", { memory: "/dev/shm/vm1" }), false],
   [over("tls", { address: "192.168.7.20", name: "box" }), false],
   [over("hvsocket"), false],
   [over("unknown"), false],
@@ -145,6 +147,17 @@ test("auto-bind finds the first such rule that matches", () => {
   assert.equal(autoBind([allow!, hubs!, sticks!], keyboard), undefined);
 });
 
+test("virtual machines that share memory are told apart by its files", () => {
+  const allowed = (text: string, memory: string): boolean =>
+    decide(rules(text), stick, over("ring", { memory })).allowed;
+  assert.equal(allowed("allow client=ring:/dev/shm/vm1", "/dev/shm/vm1"), true);
+  assert.equal(allowed("allow client=ring:/dev/shm/vm1", "/dev/shm/vm2"), false);
+  assert.equal(allowed("allow client=ring:/dev/shm/vm*", "/dev/shm/vm2"), true);
+  assert.equal(decide(rules("allow client=ring:*"), stick, lan).allowed, false);
+  assert.equal(mayAdmit(rules("allow client=ring:/dev/shm/vm1"), "ring"), true);
+  assert.equal(mayAdmit(rules("allow client=uid:1000"), "ring"), false);
+});
+
 const admissions: readonly (readonly [texts: readonly string[], links: string])[] = [
   [[], ""],
   [["allow"], "tcp vsock tls fc-vsock"],
@@ -196,6 +209,8 @@ const peers: readonly (readonly [peer: string, facts: object])[] = [
   ["tcp:unknown:0", { link: "tcp" }],
   ["tcp:box:3240", { link: "tcp" }],
   ["vsock:3:1024", { link: "vsock", cid: 3 }],
+  ["ring:/run/x", { link: "ring" }],
+  ["ring:file:/dev/shm/vm1,port=/run/p", { link: "ring", memory: "/dev/shm/vm1" }],
   ["unix:/run/x", { link: "unix" }],
   ["memory:left", { link: "memory" }],
   ["nonsense", { link: "unknown" }],

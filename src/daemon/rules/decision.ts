@@ -61,13 +61,14 @@ function ruleMatches(rule: Rule, device: DeviceFacts, client: ClientFacts): bool
   return result;
 }
 
-function allowedByDefault({ link, address, cid, isDialled }: ClientFacts): boolean {
+function allowedByDefault({ link, address, cid, memory, isDialled }: ClientFacts): boolean {
   if (isDialled) return true;
   switch (link) {
     case "unix":
-    case "ring":
     case "memory":
       return true;
+    case "ring":
+      return memory === undefined;
     case "tcp":
     case "tls":
       return address !== undefined && isLoopback(address);

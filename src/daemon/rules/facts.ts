@@ -37,6 +37,8 @@ export interface ClientFacts {
   readonly cid?: number;
   /** Of tls: the paired machine, by its name here. */
   readonly name?: string;
+  /** Of ring, where it is a virtual machine: the file that is its memory. */
+  readonly memory?: string;
   /** This host has dialled it, because it was told to. */
   readonly isDialled: boolean;
 }
@@ -104,8 +106,10 @@ function endpointFacts(address: Endpoint, { descriptor, peerName }: Link): Omit<
     }
     case "vsock":
       return { link: "vsock", ...(address.cid !== undefined && { cid: address.cid }) };
+    case "ring-file":
+      return { link: "ring", memory: address.path };
     case "ring-pci":
-      return { link: "ring" };
+      return { link: "ring", memory: address.device };
     default:
       return { link: address.kind };
   }

@@ -22,6 +22,7 @@ const texts: readonly (readonly [text: string, printed?: string])[] = [
   ["deny class=Keyboard", "deny class=keyboard"],
   ["allow client=uid:1000 link=unix"],
   ["allow client=vsock:3"],
+  ["allow client=ring:/dev/shm/vm*"],
   ["allow client=10.1.2.3"],
   ["allow client=FD00::/8", "allow client=fd00::/8"],
   ["auto-bind class=mass-storage"],

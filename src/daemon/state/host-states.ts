@@ -33,7 +33,7 @@ export async function closeStates({ rules, binds, claims }: HostStates): Promise
 }
 
 /** Nothing where they cannot be kept: then nobody repairs what this host leaves when it is killed. */
-async function openClaims(folder: StateFolder): Promise<OpenState<ClaimsState> | undefined> {
+export async function openClaims(folder: StateFolder): Promise<OpenState<ClaimsState> | undefined> {
   try {
     return await folder.open(DRIVER_CLAIMS);
   } catch (error) {

@@ -12,7 +12,7 @@ import type { Conversation, ConversationOutput } from "../conversation.ts";
 import { PlaneGadget } from "../data-plane/plane-gadget.ts";
 import type { SessionExports } from "../session.ts";
 import { endBySession, KICKED, type SessionEnd } from "../session-end.ts";
-import type { SessionEntry } from "../session-registry.ts";
+import type { RingLook, SessionEntry } from "../session-registry.ts";
 
 /** What a client that may have its devices in other ways than over USB/IP needs of the host that serves it. */
 export interface ServedClientOwner {
@@ -20,11 +20,12 @@ export interface ServedClientOwner {
   admit(): SessionExports;
   /** Where the URBs of a session are written, if somebody looks for lost time. */
   traced(entry: SessionEntry): SessionTrace | undefined;
-  /** The client has a device more, which counts as a session of its own; `end` takes it away. */
+  /** The client has a device more, which counts as a session of its own; `end` takes it away, `ring` is what it came through. */
   attached(
     exported: ExportedDevice,
     counters: TransferCounters,
     end: (end: SessionEnd) => void,
+    ring?: RingLook,
   ): SessionEntry;
   refused(busid: string, refusal: ImportRefusal): void;
 }

@@ -44,6 +44,7 @@ export class UsbfsDevice implements UsbDevice {
 
   /** The kernel copies OUT data in the call that submits it. */
   readonly takesLentData = true;
+  readonly takesSharedData = true;
 
   constructor(hardware: HardwareDevice, options: UsbfsOptions = {}) {
     this.#hardware = hardware;

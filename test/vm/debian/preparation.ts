@@ -216,7 +216,7 @@ async function recipeDigest(): Promise<string> {
   return hash.digest("hex");
 }
 
-function requireMachine(): void {
+export function requireMachine(): void {
   if (process.platform !== "linux" || process.arch !== "x64")
     throw new TestBedUnavailable(
       `The test bed runs on x86-64 Linux and this is ${process.arch} ${process.platform}: run these tests on a Debian machine.`,

@@ -120,14 +120,22 @@ export function hostDials(
 }
 
 /** A host in the guest itself, as soon as it listens. */
-export async function serveInGuest(
+export function serveInGuest(
   guest: Guest,
   address: string,
   gadgets: readonly LinkGadget[],
 ): Promise<GuestProcess> {
+  return serveSpecifications(guest, address, specifications(gadgets));
+}
+
+export async function serveSpecifications(
+  guest: Guest,
+  address: string,
+  gadgets: readonly string[],
+): Promise<GuestProcess> {
   let isListening = false;
   const options = ["--listen", address, "--control", "off"];
-  const shared = specifications(gadgets).flatMap((gadget) => ["--gadget", gadget]);
+  const shared = gadgets.flatMap((gadget) => ["--gadget", gadget]);
   const argv = ["/node/bin/node", "/repo/dist/src/cli/main.js", "serve", ...options, ...shared];
   const host = await guest.spawn(argv, () => {
     isListening = true;

@@ -1,0 +1,40 @@
+import { after } from "node:test";
+import { ControllerProcess } from "../support/controller-process.ts";
+import { scenarios } from "./scenario.ts";
+import { loopedSound } from "./scenarios/audio.ts";
+import { cancelling } from "./scenarios/cancelling.ts";
+import { ext4 } from "./scenarios/disk.ts";
+import { serialPort } from "./scenarios/serial.ts";
+import { typing } from "./scenarios/typing.ts";
+import {
+  driverReloads,
+  gadgetsOfController,
+  plugCycles,
+  pulledDisk,
+  throughController,
+} from "./scenarios/virtual-controller.ts";
+
+const controller = await ControllerProcess.start("--gadget", "disk,size=2M,serial=first");
+after(() => controller.stop());
+
+const { qemuArguments } = controller;
+const imported = throughController(controller);
+const shared = { sharedMemory: true, qemuArguments, modules: ["xhci-pci"] };
+
+scenarios(
+  "6.12",
+  [
+    gadgetsOfController(controller),
+    driverReloads(controller, 3),
+    plugCycles(controller, 16),
+    pulledDisk(controller),
+    typing(["low", "full"], imported),
+    cancelling(20, imported),
+    serialPort(5, imported),
+    ext4(8, "super", imported),
+    loopedSound(2, "full", imported),
+  ],
+  shared,
+);
+// The next VM finds the devices that the first one had. Most of its memory is above 4 GiB.
+scenarios("6.1", [gadgetsOfController(controller)], { ...shared, memoryMiB: 6144 });
