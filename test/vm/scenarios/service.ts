@@ -34,7 +34,7 @@ attempt open-zero dd if=/dev/zero of=/dev/null bs=1 count=1
 attempt mount mount -t tmpfs tmpfs /var/lib/usbferry
 attempt namespace unshare -m true
 attempt module insmod /first-modules/uinput.ko
-attempt clock date -s @1
+attempt clock sh -c 'date -s @1; [ $(date +%s) -lt 1000 ]'
 attempt hostname hostname attempt
 attempt sysctl sh -c 'echo 1 > /proc/sys/kernel/sysrq'
 attempt chown chown 1:1 /var/lib/usbferry/attempt
@@ -183,4 +183,4 @@ const limits: Scenario = {
   },
 };
 
-export const service: readonly Scenario[] = [limits, activation];
+export const service: readonly Scenario[] = [activation, limits];
