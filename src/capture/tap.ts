@@ -37,6 +37,11 @@ export class Tap implements UsbDevice {
     return this.#device.takesLentData ?? false;
   }
 
+  /** What is recorded then is what the guest had there at the submission, not what it may write meanwhile. */
+  get takesSharedData(): boolean {
+    return this.#device.takesSharedData ?? false;
+  }
+
   /** Records from now on; the answer ends it. */
   record(recorder: Recorder): () => void {
     this.recorders = [...(this.recorders ?? []), recorder];
