@@ -2,6 +2,11 @@ import type { Attachment } from "./attachment.ts";
 import type { InputEvent } from "./guest/evdev.ts";
 import type { Guest } from "./guest.ts";
 
+/** include/uapi/linux/input-event-codes.h */
+const EV_KEY = 1;
+/** The kernel's own, for a key that is down for 250 ms: on a busy machine its release is on the way for so long. */
+const AUTOREPEAT = 2;
+
 /** What an attached HID device reports through evdev, from the moment this resolves. */
 export async function inputEvents(
   guest: Guest,
@@ -17,7 +22,7 @@ export async function inputEvents(
     if (source === "stderr") return;
     const event: InputEvent & { ready?: boolean } = JSON.parse(line);
     if (event.ready === true) ready = true;
-    else events.push(event);
+    else if (event.type !== EV_KEY || event.value !== AUTOREPEAT) events.push(event);
   });
   await guest.waitFor("the reader to be ready", () => ready);
   return { events, stop: () => void reader.kill("SIGKILL") };
