@@ -3,6 +3,7 @@ import {
   chmodSync,
   cpSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -10,6 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -23,12 +25,13 @@ import { VERSION } from "../src/daemon/version.ts";
  * machine: one of them brings machine code. Prints its path.
  */
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const build = join(root, "dist/debian");
+/** Not in dist: the libraries bring tests of their own, which are none of this project's. */
+const build = mkdtempSync(join(tmpdir(), "usbferry-debian-"));
+process.on("exit", () => rmSync(build, { recursive: true, force: true }));
 const HOME = "usr/lib/usbferry";
 const SCRIPT = `/${HOME}/dist/src/cli/main.js`;
 const PROGRAM = { runtime: ["/usr/bin/node"], script: SCRIPT } as const;
 
-rmSync(build, { recursive: true, force: true });
 installProgram();
 installServices();
 installDocuments();
