@@ -28,6 +28,8 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 /** Not in dist: the libraries bring tests of their own, which are none of this project's. */
 const build = mkdtempSync(join(tmpdir(), "usbferry-debian-"));
 process.on("exit", () => rmSync(build, { recursive: true, force: true }));
+// It is the root of what is installed.
+chmodSync(build, 0o755);
 const HOME = "usr/lib/usbferry";
 const SCRIPT = `/${HOME}/dist/src/cli/main.js`;
 const PROGRAM = { runtime: ["/usr/bin/node"], script: SCRIPT } as const;
