@@ -1,3 +1,4 @@
+import { errnoOf } from "../usb/errno.ts";
 import { isIn, PACKET_WORDS, PacketWord, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
 import { copyBytes } from "../wire/copy-bytes.ts";
 import {
@@ -5,7 +6,6 @@ import {
   EINPROGRESS,
   EventType,
   EXDEV,
-  errnoOf,
   ISO_DESCRIPTORS_MAX,
   IsoDescriptor,
   IsoRecord,

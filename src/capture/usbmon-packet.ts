@@ -1,7 +1,8 @@
+import { statusOf } from "../usb/errno.ts";
 import type { TransferStatus } from "../usb/urb.ts";
 import { TransferType } from "../usb/urb.ts";
 import { BlockHeader, EnhancedPacket, PACKET_AT } from "./pcapng.ts";
-import { EventType, IsoDescriptor, SETUP_AT, statusOf, transferTypeOf, UsbmonHeader } from "./usbmon.ts";
+import { EventType, IsoDescriptor, SETUP_AT, transferTypeOf, UsbmonHeader } from "./usbmon.ts";
 
 /** One event of usbmon, as a recording has it. Views keep the file. */
 export interface UsbmonPacket {

@@ -1,4 +1,4 @@
-import { TransferStatus, type TransferType } from "../usb/urb.ts";
+import type { TransferType } from "../usb/urb.ts";
 import { octets, s32, u8, u16, u32 } from "../wire/field.ts";
 import { littleEndian } from "../wire/struct.ts";
 
@@ -64,47 +64,6 @@ export const XferFlag = {
 export const EINPROGRESS = -115;
 /** Of a packet of a submission, which has no result (linux: drivers/usb/core/urb.c). */
 export const EXDEV = -18;
-
-/** What drivers see in `urb->status`: https://docs.kernel.org/driver-api/usb/error-codes.html */
-const ERRNO: readonly (readonly [TransferStatus, number])[] = [
-  [TransferStatus.ok, 0],
-  [TransferStatus.stall, -32 /* EPIPE */],
-  [TransferStatus.cancelled, -104 /* ECONNRESET */],
-  [TransferStatus.disconnected, -108 /* ESHUTDOWN */],
-  [TransferStatus.overflow, -75 /* EOVERFLOW */],
-  [TransferStatus.short, -121 /* EREMOTEIO */],
-  [TransferStatus.timeout, -110 /* ETIMEDOUT */],
-  [TransferStatus.protocol, -71 /* EPROTO */],
-  [TransferStatus.crc, -84 /* EILSEQ */],
-  [TransferStatus.underrun, -63 /* ENOSR */],
-  [TransferStatus.overrun, -70 /* ECOMM */],
-  [TransferStatus.invalid, -22 /* EINVAL */],
-  [TransferStatus.noMemory, -12 /* ENOMEM */],
-  [TransferStatus.notDone, EXDEV],
-];
-
-/** Numbers of recordings that mean the same to a driver as one of ours. */
-const ALSO: readonly (readonly [number, TransferStatus])[] = [
-  [-2 /* ENOENT */, TransferStatus.cancelled],
-  [-62 /* ETIME */, TransferStatus.timeout],
-  [-19 /* ENODEV */, TransferStatus.disconnected],
-];
-
-const toErrno: number[] = [];
-const toStatus = new Map<number, TransferStatus>(ALSO);
-for (const [status, errno] of ERRNO) {
-  toErrno[status] = errno;
-  toStatus.set(errno, status);
-}
-
-export function errnoOf(status: TransferStatus): number {
-  return toErrno[status]!;
-}
-
-/** A number that is not known is a bus error, the meaning drivers give to -EPROTO. */
-export function statusOf(errno: number): TransferStatus {
-  return toStatus.get(errno) ?? TransferStatus.protocol;
-}
 
 export function xferTypeOf(type: TransferType): number {
   return XFER_TYPES[type]!;

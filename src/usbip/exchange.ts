@@ -1,7 +1,7 @@
+import { errnoOf } from "../usb/errno.ts";
 import { settlePackets } from "../usb/settle-packets.ts";
 import { createUrb, PACKET_WORDS, PacketWord, TransferStatus, type Urb } from "../usb/urb.ts";
 import { copyBytes } from "../wire/copy-bytes.ts";
-import { errnoOf } from "./errno.ts";
 import type { Page } from "./pages.ts";
 import { Command, HEADER_SIZE, HeaderBasic, IsoPacket, RetUnlink } from "./pdu.ts";
 import { HEADER_WORDS, writeRetSubmit } from "./ret-submit.ts";

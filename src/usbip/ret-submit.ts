@@ -1,6 +1,6 @@
+import { errnoOf } from "../usb/errno.ts";
 import type { TransferStatus } from "../usb/urb.ts";
 import { networkWord } from "../wire/network-word.ts";
-import { errnoOf } from "./errno.ts";
 import { Command, HEADER_SIZE, HeaderBasic, RetSubmit } from "./pdu.ts";
 
 const WORD = Int32Array.BYTES_PER_ELEMENT;

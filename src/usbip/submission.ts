@@ -1,5 +1,5 @@
+import { errnoOf } from "../usb/errno.ts";
 import { isIn, PACKET_WORDS, PacketWord, TransferStatus, type Urb, UrbFlag } from "../usb/urb.ts";
-import { errnoOf } from "./errno.ts";
 import {
   CmdSubmit,
   CmdUnlink,

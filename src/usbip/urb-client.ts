@@ -1,3 +1,4 @@
+import { statusOf } from "../usb/errno.ts";
 import { HeapPool } from "../usb/heap-pool.ts";
 import type { Loop } from "../usb/loop.ts";
 import { PACKET_WORDS, PacketWord, TransferStatus, type Urb } from "../usb/urb.ts";
@@ -5,7 +6,6 @@ import { isSubmitSound, packetsAreSound, spreadPackets } from "../usb/urb-soundn
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { encodeAliveQuestion, hasAliveMark } from "./alive-mark.ts";
 import { AliveQuestions } from "./alive-questions.ts";
-import { statusOf } from "./errno.ts";
 import {
   Command,
   HeaderBasic,

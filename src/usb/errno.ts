@@ -1,8 +1,8 @@
-import { TransferStatus } from "../usb/urb.ts";
+import { TransferStatus } from "./urb.ts";
 
 /**
- * Transfer status on the wire: negative errno numbers of Linux
- * (https://docs.kernel.org/driver-api/usb/error-codes.html), the same on every architecture that speaks USB/IP.
+ * Transfer status as drivers of Linux see it, and USB/IP and usbmon write it: negative errno numbers
+ * (https://docs.kernel.org/driver-api/usb/error-codes.html), the same on every architecture that has them.
  */
 const ERRNO: readonly (readonly [TransferStatus, number])[] = [
   [TransferStatus.ok, 0],
