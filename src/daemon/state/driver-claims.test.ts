@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import type { DriverClaim } from "../../hardware/usbfs/driver-claim.ts";
+import type { DriverClaim } from "../../hardware/driver-claim.ts";
 import { DRIVER_CLAIMS, DriverClaims } from "./driver-claims.ts";
 import { StateFolder } from "./state-folder.ts";
 

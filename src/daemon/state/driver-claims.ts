@@ -1,5 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
-import type { ClaimKeeper, DriverClaim } from "../../hardware/usbfs/driver-claim.ts";
+import type { ClaimKeeper, DriverClaim } from "../../hardware/driver-claim.ts";
 import type { Log } from "../log.ts";
 import type { ChangeableState, StateKind } from "./state-store.ts";
 

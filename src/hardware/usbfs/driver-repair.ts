@@ -1,10 +1,12 @@
 import { SystemError } from "../../linux/system-error.ts";
 import { DeviceDescriptor } from "../../usb/descriptors.ts";
+import type { OpenError } from "../../usb/device.ts";
 import type { Loop } from "../../usb/loop.ts";
+import { failedRefusal } from "../device-refusal.ts";
+import { type DriverClaim, restoreDrivers } from "../driver-claim.ts";
 import type { HardwareDevice } from "../hardware-device.ts";
-import { DeviceCalls } from "./device-calls.ts";
-import type { DriverClaim } from "./driver-claim.ts";
-import { HostCalls } from "./host-calls.ts";
+import { HostCalls } from "../host-calls.ts";
+import { UsbfsCalls } from "./usbfs-calls.ts";
 
 /** What became of one device that a process had taken and not given back. */
 export interface Repair {
@@ -58,30 +60,26 @@ function needsRepair(claim: DriverClaim, { configuration, interfaces }: Hardware
   );
 }
 
-function repair(
-  claim: DriverClaim,
-  { node, configuration }: HardwareDevice,
-  loop: Loop,
-): Promise<SystemError | undefined> {
-  const calls = DeviceCalls.open();
-  if (calls instanceof SystemError) return Promise.resolve(calls);
-  const hostCalls = new HostCalls(calls, loop, { began: nothing, ended: nothing, idle: () => calls.close() });
+function repair(claim: DriverClaim, device: HardwareDevice, loop: Loop): Promise<OpenError | undefined> {
+  const calls = UsbfsCalls.of(device);
+  if (calls instanceof SystemError) return Promise.resolve(failedRefusal(device, calls));
+  const hostCalls = new HostCalls(calls, loop, { began: nothing, ended: nothing, idle: () => calls.free() });
   return new Promise((resolve) => {
     let place = 0;
     hostCalls.run(
       () => {
-        place = calls.openNode(node);
+        place = calls.open();
       },
       () => {
-        const fd = calls.list.result(place);
-        if (fd < 0) {
-          resolve(new SystemError(`opening ${node}`, -fd));
+        const refused = calls.opened(place);
+        if (refused !== undefined) {
+          resolve(refused);
           return;
         }
         hostCalls.run(
           () => {
-            calls.restore(fd, claim, configuration);
-            calls.list.close(fd);
+            restoreDrivers(calls, claim, device.configuration);
+            calls.close();
           },
           () => resolve(undefined),
         );

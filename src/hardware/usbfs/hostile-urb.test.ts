@@ -10,9 +10,9 @@ import { CompletionRounds } from "../../usb/completion-rounds.ts";
 import { answerIn } from "../../usb/control-data.ts";
 import { EndpointMap } from "../../usb/endpoint-map.ts";
 import { createUrb, TransferStatus, type TransferType, type Urb } from "../../usb/urb.ts";
+import { Traffic } from "../traffic.ts";
+import type { Transfer } from "../transfer.ts";
 import { KernelUrbs } from "./kernel-urb.ts";
-import { Traffic } from "./traffic.ts";
-import type { Transfer } from "./transfer.ts";
 
 const MARGIN = 64;
 const GUARD = 0xa5;
@@ -79,18 +79,18 @@ test("whatever a sink submits, each URB completes once and the kernel keeps to i
   const zero = new Zero();
   const map = EndpointMap.of(zero.descriptors, zero.speed, 3) as EndpointMap;
   map.select(0, 1);
-  const urbs = KernelUrbs.open() as KernelUrbs;
+  const urbs = KernelUrbs.open(kernel.libc) as KernelUrbs;
+  urbs.use(3, () => {});
   const loop = new ManualLoop();
   const completed = new Map<Urb, number>();
   const complete = (urb: Urb): void => void completed.set(urb, (completed.get(urb) ?? 0) + 1);
   const due: Transfer[] = [];
   const random = new Random(20_261_121);
   const rounds = new CompletionRounds({ complete, unplugged: assert.fail }, loop);
-  const traffic = new Traffic(kernel.libc, 3, urbs, map, rounds, 16 << 10, {
+  const traffic = new Traffic(urbs, map, rounds, 16 << 10, {
     due: (transfer) => void due.push(transfer),
     told: (urb) => (random.oneIn(2) ? answerIn(urb, new Uint8Array(random.below(300))) : undefined),
     cancelled: () => {},
-    noMemory: () => {},
   });
   const submitted: Urb[] = [];
   const calls = new CallList();
@@ -123,7 +123,7 @@ test("whatever a sink submits, each URB completes once and the kernel keeps to i
     submitted.push(urb);
     traffic.submit(urb);
     if (random.oneIn(4)) traffic.cancel(random.pick(submitted));
-    if (random.oneIn(6)) traffic.discard(calls);
+    if (random.oneIn(6)) traffic.discard({ list: calls });
     if (random.oneIn(2)) endSome(random.below(8));
   }
   kernel.refusals.length = 0;

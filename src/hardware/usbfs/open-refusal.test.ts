@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { nameOf } from "../device-refusal.ts";
 import type { HardwareDevice } from "../hardware-device.ts";
-import { nameOf, openRefusal, takenRefusal } from "./open-refusal.ts";
+import { openRefusal, takenRefusal } from "./open-refusal.ts";
 
 const STICK: HardwareDevice = {
   busid: "1-2.3",

@@ -1,6 +1,7 @@
 import { SystemError } from "../../linux/system-error.ts";
 import { DeviceDescriptor } from "../../usb/descriptors.ts";
 import type { OpenError } from "../../usb/device.ts";
+import { goneRefusal, nameOf } from "../device-refusal.ts";
 import type { HardwareDevice } from "../hardware-device.ts";
 
 const ENOENT = 2;
@@ -8,11 +9,6 @@ const EACCES = 13;
 const EPERM = 1;
 const EBUSY = 16;
 const ENODEV = 19;
-
-/** How a person knows the device. */
-export function nameOf({ busid, product }: HardwareDevice): string {
-  return product === undefined ? busid : `${product} (${busid})`;
-}
 
 /** Why a call on the way to an open device failed; `errno` as a positive number. */
 export function openRefusal(device: HardwareDevice, call: string, errno: number): OpenError {
@@ -41,14 +37,6 @@ export function openRefusal(device: HardwareDevice, call: string, errno: number)
         message: `${name}: ${new SystemError(call, errno).message} Unplug it and plug it in again.`,
       };
   }
-}
-
-export function goneRefusal(device: HardwareDevice): OpenError {
-  return { reason: "gone", message: `${nameOf(device)} is unplugged; plug it in again first` };
-}
-
-export function busyRefusal(device: HardwareDevice): OpenError {
-  return { reason: "busy", message: `${nameOf(device)} is in use; detach it where it is attached first` };
 }
 
 export function takenRefusal(device: HardwareDevice, driver: string): OpenError {

@@ -17,8 +17,9 @@ import {
   UrbFlag,
 } from "../../usb/urb.ts";
 import { ProtocolError } from "../../wire/protocol-error.ts";
+import { Traffic } from "../traffic.ts";
 import { KernelUrbs } from "./kernel-urb.ts";
-import { Traffic } from "./traffic.ts";
+import type { UsbfsCalls } from "./usbfs-calls.ts";
 
 const KIB = 1 << 10;
 const PART = 64 * KIB;
@@ -43,22 +44,22 @@ class Bench {
   readonly completed: Urb[] = [];
   readonly due: number[] = [];
   told: Uint8Array | undefined;
-  readonly traffic: Traffic;
+  readonly traffic: Traffic<Pick<UsbfsCalls, "list">>;
   noMemory = 0;
   cancelled = 0;
   readonly #loop = new ManualLoop();
   #tag = 0;
 
   constructor() {
-    const urbs = KernelUrbs.open();
+    const urbs = KernelUrbs.open(this.kernel.libc);
     assert(urbs instanceof KernelUrbs);
+    urbs.use(3, () => this.noMemory++);
     const host = { complete: (urb: Urb) => void this.completed.push(urb), unplugged: assert.fail };
     const rounds = new CompletionRounds(host, this.#loop);
-    this.traffic = new Traffic(this.kernel.libc, 3, urbs, endpoints().map, rounds, PART, {
+    this.traffic = new Traffic(urbs, endpoints().map, rounds, PART, {
       due: (transfer) => void this.due.push(transfer.urb.tag),
       told: (urb) => this.told && answerIn(urb, this.told),
       cancelled: () => this.cancelled++,
-      noMemory: () => this.noMemory++,
     });
   }
 
@@ -392,8 +393,8 @@ test("what waits is cancelled at once, what the kernel has when it lets go", onL
   assert.deepEqual(bench.results(), [[1, Status.cancelled, 0]]);
   assert.equal(bench.cancelled, 1);
   const calls = new CallList();
-  bench.traffic.discard(calls);
-  bench.traffic.discard(calls);
+  bench.traffic.discard({ list: calls });
+  bench.traffic.discard({ list: calls });
   assert.equal(calls.length, 1);
   bench.end({ status: -ENOENT, actual: 3 });
   assert.deepEqual(bench.results().at(-1), [0, Status.cancelled, 3]);

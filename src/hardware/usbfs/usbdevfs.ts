@@ -70,7 +70,3 @@ export const Capability = { BULK_SCATTER_GATHER: 0x08, MMAP: 0x20 } as const;
 
 /** `flags` of struct usbdevfs_disconnect_claim. */
 export const DISCONNECT_CLAIM_EXCEPT_DRIVER = 0x02;
-
-/** What the kernel takes in one URB (drivers/usb/core/devio.c). */
-export const MAX_ISO_PACKETS = 128;
-export const MAX_ISO_PACKET_LENGTH = 98_304;

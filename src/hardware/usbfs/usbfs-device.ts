@@ -3,18 +3,18 @@ import { endianness } from "node:os";
 import { basename, join } from "node:path";
 import { libc } from "../../linux/libc.ts";
 import { SystemError } from "../../linux/system-error.ts";
-import { parseDescriptors } from "../../usb/descriptor-walk.ts";
-import type { BufferPool, OpenError, UsbDevice, UsbHost } from "../../usb/device.ts";
-import type { Loop } from "../../usb/loop.ts";
-import type { Speed } from "../../usb/speed.ts";
-import type { TransferStatus, Urb } from "../../usb/urb.ts";
-import { ProtocolError } from "../../wire/protocol-error.ts";
+import type { OpenError } from "../../usb/device.ts";
+import type { Cancellable, Loop } from "../../usb/loop.ts";
+import { failedRefusal, nameOf } from "../device-refusal.ts";
+import type { ClaimKeeper } from "../driver-claim.ts";
 import type { HardwareDevice } from "../hardware-device.ts";
-import { DeviceCalls } from "./device-calls.ts";
-import type { ClaimKeeper } from "./driver-claim.ts";
+import { RealDevice } from "../real-device.ts";
+import type { Carriage, SystemDevice } from "../system-device.ts";
 import { KernelUrbs } from "./kernel-urb.ts";
-import { OpenDevice } from "./open-device.ts";
-import { busyRefusal, goneRefusal, nameOf, takenRefusal } from "./open-refusal.ts";
+import { MappedPool } from "./mapped-pool.ts";
+import { takenRefusal } from "./open-refusal.ts";
+import { Capability } from "./usbdevfs.ts";
+import { UsbfsCalls } from "./usbfs-calls.ts";
 
 export interface UsbfsOptions {
   /** Without one, drivers do not get back what a process that was killed had taken. */
@@ -30,112 +30,80 @@ const UNKNOWN_LAYOUT =
 /** The driver that every device has which is not given away as a whole. */
 const USUAL_DRIVER = "usb";
 
-/**
- * A real device, through Linux's usbfs (/dev/bus/usb). While it is open all its interfaces are ours; `close` gives them
- * back to the drivers that had them.
- */
-export class UsbfsDevice implements UsbDevice {
-  readonly #hardware: HardwareDevice;
+/** Most bytes of one kernel URB: where the controller takes pages that lie apart, and where it needs them in one piece. */
+const PART_BYTES = { scattered: 1 << 20, adjacent: 128 << 10 };
+
+/** Where mapped memory is cached as any other is; elsewhere it may not be, and reading it would take long. */
+const MAPS = process.arch === "x64";
+
+/** A real device, through Linux's usbfs (/dev/bus/usb). */
+export class UsbfsDevice extends RealDevice<UsbfsCalls> {
   readonly #options: UsbfsOptions;
-  #device: OpenDevice | undefined;
-  /** Of the last time it was open: a sink gives back what it still sends. */
-  #memory: BufferPool | undefined;
-  #isGone = false;
 
   /** The kernel copies OUT data in the call that submits it. */
   readonly takesLentData = true;
-  readonly takesSharedData = true;
 
   constructor(hardware: HardwareDevice, options: UsbfsOptions = {}) {
-    this.#hardware = hardware;
+    super(hardware, options.claims);
     this.#options = options;
   }
 
-  get speed(): Speed {
-    return this.#hardware.speed;
-  }
-
-  get descriptors(): Uint8Array {
-    return this.#hardware.descriptors;
-  }
-
-  /** While it is open: what the sink has made active. A device that was reset counts as unconfigured. */
-  get configuration(): number {
-    return this.#device?.configuration ?? this.#hardware.configuration;
-  }
-
-  get memory(): BufferPool | undefined {
-    return this.#memory;
-  }
-
-  open(host: UsbHost, loop: Loop, done: (refused?: OpenError) => void): void {
-    if (this.#isGone) {
-      done(goneRefusal(this.#hardware));
-      return;
-    }
-    if (this.#device !== undefined) {
-      done(busyRefusal(this.#hardware));
-      return;
-    }
-    const device = this.#prepare(host, loop);
-    if (!(device instanceof OpenDevice)) {
-      done(device);
-      return;
-    }
-    this.#device = device;
-    device.open((refused) => {
-      if (refused !== undefined) this.#forget();
-      this.#isGone ||= refused?.reason === "gone";
-      this.#memory = device.memory;
-      done(refused);
-    });
-  }
-
-  submit(urb: Urb): void {
-    this.#device!.submit(urb);
-  }
-
-  cancel(urb: Urb): void {
-    this.#device!.cancel(urb);
-  }
-
-  flush(): void {
-    this.#device!.flush();
-  }
-
-  reset(done: (status: TransferStatus) => void): void {
-    this.#device!.reset(done);
-  }
-
-  close(done: () => void): void {
-    this.#device!.close(() => {
-      this.#isGone = this.#device!.isGone;
-      this.#forget();
-      done();
-    });
-  }
-
-  #forget(): void {
-    this.#device = undefined;
-  }
-
-  #prepare(host: UsbHost, loop: Loop): OpenDevice | OpenError {
-    const name = nameOf(this.#hardware);
-    const driver = driverOf(this.#hardware);
-    if (driver !== undefined) return takenRefusal(this.#hardware, driver);
+  protected prepare(): SystemDevice<UsbfsCalls> | OpenError {
+    const driver = driverOf(this.hardware);
+    if (driver !== undefined) return takenRefusal(this.hardware, driver);
     const c = libc();
-    if (c instanceof SystemError) return failed(name, c);
-    if (c.pointerSize !== 8 || endianness() !== "LE") return failed(name, { message: UNKNOWN_LAYOUT });
-    const descriptors = parseDescriptors(this.#hardware.descriptors);
-    if (descriptors instanceof ProtocolError) return failed(name, descriptors);
-    const calls = DeviceCalls.open();
-    if (calls instanceof SystemError) return failed(name, calls);
-    const urbs = KernelUrbs.open();
+    if (c instanceof SystemError) return failedRefusal(this.hardware, c);
+    if (c.pointerSize !== 8 || endianness() !== "LE")
+      return failedRefusal(this.hardware, { message: UNKNOWN_LAYOUT });
+    const calls = UsbfsCalls.of(this.hardware);
+    if (calls instanceof SystemError) return failedRefusal(this.hardware, calls);
+    const urbs = KernelUrbs.open(c);
     if (urbs instanceof SystemError) {
-      calls.close();
-      return failed(name, urbs);
+      calls.free();
+      return failedRefusal(this.hardware, urbs);
     }
-    return new OpenDevice(this.#hardware, descriptors, host, loop, c, urbs, calls, this.#options);
+    return new UsbfsNode(calls, urbs);
+  }
+
+  protected noMemory(): void {
+    this.#options.warn?.(
+      "USBFS_MEMORY",
+      `${nameOf(this.hardware)}: the kernel gives usbfs no more memory, so fewer transfers are in flight, or some end as ` +
+        "no memory. Raise the limit, in MiB, in /sys/module/usbcore/parameters/usbfs_memory_mb: " +
+        "`echo 1000 | sudo tee /sys/module/usbcore/parameters/usbfs_memory_mb`.",
+    );
+  }
+}
+
+/** A device node. */
+class UsbfsNode implements SystemDevice<UsbfsCalls> {
+  readonly calls: UsbfsCalls;
+  readonly #urbs: KernelUrbs;
+
+  constructor(calls: UsbfsCalls, urbs: KernelUrbs) {
+    this.calls = calls;
+    this.#urbs = urbs;
+  }
+
+  carry(noMemory: () => void): Carriage<UsbfsCalls> {
+    const { fd, capabilities } = this.calls;
+    this.#urbs.use(fd, noMemory);
+    const isScattered = (capabilities & Capability.BULK_SCATTER_GATHER) !== 0;
+    const isMapped = MAPS && (capabilities & Capability.MMAP) !== 0;
+    return {
+      table: this.#urbs,
+      partBytes: isScattered ? PART_BYTES.scattered : PART_BYTES.adjacent,
+      ...(isMapped && { memory: new MappedPool(fd) }),
+    };
+  }
+
+  watch(loop: Loop, look: () => void): Cancellable {
+    return loop.watch(this.calls.fd, "writable", look);
+  }
+
+  free(): void {
+    this.#urbs.close();
+    this.calls.free();
   }
 }
 
@@ -147,8 +115,4 @@ function driverOf({ path }: HardwareDevice): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function failed(name: string, { message }: { readonly message: string }): OpenError {
-  return { reason: "failed", message: `${name} cannot be opened: ${message}` };
 }

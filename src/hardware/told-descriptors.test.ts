@@ -3,16 +3,16 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { onLinux } from "../../../test/support/poll-loop.ts";
-import { createGadget, parseGadgetSpec } from "../../gadgets/catalog.ts";
-import { CALL_WORDS } from "../../linux/call-list.ts";
-import { libc } from "../../linux/libc.ts";
-import { SystemError } from "../../linux/system-error.ts";
-import { DeviceDescriptor } from "../../usb/descriptors.ts";
-import { Speed } from "../../usb/speed.ts";
-import type { HardwareDevice } from "../hardware-device.ts";
-import { DeviceCalls } from "./device-calls.ts";
+import { onLinux } from "../../test/support/poll-loop.ts";
+import { createGadget, parseGadgetSpec } from "../gadgets/catalog.ts";
+import { CALL_WORDS } from "../linux/call-list.ts";
+import { libc } from "../linux/libc.ts";
+import { SystemError } from "../linux/system-error.ts";
+import { DeviceDescriptor } from "../usb/descriptors.ts";
+import { Speed } from "../usb/speed.ts";
+import type { HardwareDevice } from "./hardware-device.ts";
 import { type Calls, STALLED, ToldDescriptors } from "./told-descriptors.ts";
+import { UsbfsCalls } from "./usbfs/usbfs-calls.ts";
 
 const EPIPE = 32;
 const LANGUAGES = [4, 3, 0x07, 0x04];
@@ -33,8 +33,9 @@ function board(strings: Partial<HardwareDevice>): HardwareDevice {
 /** A device behind usbfs that answers each control request as `answer` says; what it was asked. */
 function usbfs(answer: (setup: readonly number[]) => readonly number[] | undefined) {
   const c = libc();
-  const list = DeviceCalls.open();
-  assert(!(c instanceof SystemError) && list instanceof DeviceCalls);
+  const list = UsbfsCalls.of(board({}));
+  assert(!(c instanceof SystemError) && list instanceof UsbfsCalls);
+  list.fd = 9;
   const asked: (readonly number[])[] = [];
   const calls: Calls = {
     run(fill, done) {
@@ -73,7 +74,7 @@ test("the strings that the kernel has read are asked for once, in the first lang
   const device = usbfs((setup) => (setup[2] === 0 ? LANGUAGES : WORDS));
   const told = new ToldDescriptors(board({ manufacturer: "Aä", serial: "Aä" }));
   let done = 0;
-  told.read(device.calls, 9, () => done++);
+  told.read(device.calls, () => done++);
   assert.deepEqual([done, device.asked], [1, [request(0, 0), request(1, 0x0407), request(3, 0x0407)]]);
   const answers = [request(0, 0), request(1, 0x0407, 2, 0), request(3, 0x0407)].map((setup) =>
     told.answer(Uint8Array.from(setup)),
@@ -106,7 +107,7 @@ test(
       const device = usbfs(answer);
       const told = new ToldDescriptors(board({ product: "x" }));
       let done = 0;
-      told.read(device.calls, 9, () => done++);
+      told.read(device.calls, () => done++);
       assert.equal(done, 1);
       assert.equal(told.answer(Uint8Array.from(request(2, 0x0407))), undefined);
     }
@@ -120,7 +121,7 @@ test("qualifier and BOS of a newer device are asked for, and it may stall", onLi
   DeviceDescriptor.put.bcdUSB(hardware.descriptors, 0, 0x0210);
   const told = new ToldDescriptors(hardware);
   let done = 0;
-  told.read(device.calls, 9, () => done++);
+  told.read(device.calls, () => done++);
   assert.equal(done, 1);
   assert.deepEqual(device.asked, [
     [0x80, 6, 0, 6, 0, 0, 255, 0],
@@ -138,7 +139,7 @@ test("what the kernel knows that a device does not stand it is not asked", onLin
     const device = usbfs((setup) => (setup[3] === 3 ? LANGUAGES : []));
     const hardware = board({ path, product: "x" });
     DeviceDescriptor.put.bcdUSB(hardware.descriptors, 0, 0x0210);
-    new ToldDescriptors(hardware).read(device.calls, 9, () => {});
+    new ToldDescriptors(hardware).read(device.calls, () => {});
     return device.asked.map(([, , index, type]) => [type!, index!]);
   };
   assert.deepEqual(asked("0x0"), [
@@ -160,6 +161,6 @@ test("what the kernel knows that a device does not stand it is not asked", onLin
 test("a device without strings is asked nothing", onLinux, () => {
   const device = usbfs(() => assert.fail());
   let done = 0;
-  new ToldDescriptors(board({})).read(device.calls, 9, () => done++);
+  new ToldDescriptors(board({})).read(device.calls, () => done++);
   assert.deepEqual([done, device.asked], [1, []]);
 });

@@ -1,3 +1,5 @@
+import type { DeviceCalls } from "./device-calls.ts";
+
 /** Which drivers a device was taken from: what has to be known to give it back when this process has died with it. */
 export interface DriverClaim {
   readonly busid: string;
@@ -20,4 +22,12 @@ export interface ClaimKeeper {
   taking(claim: DriverClaim, kept: () => void): void;
   /** The drivers have it back, or it is gone. */
   returned(claim: DriverClaim): void;
+}
+
+/** Adds the calls that reset the device, and let the drivers have it that it was taken from. No interface may be claimed. */
+export function restoreDrivers(calls: DeviceCalls, claim: DriverClaim, configuration: number): void {
+  calls.reset();
+  // With a new configuration the kernel looks for drivers by itself.
+  if (configuration !== claim.configuration) calls.setConfiguration(claim.configuration);
+  else for (const { interfaceNumber } of claim.drivers) calls.connect(interfaceNumber);
 }

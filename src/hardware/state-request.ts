@@ -1,4 +1,4 @@
-import { Feature, Setup, StandardRequest } from "../../usb/setup.ts";
+import { Feature, Setup, StandardRequest } from "../usb/setup.ts";
 
 /**
  * Control requests that change what the operating system knows of a device: sent as they are, they would leave its host

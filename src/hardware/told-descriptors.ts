@@ -9,15 +9,15 @@ import {
   questionOf,
   setupOf,
   stringQuestions,
-} from "../../usb/descriptor-question.ts";
-import { DescriptorType, DeviceDescriptor } from "../../usb/descriptors.ts";
-import { Speed } from "../../usb/speed.ts";
-import type { HardwareDevice } from "../hardware-device.ts";
+} from "../usb/descriptor-question.ts";
+import { DescriptorType, DeviceDescriptor } from "../usb/descriptors.ts";
+import { Speed } from "../usb/speed.ts";
+import { TransferStatus } from "../usb/urb.ts";
 import type { DeviceCalls } from "./device-calls.ts";
+import type { HardwareDevice } from "./hardware-device.ts";
 
 /** The kernel had them before, so that the device answers. */
 const TIMEOUT_MS = 200;
-const EPIPE = 32;
 
 /** What Linux knows that a device does not stand (linux: include/linux/usb/quirks.h). */
 const Quirk = { STRING_FETCH_255: 1 << 0, DEVICE_QUALIFIER: 1 << 8, NO_BOS: 1 << 17 } as const;
@@ -43,13 +43,13 @@ export class ToldDescriptors {
   }
 
   /** Asks for what the kernel has asked, and for no string for which it had no answer. */
-  read(calls: Calls, fd: number, done: () => void): void {
+  read(calls: Calls, done: () => void): void {
     const quirks = quirksOf(this.#hardware);
     const named = (quirks & Quirk.STRING_FETCH_255) === 0 ? namedStrings(this.#hardware) : [];
     const languages = named.length > 0 ? [LANGUAGES] : [];
-    this.#ask(calls, fd, [...languages, ...questionsByVersion(this.#hardware, quirks)], () => {
+    this.#ask(calls, [...languages, ...questionsByVersion(this.#hardware, quirks)], () => {
       const told = this.#told.get(keyOf(LANGUAGES));
-      this.#ask(calls, fd, told instanceof Uint8Array ? stringQuestions(named, told) : [], done);
+      this.#ask(calls, told instanceof Uint8Array ? stringQuestions(named, told) : [], done);
     });
   }
 
@@ -59,24 +59,23 @@ export class ToldDescriptors {
     return question && this.#told.get(keyOf(question));
   }
 
-  #ask(calls: Calls, fd: number, questions: readonly DescriptorQuestion[], done: () => void): void {
+  #ask(calls: Calls, questions: readonly DescriptorQuestion[], done: () => void): void {
     if (questions.length === 0) {
       done();
       return;
     }
-    let asked: ReturnType<DeviceCalls["controlIn"]>[] = [];
+    let asked: number[] = [];
     calls.run(
       (list) => {
-        asked = questions.map((question) => list.controlIn(fd, setupOf(question), ANSWER_BYTES, TIMEOUT_MS));
+        asked = questions.map((question) => list.controlIn(setupOf(question), ANSWER_BYTES, TIMEOUT_MS));
       },
       (list) => {
-        for (const [i, { result, at }] of asked.entries()) {
+        for (const [i, place] of asked.entries()) {
           const question = questions[i]!;
-          const length = list.list.result(result);
-          const bytes = list.readBytes(at, Math.max(0, length));
+          const bytes = list.answer(place);
           // What is odd about an answer, whoever wants it shall see for himself.
           if (isWhole(question, bytes)) this.#told.set(keyOf(question), bytes);
-          else if (length === -EPIPE) this.#told.set(keyOf(question), STALLED);
+          else if (list.status(place) === TransferStatus.stall) this.#told.set(keyOf(question), STALLED);
         }
         done();
       },

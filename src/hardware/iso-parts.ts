@@ -1,6 +1,9 @@
-import { PACKET_WORDS, PacketWord, TransferStatus, type Urb } from "../../usb/urb.ts";
-import { copyBytes } from "../../wire/copy-bytes.ts";
-import { MAX_ISO_PACKET_LENGTH, MAX_ISO_PACKETS } from "./usbdevfs.ts";
+import { PACKET_WORDS, PacketWord, TransferStatus, type Urb } from "../usb/urb.ts";
+import { copyBytes } from "../wire/copy-bytes.ts";
+
+/** What Linux takes in one URB (drivers/usb/core/devio.c). */
+export const MAX_ISO_PACKETS = 128;
+const MAX_ISO_PACKET_LENGTH = 98_304;
 
 /** The kernel looks for memory in one piece; more than this it may not find. */
 const PART_BYTES = 256 << 10;

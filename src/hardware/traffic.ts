@@ -1,16 +1,12 @@
-import type { CallList } from "../../linux/call-list.ts";
-import type { Libc } from "../../linux/libc.ts";
-import type { CompletionRounds } from "../../usb/completion-rounds.ts";
-import type { EndpointMap } from "../../usb/endpoint-map.ts";
-import { ENDPOINT_SLOTS, endpointSlot } from "../../usb/endpoint-slot.ts";
-import { isIn, TransferStatus, TransferType, type Urb, UrbFlag } from "../../usb/urb.ts";
-import { ENODEV } from "./errno-status.ts";
-import type { KernelUrbs } from "./kernel-urb.ts";
+import type { CompletionRounds } from "../usb/completion-rounds.ts";
+import type { EndpointMap } from "../usb/endpoint-map.ts";
+import { ENDPOINT_SLOTS, endpointSlot } from "../usb/endpoint-slot.ts";
+import { isIn, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
+import type { Part, PartTable } from "./part-table.ts";
 import { StateRequest, stateRequest } from "./state-request.ts";
 import { LATER, Submission } from "./submission.ts";
 import { ACCEPTED, EndpointQueue, Transfer } from "./transfer.ts";
 import { refusalOf } from "./urb-check.ts";
-import { USBDEVFS } from "./usbdevfs.ts";
 
 /** Queue of endpoint 0, both directions. */
 const CONTROL = 0;
@@ -19,27 +15,23 @@ const CONTROL = 0;
 export interface TrafficEvents {
   /** A control request is due that the operating system has to carry out. The next one waits until `performed`. */
   due(transfer: Transfer): void;
-  /** Answers a control request while the kernel must not be asked; nothing if it has to wait. */
+  /** Answers a control request while the system must not be asked; nothing if it has to wait. */
   told(urb: Urb): TransferStatus | undefined;
-  /** URBs that the kernel has are to end early: `discard` tells which. */
+  /** URBs that the system has are to end early: `discard` tells which. */
   cancelled(): void;
-  /** The kernel has no memory for a URB. */
-  noMemory(): void;
 }
 
 /**
- * The URBs of one open device, between its sink and the kernel: order, early ends, results. Submitting and reaping do not
- * wait as long as no other call holds the device's lock; for that time the traffic is held.
+ * The URBs of one open device, between its sink and the operating system: order, early ends, results. Submitting and reaping
+ * do not wait as long as no other call holds the device's lock; for that time the traffic is held.
  */
-export class Traffic {
-  readonly #libc: Libc;
-  readonly #fd: number;
-  readonly #urbs: KernelUrbs;
+export class Traffic<C> {
+  readonly #table: PartTable<Part, C>;
   readonly #map: EndpointMap;
   readonly #rounds: CompletionRounds;
   readonly #partBytes: number;
   readonly #events: TrafficEvents;
-  readonly #submission: Submission;
+  readonly #submission: Submission<C>;
   /** By endpoint slot. */
   readonly #queues = Array.from({ length: ENDPOINT_SLOTS }, () => new EndpointQueue());
   readonly #idle: Transfer[] = [];
@@ -51,24 +43,20 @@ export class Traffic {
   /** How everything that is submitted ends. */
   #ending: number = ACCEPTED;
 
-  /** `partBytes`: most bytes that the kernel is asked to take in one URB. */
+  /** `partBytes`: most bytes that the system is asked to take in one part. */
   constructor(
-    libc: Libc,
-    fd: number,
-    urbs: KernelUrbs,
+    table: PartTable<Part, C>,
     map: EndpointMap,
     rounds: CompletionRounds,
     partBytes: number,
     events: TrafficEvents,
   ) {
-    this.#libc = libc;
-    this.#fd = fd;
-    this.#urbs = urbs;
+    this.#table = table;
     this.#map = map;
     this.#rounds = rounds;
     this.#partBytes = partBytes;
     this.#events = events;
-    this.#submission = new Submission(libc, fd, urbs, () => events.noMemory());
+    this.#submission = new Submission(table);
   }
 
   submit(urb: Urb): void {
@@ -100,7 +88,7 @@ export class Traffic {
       if (i === 0) this.#advance(queue);
       return;
     }
-    for (const { transfer } of this.#urbs.all) {
+    for (const { transfer } of this.#table.all) {
       if (transfer?.urb !== urb || transfer.isCancelled) continue;
       transfer.isCancelled = true;
       this.#events.cancelled();
@@ -108,7 +96,7 @@ export class Traffic {
     }
   }
 
-  /** Ends the transfers that `picks` names; those that the kernel has are to be discarded. */
+  /** Ends the transfers that `picks` names; those that the system has are to be discarded. */
   endSome(picks: (urb: Urb) => boolean, status: TransferStatus): void {
     for (const queue of this.#queues) {
       for (let i = 0; i < queue.waiting.length; ) {
@@ -122,7 +110,7 @@ export class Traffic {
       }
     }
     if (status !== TransferStatus.cancelled) return;
-    for (const { transfer } of this.#urbs.all) {
+    for (const { transfer } of this.#table.all) {
       if (transfer !== undefined && picks(transfer.urb)) transfer.isCancelled = true;
     }
   }
@@ -140,21 +128,21 @@ export class Traffic {
     this.#ending = ACCEPTED;
   }
 
-  /** Asks for the early end of what is cancelled and the kernel still has. */
-  discard(calls: CallList): void {
-    for (const kernelUrb of this.#urbs.all) {
-      if (kernelUrb.transfer?.isCancelled !== true || kernelUrb.isDiscarded) continue;
-      kernelUrb.isDiscarded = true;
-      calls.ioctl(this.#fd, USBDEVFS.DISCARDURB, kernelUrb.address);
+  /** Asks for the early end of what is cancelled and the system still has. */
+  discard(calls: C): void {
+    for (const part of this.#table.all) {
+      if (part.transfer?.isCancelled !== true || part.isDiscarded) continue;
+      part.isDiscarded = true;
+      this.#table.discard(part, calls);
     }
   }
 
-  /** The kernel has none of its URBs. */
+  /** The system has none of its URBs. */
   get isIdle(): boolean {
-    return this.#urbs.taken === 0;
+    return this.#table.taken === 0;
   }
 
-  /** The kernel is given nothing until `release`. */
+  /** The system is given nothing until `release`. */
   hold(): void {
     this.#held = true;
   }
@@ -183,11 +171,9 @@ export class Traffic {
       this.#finish(transfer, refusal === LATER ? TransferStatus.noMemory : statusOf(refusal));
   }
 
-  /** Takes what the kernel has done. False if the device is gone and nothing more will come. */
+  /** Takes what the system has done. False if the device is gone and nothing more will come. */
   reap(): boolean {
-    // Until it has no more, also behind the last one: an event loop tells of a device that is gone only once.
-    while (this.#libc.ioctl(this.#fd, USBDEVFS.REAPURBNDELAY, this.#urbs.reapAddress) >= 0) this.#reaped();
-    const isThere = this.#libc.errno() !== ENODEV;
+    const isThere = this.#table.reap(this.#reaped);
     if (this.#starved && !this.#held) {
       this.#starved = false;
       this.release();
@@ -195,12 +181,11 @@ export class Traffic {
     return isThere;
   }
 
-  #reaped(): void {
-    const kernelUrb = this.#urbs.reaped();
-    const transfer = kernelUrb.transfer!;
+  readonly #reaped = (part: Part): void => {
+    const transfer = part.transfer!;
     const { queue } = transfer;
     const wasBegun = transfer.isBegun;
-    const status = this.#submission.end(kernelUrb);
+    const status = this.#submission.end(part);
     if (transfer.urb.status === TransferStatus.ok) transfer.urb.status = status;
     if (transfer.parts === 0 && transfer.isBegun) {
       // A transfer that ends before it was all begun is still the first that waits.
@@ -208,15 +193,15 @@ export class Traffic {
       this.#finish(transfer, transfer.urb.status);
     }
     if (queue.waiting.length > 0) this.#advance(queue);
-  }
+  };
 
-  /** Gives the kernel what is due. */
+  /** Gives the system what is due. */
   #advance(queue: EndpointQueue): void {
     const { waiting } = queue;
     for (let transfer = waiting.first; transfer !== undefined; transfer = waiting.first) {
       if (queue === this.#queues[CONTROL] && this.#performed !== undefined) return;
       if (transfer.refusal !== ACCEPTED) {
-        if (queue.inKernel > 0) return;
+        if (queue.inSystem > 0) return;
         waiting.shift();
         this.#finish(transfer, statusOf(transfer.refusal));
       } else if (this.#held) {
@@ -225,14 +210,14 @@ export class Traffic {
         waiting.shift();
         this.#finish(transfer, told);
       } else if (transfer.request !== StateRequest.none) {
-        if (queue.inKernel > 0) return;
+        if (queue.inSystem > 0) return;
         waiting.shift();
         this.#performed = transfer;
         this.#events.due(transfer);
       } else {
         const refusal = this.#submission.begin(transfer);
         if (refusal === LATER) {
-          this.#starved ||= queue.inKernel === 0;
+          this.#starved ||= queue.inSystem === 0;
           return;
         }
         if (refusal !== ACCEPTED) this.#refuse(transfer, refusal);
@@ -243,10 +228,10 @@ export class Traffic {
 
   #toldTo({ urb, queue, request }: Transfer): TransferStatus | undefined {
     const isRead = urb.type === TransferType.control && request === StateRequest.none;
-    return isRead && queue.inKernel === 0 ? this.#events.told(urb) : undefined;
+    return isRead && queue.inSystem === 0 ? this.#events.told(urb) : undefined;
   }
 
-  /** The kernel does not take the first that waits, or not the rest of it. */
+  /** The system does not take the first that waits, or not the rest of it. */
   #refuse(transfer: Transfer, refusal: number): void {
     if (transfer.parts > 0) {
       // Some packets are on their way; the others are left out.

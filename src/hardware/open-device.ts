@@ -1,52 +1,39 @@
-import type { Libc } from "../../linux/libc.ts";
-import { CompletionRounds } from "../../usb/completion-rounds.ts";
-import { answerIn } from "../../usb/control-data.ts";
-import type { Descriptors } from "../../usb/descriptor-walk.ts";
-import type { OpenError, UsbHost } from "../../usb/device.ts";
-import { EndpointMap } from "../../usb/endpoint-map.ts";
-import type { Cancellable, Loop } from "../../usb/loop.ts";
-import { Setup } from "../../usb/setup.ts";
-import { TransferStatus, TransferType, type Urb } from "../../usb/urb.ts";
-import type { HardwareDevice } from "../hardware-device.ts";
-import { ClaimedNode } from "./claimed-node.ts";
+import { CompletionRounds } from "../usb/completion-rounds.ts";
+import { answerIn } from "../usb/control-data.ts";
+import type { Descriptors } from "../usb/descriptor-walk.ts";
+import type { BufferPool, OpenError, UsbHost } from "../usb/device.ts";
+import { EndpointMap } from "../usb/endpoint-map.ts";
+import type { Cancellable, Loop } from "../usb/loop.ts";
+import { Setup } from "../usb/setup.ts";
+import { TransferStatus, TransferType, type Urb } from "../usb/urb.ts";
+import { ClaimedDevice } from "./claimed-device.ts";
 import type { DeviceCalls } from "./device-calls.ts";
-import { refusedStatus } from "./errno-status.ts";
+import type { ClaimKeeper } from "./driver-claim.ts";
+import type { HardwareDevice } from "./hardware-device.ts";
 import { HostCalls } from "./host-calls.ts";
-import type { KernelUrbs } from "./kernel-urb.ts";
-import { MappedPool } from "./mapped-pool.ts";
-import { nameOf } from "./open-refusal.ts";
 import { StateRequest, stateRequest } from "./state-request.ts";
+import type { ClosablePool, SystemDevice } from "./system-device.ts";
 import { STALLED, ToldDescriptors } from "./told-descriptors.ts";
 import { Traffic } from "./traffic.ts";
 import type { Transfer } from "./transfer.ts";
-import { Capability } from "./usbdevfs.ts";
-import type { UsbfsOptions } from "./usbfs-device.ts";
-
-/** Most bytes of one kernel URB: where the controller takes pages that lie apart, and where it needs them in one piece. */
-const PART_BYTES = { scattered: 1 << 20, adjacent: 128 << 10 };
-
-/** Where mapped memory is cached as any other is; elsewhere it may not be, and reading it would take long. */
-const MAPS = process.arch === "x64";
 
 /** URBs of a device that is going away come back one after the other. */
 const LOOK_AGAIN_MS = 5;
 
 /** A device from `open` to `close`. */
-export class OpenDevice {
+export class OpenDevice<C extends DeviceCalls = DeviceCalls> {
   readonly #hardware: HardwareDevice;
   readonly #host: UsbHost;
   readonly #loop: Loop;
-  readonly #libc: Libc;
-  readonly #urbs: KernelUrbs;
-  readonly #deviceCalls: DeviceCalls;
-  readonly #options: UsbfsOptions;
+  readonly #system: SystemDevice<C>;
+  readonly #noMemory: () => void;
   readonly #rounds: CompletionRounds;
-  readonly #calls: HostCalls;
-  readonly #node: ClaimedNode;
+  readonly #calls: HostCalls<C>;
+  readonly #claimed: ClaimedDevice<C>;
   /** What the sink knows of: a device that was reset is unconfigured. */
   readonly #map: EndpointMap;
-  #traffic: Traffic | undefined;
-  #memory: MappedPool | undefined;
+  #traffic: Traffic<C> | undefined;
+  #memory: ClosablePool | undefined;
   #watching: Cancellable | undefined;
   /** Until the first reset is over. */
   #told: ToldDescriptors | undefined;
@@ -55,40 +42,37 @@ export class OpenDevice {
   #isClosing = false;
   #isGone = false;
   #discardIsDue = false;
-  #hasWarned = false;
 
+  /** `noMemory` runs when the system has none for a URB. */
   constructor(
     hardware: HardwareDevice,
     descriptors: Descriptors,
     host: UsbHost,
     loop: Loop,
-    libc: Libc,
-    urbs: KernelUrbs,
-    calls: DeviceCalls,
-    options: UsbfsOptions,
+    system: SystemDevice<C>,
+    claims: ClaimKeeper | undefined,
+    noMemory: () => void,
   ) {
     this.#hardware = hardware;
     this.#host = host;
     this.#loop = loop;
-    this.#libc = libc;
-    this.#urbs = urbs;
-    this.#deviceCalls = calls;
-    this.#options = options;
+    this.#system = system;
+    this.#noMemory = noMemory;
     this.#rounds = new CompletionRounds(host, loop);
     this.#map = new EndpointMap(descriptors, hardware.speed);
-    this.#calls = new HostCalls(calls, loop, {
+    this.#calls = new HostCalls(system.calls, loop, {
       began: () => this.#hold(),
       ended: () => this.#look(),
       idle: () => this.#release(),
     });
-    this.#node = new ClaimedNode(hardware, descriptors, this.#calls, options.claims);
+    this.#claimed = new ClaimedDevice(hardware, descriptors, this.#calls, claims);
   }
 
   get configuration(): number {
     return this.#map.configuration;
   }
 
-  get memory(): MappedPool | undefined {
+  get memory(): BufferPool | undefined {
     return this.#memory;
   }
 
@@ -97,27 +81,24 @@ export class OpenDevice {
   }
 
   open(done: (refused?: OpenError) => void): void {
-    this.#node.open((refused) => {
+    this.#claimed.open((refused) => {
       if (refused !== undefined) {
         this.#free();
         done(refused);
         return;
       }
-      const { fd, capabilities } = this.#node;
-      const isScattered = (capabilities & Capability.BULK_SCATTER_GATHER) !== 0;
-      const partBytes = isScattered ? PART_BYTES.scattered : PART_BYTES.adjacent;
-      this.#traffic = new Traffic(this.#libc, fd, this.#urbs, this.#map, this.#rounds, partBytes, {
+      const { table, partBytes, memory } = this.#system.carry(this.#noMemory);
+      this.#memory = memory;
+      this.#traffic = new Traffic(table, this.#map, this.#rounds, partBytes, {
         due: (transfer) => this.#perform(transfer),
         told: (urb) => this.#toldTo(urb),
         cancelled: () => this.#discardSoon(),
-        noMemory: () => this.#warnOfMemory(),
       });
       this.#traffic.hold();
-      if (MAPS && (capabilities & Capability.MMAP) !== 0) this.#memory = new MappedPool(fd);
       const told = new ToldDescriptors(this.#hardware);
       this.#told = told;
       done();
-      told.read(this.#calls, fd, () => {
+      told.read(this.#calls, () => {
         // Closing resets it too.
         if (this.#isClosing) return;
         this.#traffic!.look();
@@ -153,13 +134,12 @@ export class OpenDevice {
       let place = 0;
       this.#calls.run(
         (calls) => {
-          place = this.#node.reset(calls);
+          place = this.#claimed.reset(calls);
         },
         (calls) => {
-          const result = calls.list.result(place);
           this.#map.configure(0);
-          this.#isFresh = result >= 0;
-          done(result < 0 ? refusedStatus(-result) : TransferStatus.ok);
+          this.#isFresh = calls.worked(place);
+          done(calls.status(place));
         },
       );
     });
@@ -170,7 +150,7 @@ export class OpenDevice {
     this.#endAll(() => {
       this.#unwatch();
       this.#memory?.close();
-      this.#node.giveBack(this.#isGone, () => {
+      this.#claimed.giveBack(this.#isGone, () => {
         this.#free();
         done();
       });
@@ -185,11 +165,11 @@ export class OpenDevice {
     let place = 0;
     this.#calls.run(
       (calls) => {
-        place = this.#node.reset(calls);
+        place = this.#claimed.reset(calls);
       },
       (calls) => {
         this.#told = undefined;
-        if (calls.list.result(place) < 0 && !this.#isGone) this.#lost();
+        if (!calls.worked(place) && !this.#isGone) this.#lost();
       },
     );
   }
@@ -209,7 +189,7 @@ export class OpenDevice {
   }
 
   #discard(then: () => void): void {
-    this.#calls.run((calls) => this.#traffic!.discard(calls.list), then);
+    this.#calls.run((calls) => this.#traffic!.discard(calls), then);
   }
 
   /** One call for all that is cancelled until it is made. */
@@ -219,7 +199,7 @@ export class OpenDevice {
     this.#calls.run(
       (calls) => {
         this.#discardIsDue = false;
-        this.#traffic!.discard(calls.list);
+        this.#traffic!.discard(calls);
       },
       () => {},
     );
@@ -234,18 +214,18 @@ export class OpenDevice {
         break;
       case StateRequest.setInterface: {
         const number = Setup.wIndex(setup, 0);
-        // The kernel ends them, whether the device then agrees or not.
+        // Linux ends them, whether the device then agrees or not.
         this.#endOf((urb) => this.#map.find(urb.endpoint)?.interfaceNumber === number);
         const alternate = Setup.wValue(setup, 0);
         this.#ask(transfer, (calls) => {
-          this.#traffic!.discard(calls.list);
-          return calls.setInterface(this.#node.fd, number, alternate);
+          this.#traffic!.discard(calls);
+          return calls.setInterface(number, alternate);
         });
         break;
       }
       case StateRequest.clearHalt: {
         const endpoint = Setup.wIndex(setup, 0);
-        this.#ask(transfer, (calls) => calls.clearHalt(this.#node.fd, endpoint));
+        this.#ask(transfer, (calls) => calls.clearHalt(endpoint));
         break;
       }
       case StateRequest.getConfiguration:
@@ -259,7 +239,7 @@ export class OpenDevice {
   }
 
   #setConfiguration(transfer: Transfer, value: number): void {
-    const isActive = value === this.#node.configuration;
+    const isActive = value === this.#claimed.configuration;
     if (isActive && this.#isFresh) {
       this.#answer(transfer, TransferStatus.ok);
     } else if (value === 0) {
@@ -268,8 +248,8 @@ export class OpenDevice {
     } else if (this.#map.has(value)) {
       this.#endOf(() => true);
       this.#ask(transfer, (calls) => {
-        this.#traffic!.discard(calls.list);
-        return this.#node.reconfigure(calls, value);
+        this.#traffic!.discard(calls);
+        return this.#claimed.reconfigure(calls, value);
       });
     } else {
       this.#answer(transfer, undefined);
@@ -284,8 +264,8 @@ export class OpenDevice {
     );
   }
 
-  /** Makes the host call for a request; where the kernel refuses, the device itself is asked, and answers. */
-  #ask(transfer: Transfer, fill: (calls: DeviceCalls) => number): void {
+  /** Makes the host call for a request; where the system refuses, the device itself is asked, and answers. */
+  #ask(transfer: Transfer, fill: (calls: C) => number): void {
     const { setup } = transfer.urb;
     const isConfiguration = transfer.request === StateRequest.setConfiguration;
     const value = Setup.wValue(setup, 0) & 0xff;
@@ -295,9 +275,9 @@ export class OpenDevice {
         place = fill(calls);
       },
       (calls) => {
-        const worked = calls.list.result(place) >= 0;
+        const worked = calls.worked(place);
         if (worked && isConfiguration) {
-          this.#node.reconfigured(value);
+          this.#claimed.reconfigured(value);
           this.#isFresh = true;
         }
         this.#answer(transfer, worked ? TransferStatus.ok : undefined);
@@ -323,7 +303,7 @@ export class OpenDevice {
   }
 
   #watch(): void {
-    this.#watching ??= this.#loop.watch(this.#node.fd, "writable", () => this.#look());
+    this.#watching ??= this.#system.watch(this.#loop, () => this.#look());
   }
 
   #unwatch(): void {
@@ -360,21 +340,9 @@ export class OpenDevice {
     }
   }
 
-  #warnOfMemory(): void {
-    if (this.#hasWarned) return;
-    this.#hasWarned = true;
-    this.#options.warn?.(
-      "USBFS_MEMORY",
-      `${nameOf(this.#hardware)}: the kernel gives usbfs no more memory, so fewer transfers are in flight, or some end as ` +
-        "no memory. Raise the limit, in MiB, in /sys/module/usbcore/parameters/usbfs_memory_mb: " +
-        "`echo 1000 | sudo tee /sys/module/usbcore/parameters/usbfs_memory_mb`.",
-    );
-  }
-
   #free(): void {
     this.#traffic = undefined;
-    this.#urbs.close();
-    this.#deviceCalls.close();
+    this.#system.free();
   }
 }
 

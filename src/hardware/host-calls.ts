@@ -1,7 +1,5 @@
-import { callInThread } from "../../linux/call-thread.ts";
-import { SystemError } from "../../linux/system-error.ts";
-import { Fifo } from "../../usb/fifo.ts";
-import type { Loop } from "../../usb/loop.ts";
+import { Fifo } from "../usb/fifo.ts";
+import type { Loop } from "../usb/loop.ts";
 import type { DeviceCalls } from "./device-calls.ts";
 
 /** What happens around a call. */
@@ -14,30 +12,30 @@ export interface HostCallEvents {
   idle(): void;
 }
 
-interface Step {
-  readonly fill: (calls: DeviceCalls) => void;
-  readonly done: (calls: DeviceCalls) => void;
+interface Step<C> {
+  readonly fill: (calls: C) => void;
+  readonly done: (calls: C) => void;
 }
 
 /**
  * Calls about one device that may take seconds: they hold the device's lock while the device is asked. Made in another
  * thread, one list after the other.
  */
-export class HostCalls {
-  readonly #calls: DeviceCalls;
+export class HostCalls<C extends DeviceCalls> {
+  readonly #calls: C;
   readonly #loop: Loop;
   readonly #events: HostCallEvents;
-  readonly #steps = new Fifo<Step>();
+  readonly #steps = new Fifo<Step<C>>();
   #isBusy = false;
 
-  constructor(calls: DeviceCalls, loop: Loop, events: HostCallEvents) {
+  constructor(calls: C, loop: Loop, events: HostCallEvents) {
     this.#calls = calls;
     this.#loop = loop;
     this.#events = events;
   }
 
   /** `fill` adds the calls when it is their turn; `done` reads their results. Neither runs inside of this. */
-  run(fill: Step["fill"], done: Step["done"]): void {
+  run(fill: Step<C>["fill"], done: Step<C>["done"]): void {
     this.#steps.push({ fill, done });
     if (this.#isBusy) return;
     this.#isBusy = true;
@@ -54,15 +52,11 @@ export class HostCalls {
     }
     this.#calls.clear();
     step.fill(this.#calls);
-    const { list } = this.#calls;
     const ended = (): void => {
       this.#events.ended();
       step.done(this.#calls);
       this.#next();
     };
-    const watch = (fd: number, callback: () => void) => this.#loop.watch(fd, "readable", callback);
-    const failed = list.length > 0 ? callInThread(list, watch, ended) : undefined;
-    if (failed instanceof SystemError) list.fail(failed.errno);
-    if (failed !== undefined || list.length === 0) ended();
+    if (!this.#calls.make(this.#loop, ended)) ended();
   }
 }

@@ -1,11 +1,11 @@
-import type { EndpointMap } from "../../usb/endpoint-map.ts";
-import { REQUEST_DIRECTION_IN, Setup } from "../../usb/setup.ts";
-import { isIn, TransferStatus, TransferType, type Urb } from "../../usb/urb.ts";
+import type { EndpointMap } from "../usb/endpoint-map.ts";
+import { REQUEST_DIRECTION_IN, Setup } from "../usb/setup.ts";
+import { isIn, TransferStatus, TransferType, type Urb } from "../usb/urb.ts";
 import { arePacketsSound } from "./iso-parts.ts";
 import { ACCEPTED } from "./transfer.ts";
 
 /**
- * How a URB ends that the kernel must not see: it is given addresses, so whatever lies outside of the sink's buffer, or
+ * How a URB ends that the operating system must not see: it is given addresses, so whatever lies outside of the sink's buffer, or
  * does not fit the endpoint, ends here. ACCEPTED for every other one.
  */
 export function refusalOf(urb: Urb, map: EndpointMap): TransferStatus | typeof ACCEPTED {

@@ -1,5 +1,5 @@
-import { Fifo } from "../../usb/fifo.ts";
-import { createUrb, type Urb } from "../../usb/urb.ts";
+import { Fifo } from "../usb/fifo.ts";
+import { createUrb, type Urb } from "../usb/urb.ts";
 import { StateRequest } from "./state-request.ts";
 
 /** Not refused. */
@@ -7,31 +7,31 @@ export const ACCEPTED = -1;
 
 /** What one endpoint has to do, in order. Both directions of endpoint 0 are one. */
 export class EndpointQueue {
-  /** Those that the kernel does not have, or not all of: the first may be under way in parts. */
+  /** Those that the system does not have, or not all of: the first may be under way in parts. */
   readonly waiting = new Fifo<Transfer>();
-  /** Kernel URBs in flight. */
-  inKernel = 0;
+  /** Parts in flight. */
+  inSystem = 0;
 }
 
 const NO_URB = createUrb(-1);
 const NO_QUEUE = new EndpointQueue();
 
-/** A URB of the sink on its way through the kernel, in one URB of it or in several. Used again for another one. */
+/** A URB of the sink on its way through the operating system, in one part or in several. Used again for another one. */
 export class Transfer {
   urb: Urb = NO_URB;
   queue: EndpointQueue = NO_QUEUE;
   request: StateRequest = StateRequest.none;
   /** A TransferStatus: it will end so, when older ones have ended. */
   refusal: number = ACCEPTED;
-  /** Kernel URBs in flight. */
+  /** Parts in flight. */
   parts = 0;
-  /** Bytes, or isochronous packets, that the kernel has been given. */
+  /** Bytes, or isochronous packets, that the system has been given. */
   begun = 0;
-  /** The kernel has been given all that it will get. */
+  /** The system has been given all that it will get. */
   isBegun = false;
   /** Most bytes of one part. */
   partBytes = 0;
-  /** We end it early, and the kernel has to say that it has. */
+  /** We end it early, and the system has to say that it has. */
   isCancelled = false;
   /** Where it stands in one piece, if it does not in the sink's memory. */
   gathered: Uint8Array | undefined;
