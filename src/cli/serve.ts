@@ -18,6 +18,7 @@ interface ServeOptions extends RingOptions {
   readonly device?: readonly string[];
   readonly gadget?: readonly string[];
   readonly dataPlane?: "worker" | "main";
+  readonly usbBackend?: "usbfs" | "libusb";
   readonly config?: string;
   readonly stateDir?: string;
   readonly drain?: string;
@@ -80,6 +81,12 @@ export function addServe(root: Command): void {
         "where simulated devices run that need nothing of this machine: in a worker thread with direct system calls, the fast path (default where Linux and koffi are), or on the main thread",
       ).choices(["worker", "main"]),
     )
+    .addOption(
+      new Option(
+        "--usb-backend <NAME>",
+        "by what devices of this machine are used: usbfs, Linux's own (default there), or libusb (elsewhere; experimental)",
+      ).choices(["usbfs", "libusb"]),
+    )
     .option("--config <FILE>", "read the configuration from a file (docs/configuration.md)")
     .option(
       "--control <PATH|tcp:PORT|off>",
@@ -138,6 +145,7 @@ function readRequest(options: ServeOptions): ServeRequest {
     gadget: gadgets,
     device: devices,
     dataPlane,
+    usbBackend,
     config,
     stateDir: stateFolder,
   } = options;
@@ -148,6 +156,7 @@ function readRequest(options: ServeOptions): ServeRequest {
     gadgets,
     devices,
     dataPlane,
+    usbBackend,
     config,
     stateFolder,
     control,

@@ -2,6 +2,7 @@ import type { EventLog } from "./event-log.ts";
 import type { ExportTable } from "./export-table.ts";
 import type { GadgetRack } from "./gadget-rack.ts";
 import type { HardwareRack } from "./hardware/hardware-rack.ts";
+import type { UsbBackend } from "./hardware/usb-backend.ts";
 import type { RingThread } from "./ring/ring-thread.ts";
 import type { Policy } from "./rules/rule-book.ts";
 import type { SessionRegistry } from "./session-registry.ts";
@@ -28,6 +29,8 @@ export interface HostControl {
   readonly events: EventLog;
   readonly gadgets: GadgetRack;
   readonly hardware: HardwareRack;
+  /** By what real devices are known. */
+  readonly usb: Pick<UsbBackend, "name" | "version">;
   readonly rules: Policy;
   readonly nicknames: KeptNicknames;
   /** How the thread of the rings waits, and where it runs. */

@@ -7,6 +7,7 @@ import { AccessDenied, Failed, failureKind } from "./failure.ts";
 import { readGadget } from "./gadget-rack.ts";
 import { readHardwareChoice } from "./hardware/hardware-choice.ts";
 import type { NamedDevice } from "./hardware/hardware-rack.ts";
+import type { UsbBackendName } from "./hardware/usb-backend.ts";
 import { HOST_LIMITS } from "./host-limits.ts";
 import type { LogLevels } from "./log-levels.ts";
 import { dialPlace, type ListenPlace, listenPlace } from "./place.ts";
@@ -26,6 +27,8 @@ export interface ServeRequest {
   readonly devices?: readonly string[] | undefined;
   /** Which thread carries gadgets that need no event loop. Default: a worker where that is possible. */
   readonly dataPlane?: "worker" | "main" | undefined;
+  /** By what real devices are known and used. Default: what belongs to this kind of system. */
+  readonly usbBackend?: UsbBackendName | undefined;
   /** A configuration to read, and to read again when told to. */
   readonly config?: string | undefined;
   readonly stateFolder?: string | undefined;

@@ -1,4 +1,3 @@
-import { UsbfsDevice } from "../hardware/usbfs/usbfs-device.ts";
 import type { LinkAddress } from "../links/listen.ts";
 import { SystemError } from "../linux/system-error.ts";
 import type { Loop } from "../usb/loop.ts";
@@ -15,6 +14,7 @@ import { Failed, failureKind, WrongUsage } from "./failure.ts";
 import { GadgetRack } from "./gadget-rack.ts";
 import { HardwareRack } from "./hardware/hardware-rack.ts";
 import { machineRoots } from "./hardware/machine-roots.ts";
+import { type UsbBackend, usbBackend } from "./hardware/usb-backend.ts";
 import { Host, type OpenedPlaces } from "./host.ts";
 import type { HostControl, Reload } from "./host-control.ts";
 import { HOST_LIMITS } from "./host-limits.ts";
@@ -42,8 +42,9 @@ export class Serving implements HostControl {
   readonly exports = new ExportTable(this.events);
   readonly sessions = new SessionRegistry(this.events);
   readonly gadgets: GadgetRack;
-  /** Real devices. */
+  /** Real devices, and by what they are known. */
   readonly hardware: HardwareRack;
+  readonly usb: UsbBackend;
   readonly host: Host;
   /** Who may have what; changed while the host runs. */
   readonly rules: RuleBook;
@@ -78,6 +79,7 @@ export class Serving implements HostControl {
     const processors = pinRingThread(ring);
     this.ring = ring;
     this.#loop = new LibuvLoop(ring.lookUs / 1_000);
+    this.usb = usbBackend(request.usbBackend);
     this.#folder = folder;
     this.nicknames = new KeptNicknames(folder);
     this.#trust = new Trust(folder);
@@ -120,11 +122,8 @@ export class Serving implements HostControl {
       log,
       roots: machineRoots(),
       claims,
-      source: (device) =>
-        new UsbfsDevice(device, {
-          ...(claims !== undefined && { claims }),
-          warn: (code, message) => log.warn({ code, busid: device.busid }, `${code} ${message}`),
-        }),
+      watch: this.usb.watch,
+      source: (device) => this.usb.source(device, log, claims),
     });
   }
 

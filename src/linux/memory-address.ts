@@ -5,10 +5,10 @@ import type { Libc } from "./libc.ts";
  * where it is as long as somebody has the buffer; each is looked up once.
  */
 export class MemoryAddresses {
-  readonly #libc: Libc;
+  readonly #libc: Pick<Libc, "address">;
   readonly #known = new WeakMap<ArrayBufferLike, number>();
 
-  constructor(libc: Libc) {
+  constructor(libc: Pick<Libc, "address">) {
     this.#libc = libc;
   }
 

@@ -69,6 +69,7 @@ export async function wholeDocument(): Promise<string> {
     gadgets,
     rules,
     nicknames: new KeptNicknames(new StateFolder("/nonexistent")),
+    usb: { name: "usbfs" as const },
     ring: { lookUs: 0 },
     stateFolder: "",
     reload: unasked,

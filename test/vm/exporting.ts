@@ -40,22 +40,28 @@ export async function whileShared(
 }
 
 /** `usbferry bind --force` and `serve`, in the guest. By force: its only keyboard may be among them. */
-export const OWN_HOST: Exporter = {
-  words: "",
-  lines: [],
-  async share(guest, busids) {
-    await guest.writeFile("/tmp/serve.yaml", FOR_ALL);
-    for (const busid of busids) await bind(guest, busid, true);
-    const host = await GuestHost.start(guest, "--config", "/tmp/serve.yaml");
-    return {
-      port: 3240,
-      end: async () => {
-        await host.end("SIGTERM");
-        await unbindAll(guest);
-      },
-    };
-  },
-};
+function ownHost(words: string, ...args: readonly string[]): Exporter {
+  return {
+    words,
+    lines: [],
+    async share(guest, busids) {
+      await guest.writeFile("/tmp/serve.yaml", FOR_ALL);
+      for (const busid of busids) await bind(guest, busid, true);
+      const host = await GuestHost.start(guest, "--config", "/tmp/serve.yaml", ...args);
+      return {
+        port: 3240,
+        end: async () => {
+          await host.end("SIGTERM");
+          await unbindAll(guest);
+        },
+      };
+    },
+  };
+}
+
+export const OWN_HOST = ownHost("");
+
+export const LIBUSB_HOST = ownHost(", through libusb", "--usb-backend", "libusb");
 
 /** The kernel's own server, with the stock tools. */
 export const KERNELS_HOST: Exporter = {

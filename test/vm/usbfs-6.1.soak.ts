@@ -1,6 +1,6 @@
 import { scenarios } from "./scenario.ts";
+import { claimedDrivers } from "./scenarios/claimed-drivers.ts";
 import { surpriseRemovals, usbfsConformance } from "./scenarios/usbfs.ts";
-import { usbfsDrivers } from "./scenarios/usbfs-drivers.ts";
 import { usbfsHang } from "./scenarios/usbfs-hang.ts";
 
 // The comparison with usbip-host is for the other kernel: here that module falls over its own finished URB
@@ -14,7 +14,7 @@ scenarios(
     usbfsConformance("zero", "high", "poll"),
     usbfsConformance("keyboard", "low"),
     usbfsConformance("serial", "high"),
-    usbfsDrivers,
+    claimedDrivers("usbfs"),
     surpriseRemovals(200),
     usbfsHang,
   ],

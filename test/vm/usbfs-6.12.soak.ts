@@ -1,6 +1,6 @@
 import { scenarios } from "./scenario.ts";
+import { claimedDrivers } from "./scenarios/claimed-drivers.ts";
 import { surpriseRemovals, usbfsConformance } from "./scenarios/usbfs.ts";
-import { usbfsDrivers } from "./scenarios/usbfs-drivers.ts";
 import { usbfsHang } from "./scenarios/usbfs-hang.ts";
 import { usbfsSpeed } from "./scenarios/usbfs-speed.ts";
 
@@ -13,7 +13,7 @@ scenarios(
     usbfsConformance("zero", "high", "poll"),
     usbfsConformance("keyboard", "low"),
     usbfsConformance("serial", "high"),
-    usbfsDrivers,
+    claimedDrivers("usbfs"),
     surpriseRemovals(200),
     usbfsHang,
     usbfsSpeed(3),

@@ -1,4 +1,5 @@
 import { type TProperties, type TSchema, Type } from "@sinclair/typebox";
+import { ARRIVALS, type Arrivals } from "../../hardware/device-watch.ts";
 import { REFUSAL_KINDS, type RefusalFigures } from "../../ring/refusal-counts.ts";
 import type { ErrorFigures } from "../../usb/transfer-figures.ts";
 import { TransferStatus } from "../../usb/urb.ts";
@@ -6,6 +7,7 @@ import { COMMAND_WORDS_MAX } from "../auto/command-words.ts";
 import type { Watching } from "../auto/host-watch.ts";
 import { EVENT_KINDS } from "../device-event.ts";
 import { HARDWARE_STATES, type HardwareState } from "../hardware/hardware-state.ts";
+import { USB_BACKENDS, type UsbBackendName } from "../hardware/usb-backend.ts";
 import { DEVICES_MAX } from "../state/wishes.ts";
 
 /**
@@ -268,6 +270,20 @@ export const RingThread = document("RingThread", {
   ),
 });
 
+export const RealDevices = document("RealDevices", {
+  backend: Type.Unsafe<UsbBackendName>({
+    ...oneOf(...USB_BACKENDS),
+    description: "by what the devices of this machine are used",
+  }),
+  version: Type.Optional(Type.String({ description: "of libusb", examples: ["1.0.28"] })),
+  arrivals: Type.Unsafe<Arrivals | "unknown">({
+    ...oneOf(...ARRIVALS, "unknown"),
+    description:
+      "how it is known what is plugged in: the kernel tells, libusb tells, or it is looked again and again; " +
+      "unknown where none of that is possible",
+  }),
+});
+
 export const Session = document("Session", {
   id: Type.String({ examples: ["s1"] }),
   peer: Type.String({ examples: ["tcp:192.0.2.7:40112"] }),
@@ -384,6 +400,7 @@ export const HostState = document("HostState", {
   sessions: Type.Array(Session),
   rules: Type.Array(Rule),
   stateFolder: Type.String({ description: "where rules and binds are kept" }),
+  usb: RealDevices,
   ring: RingThread,
 });
 

@@ -20,6 +20,7 @@ import {
   Nothing,
   Plugged,
   PlugRequest,
+  type RealDevices,
   Reloaded,
   Session,
   SessionPath,
@@ -211,7 +212,17 @@ export async function hostState(host: HostControl): Promise<Given<typeof HostSta
     sessions: host.sessions.sessions(),
     rules: await host.rules.list(),
     stateFolder: host.stateFolder,
+    usb: realDevices(host),
     ring: host.ring,
+  };
+}
+
+function realDevices({ usb, hardware }: HostControl): Given<typeof RealDevices.static> {
+  const { name, version } = usb;
+  return {
+    backend: name,
+    ...(version !== undefined && { version }),
+    arrivals: hardware.arrivals ?? "unknown",
   };
 }
 

@@ -1,5 +1,4 @@
 import type { HardwareDevice } from "../../hardware/hardware-device.ts";
-import { UsbfsDevice } from "../../hardware/usbfs/usbfs-device.ts";
 import type { UsbDevice } from "../../usb/device.ts";
 import type { Loop } from "../../usb/loop.ts";
 import { EventLog } from "../event-log.ts";
@@ -8,6 +7,7 @@ import { Failed } from "../failure.ts";
 import { readHardwareChoice } from "../hardware/hardware-choice.ts";
 import { HardwareRack, type NamedDevice } from "../hardware/hardware-rack.ts";
 import type { MachineRoots } from "../hardware/machine-roots.ts";
+import { usbBackend } from "../hardware/usb-backend.ts";
 import type { Log } from "../log.ts";
 import { RULES, RuleBook } from "../rules/rule-book.ts";
 import { SessionRegistry } from "../session-registry.ts";
@@ -53,13 +53,7 @@ export class HardwareWishes {
       roots,
       claims,
       force: () => "use --force.",
-      source:
-        source ??
-        ((device) =>
-          new UsbfsDevice(device, {
-            ...(claims !== undefined && { claims }),
-            warn: (code, message) => log.warn({ code, busid: device.busid }, `${code} ${message}`),
-          })),
+      source: source ?? ((device) => usbBackend().source(device, log, claims)),
     });
     this.#exports.watch(changed);
   }

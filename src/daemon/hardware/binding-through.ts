@@ -1,4 +1,3 @@
-import { enumerate } from "../../hardware/usbfs/enumeration.ts";
 import { askDaemon } from "../api/control-client.ts";
 import type { ControlPlace } from "../api/control-place.ts";
 import type { Device, Given } from "../api/documents.ts";
@@ -10,6 +9,7 @@ import { alikeWarnings, hasIdentity } from "./hardware-identity.ts";
 import { describeHardware } from "./hardware-state.ts";
 import { HostBinding } from "./host-binding.ts";
 import { machineRoots } from "./machine-roots.ts";
+import { usbBackend } from "./usb-backend.ts";
 
 /** A device of this machine, or a gadget of the host that runs here. */
 export type LocalDevice = Given<typeof Device.static>;
@@ -57,7 +57,7 @@ export async function localDevices(
   const devices = place === undefined ? undefined : await ask<readonly LocalDevice[]>("/v1/devices");
   const listed = devices && (await ask<Pick<LocalDevices, "binds" | "warnings">>("/v1/binds"));
   if (devices !== undefined && listed !== undefined) return { devices, ...listed, isServed: true };
-  const found = await enumerate(machineRoots());
+  const found = await usbBackend().enumerate(machineRoots());
   const { binds } = await folder.read(BINDS);
   return {
     devices: found.map((device) => {
@@ -72,7 +72,7 @@ export async function localDevices(
 
 async function storedBinding(binds: BindList): Promise<Binding> {
   const roots = machineRoots();
-  const devices = await enumerate(roots);
+  const devices = await usbBackend().enumerate(roots);
   return {
     bind: (text, force) => bindDevice(binds, devices, roots, text, force),
     unbind: (text) => unbindDevices(binds, devices, text),

@@ -1,8 +1,7 @@
+import type { Arrivals, DeviceWatch, WatchListener } from "../../hardware/device-watch.ts";
 import type { HardwareDevice } from "../../hardware/hardware-device.ts";
 import { repairDrivers } from "../../hardware/usbfs/driver-repair.ts";
-import { compareBusids } from "../../hardware/usbfs/enumeration.ts";
-import { HardwareWatch, type WatchListener } from "../../hardware/usbfs/hotplug.ts";
-import { SystemError } from "../../linux/system-error.ts";
+import { compareBusids, enumerate } from "../../hardware/usbfs/enumeration.ts";
 import type { UsbDevice } from "../../usb/device.ts";
 import type { Loop } from "../../usb/loop.ts";
 import { deviceIdentity, hex4 } from "../device-description.ts";
@@ -35,6 +34,7 @@ import {
 } from "./hardware-state.ts";
 import { lossOf } from "./loss.ts";
 import type { MachineRoots } from "./machine-roots.ts";
+import { type UsbBackend, usbBackend } from "./usb-backend.ts";
 import { UsbNames } from "./usb-ids.ts";
 
 /** A device that the host was told to share. */
@@ -58,6 +58,8 @@ export interface RackSurroundings {
   readonly roots: MachineRoots;
   /** What a host that was killed has taken and not given back. */
   readonly claims?: DriverClaims | undefined;
+  /** Begins to tell what is plugged in. Default: as this kind of system does. */
+  readonly watch?: UsbBackend["watch"];
   /** Makes the source of a device; nothing is opened yet. */
   readonly source: (device: HardwareDevice) => UsbDevice;
   /** How a person has a device all the same that this machine needs. Default: by binding it. */
@@ -85,7 +87,7 @@ export class HardwareRack implements Binding, WatchListener {
   readonly #around: RackSurroundings;
   readonly #plugged = new Map<string, Plugged>();
   #named: readonly NamedDevice[] = [];
-  #watch: HardwareWatch | undefined;
+  #watch: DeviceWatch | undefined;
   readonly #leaving = new Set<Promise<void>>();
   readonly #names = new UsbNames();
 
@@ -95,12 +97,17 @@ export class HardwareRack implements Binding, WatchListener {
 
   /** Resolves when the devices that are plugged in have been found. Without the kernel's events there are none. */
   async start(): Promise<void> {
-    const { roots, loop } = this.#around;
-    const watch = await HardwareWatch.start(roots, loop, this);
-    if (watch instanceof SystemError) this.deaf(watch);
+    const { roots, loop, watch: begin = usbBackend().watch } = this.#around;
+    const watch = await begin(roots, loop, this);
+    if (watch instanceof Error) this.deaf(watch);
     else this.#watch = watch;
     await this.#repair();
     await this.reconsider();
+  }
+
+  /** How it knows what is plugged in; nothing if it does not. */
+  get arrivals(): Arrivals | undefined {
+    return this.#watch?.arrivals;
   }
 
   /** The devices that this host was told to share, in the place of those before. */
@@ -218,7 +225,8 @@ export class HardwareRack implements Binding, WatchListener {
     else this.#tell(plugged.device, "unplugged");
   }
 
-  deaf({ message }: SystemError): void {
+  deaf({ message }: Error): void {
+    this.#watch = undefined;
     this.#around.log.warn(
       { code: "HARDWARE_UNKNOWN" },
       `HARDWARE_UNKNOWN devices of this machine that come and go are not noticed: ${message}`,
@@ -252,9 +260,10 @@ export class HardwareRack implements Binding, WatchListener {
 
   /** Gives drivers back what a host that was killed had taken from them. */
   async #repair(): Promise<void> {
-    const { claims, loop, log } = this.#around;
+    const { claims, loop, log, roots } = this.#around;
     if (claims === undefined || claims.list().length === 0) return;
-    const repairs = await repairDrivers(claims.list(), this.#devices(), loop);
+    // Linux alone has drivers that are to be told, and its sysfs alone says which interface has one.
+    const repairs = await repairDrivers(claims.list(), await enumerate(roots), loop);
     for (const { claim, outcome, message = "" } of repairs) {
       const { busid } = claim;
       if (outcome === "repaired") {

@@ -2,17 +2,10 @@ import { basename, dirname } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { Uevent } from "../../linux/uevent.ts";
 import type { Cancellable, Loop } from "../../usb/loop.ts";
+import type { HardwareListener } from "../device-watch.ts";
 import type { HardwareDevice } from "../hardware-device.ts";
 import { deviceNames, isDeviceName, readDevice, type SystemRoots } from "./enumeration.ts";
 import { NodeWatch } from "./node-watch.ts";
-
-/** Hears what becomes of the devices of this machine. */
-export interface HardwareListener {
-  plugged(device: HardwareDevice): void;
-  /** The same device has other drivers, another configuration, or can be opened at last. */
-  changed(device: HardwareDevice): void;
-  unplugged(device: HardwareDevice): void;
-}
 
 /** How long a device that is there may be without a driver before it is taken for one that gets none. */
 const UNPROBED_MS = 1_000;

@@ -1,14 +1,10 @@
 import { SystemError } from "../../linux/system-error.ts";
 import { EVENTS_LOST, SILENCE, UeventSocket } from "../../linux/uevent-socket.ts";
 import type { Cancellable, Loop } from "../../usb/loop.ts";
+import type { DeviceWatch, WatchListener } from "../device-watch.ts";
 import type { HardwareDevice } from "../hardware-device.ts";
 import type { SystemRoots } from "./enumeration.ts";
-import { type HardwareListener, HardwareTable } from "./hardware-table.ts";
-
-export interface WatchListener extends HardwareListener {
-  /** Nothing will be heard any more. */
-  deaf(cause: SystemError): void;
-}
+import { HardwareTable } from "./hardware-table.ts";
 
 /** How long the first look waits for a device whose lock is held; it comes later then, as one that is plugged in. */
 const FIRST_LOOK_MS = 3_000;
@@ -16,7 +12,8 @@ const FIRST_LOOK_MS = 3_000;
 const LOOK_MS = 1_000;
 
 /** Follows the devices of this machine by the events of its kernel. */
-export class HardwareWatch {
+export class HardwareWatch implements DeviceWatch {
+  readonly arrivals = "events";
   readonly #socket: UeventSocket;
   readonly #table: HardwareTable;
   readonly #loop: Loop;

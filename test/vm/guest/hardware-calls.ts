@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bindingThrough, localDevices } from "../../../src/daemon/hardware/binding-through.ts";
+import { machineRoots } from "../../../src/daemon/hardware/machine-roots.ts";
+import { type UsbBackendName, usbBackend } from "../../../src/daemon/hardware/usb-backend.ts";
 import { LibuvLoop } from "../../../src/daemon/libuv-loop.ts";
 import { hostPlace } from "../../../src/daemon/local-daemons.ts";
 import { StateFolder } from "../../../src/daemon/state/state-folder.ts";
-import { HardwareWatch } from "../../../src/hardware/usbfs/hotplug.ts";
-import { SystemError } from "../../../src/linux/system-error.ts";
+import type { DeviceWatch } from "../../../src/hardware/device-watch.ts";
 
 /** What `usbferry list` shows: state and drivers by bus id, and what is bound and not plugged in. */
 export async function listed(
@@ -34,20 +35,21 @@ export function unbind(state: string, device: string | null): Promise<unknown> {
   );
 }
 
-let watching: HardwareWatch | undefined;
+let watching: DeviceWatch | undefined;
 const told: string[] = [];
 
-/** Begins to watch the devices of this kernel, while others come and go. */
-export async function beginWatch(): Promise<void> {
+/** Begins to watch the devices of this kernel, while others come and go; answers how. */
+export async function beginWatch(backend?: UsbBackendName): Promise<string> {
   told.length = 0;
-  const started = await HardwareWatch.start({ sysfs: "/sys", dev: "/dev" }, new LibuvLoop(), {
+  const started = await usbBackend(backend).watch(machineRoots(), new LibuvLoop(), {
     plugged: ({ busid, devnum }) => void told.push(`+${busid}/${devnum}`),
     changed: () => {},
     unplugged: ({ busid, devnum }) => void told.push(`-${busid}/${devnum}`),
     deaf: ({ message }) => void told.push(message),
   });
-  if (started instanceof SystemError) throw started;
+  if (started instanceof Error) throw started;
   watching = started;
+  return started.arrivals;
 }
 
 /** What it knows, what sysfs shows, and what was told on the way. */

@@ -4,11 +4,11 @@ import type { OpenError, UsbDevice, UsbHost } from "../../../src/usb/device.ts";
 import type { Loop } from "../../../src/usb/loop.ts";
 import { TransferStatus, TransferType, type Urb } from "../../../src/usb/urb.ts";
 import { ATTACH_LINES, attach, detachAll } from "../attachment.ts";
-import type { LoadEnd } from "../guest/usbfs-load.ts";
+import type { LoadEnd } from "../guest/device-load.ts";
 import type { Scenario } from "../scenario.ts";
 import { ServedHost } from "../served-host.ts";
 
-const LOAD = "test/vm/guest/usbfs-load.js";
+const LOAD = "test/vm/guest/device-load.js";
 const SET_INTERFACE = 0x010b;
 
 /** A device that does not answer some of its control requests, until it is told to. */

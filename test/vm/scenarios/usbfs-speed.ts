@@ -7,7 +7,7 @@ import { ATTACH_LINES, detachAll } from "../attachment.ts";
 import { blockDevice } from "../disk.ts";
 import { plug, stick } from "../emulated-device.ts";
 import type { StickSpeed } from "../guest/block-speed.ts";
-import type { LoadEnd } from "../guest/usbfs-load.ts";
+import type { LoadEnd } from "../guest/device-load.ts";
 import type { Guest } from "../guest.ts";
 import { bind, GuestHost, unbindAll } from "../guest-host.ts";
 import type { Scenario } from "../scenario.ts";
@@ -15,7 +15,7 @@ import type { Scenario } from "../scenario.ts";
 const MIB = 16;
 const KERNEL_PORT = 3250;
 const OUR_PORT = 3240;
-const LOAD = "test/vm/guest/usbfs-load.js";
+const LOAD = "test/vm/guest/device-load.js";
 const LOAD_MS = 2_000;
 const DEPTH = 16;
 

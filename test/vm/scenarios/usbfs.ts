@@ -8,7 +8,8 @@ import {
   plug,
   serialAdapter,
 } from "../emulated-device.ts";
-import type { Load, LoadEnd } from "../guest/usbfs-load.ts";
+import type { Load, LoadEnd } from "../guest/device-load.ts";
+import type { RealSourceName } from "../guest/real-source.ts";
 import type { Guest } from "../guest.ts";
 import type { Scenario } from "../scenario.ts";
 import { ServedHost } from "../served-host.ts";
@@ -21,12 +22,21 @@ const USBFS_LINES = [
   },
 ];
 
-const LOAD = "test/vm/guest/usbfs-load.js";
+const LOAD = "test/vm/guest/device-load.js";
 
 /** The suite of the waist, on a gadget that the guest's kernel takes for a device of flesh and blood. */
 export function usbfsConformance(kind: string, speed: string, loop: "event" | "poll" = "event"): Scenario {
+  return realConformance("usbfs", kind, speed, loop);
+}
+
+export function realConformance(
+  source: RealSourceName,
+  kind: string,
+  speed: string,
+  loop: "event" | "poll" = "event",
+): Scenario {
   return {
-    name: `usbfs keeps the promises of the waist: ${kind} at ${speed} speed, on the ${loop} loop`,
+    name: `${source} keeps the promises of the waist: ${kind} at ${speed} speed, on the ${loop} loop`,
     expected: [...ATTACH_LINES, ...LINK_LOST_LINES, ...USBFS_LINES],
     timeoutMs: 300_000,
     async run(guest) {
@@ -35,8 +45,8 @@ export function usbfsConformance(kind: string, speed: string, loop: "event" | "p
         const [attachment] = await attach(guest, host.port, [kind]);
         const [port] = await portsInUse(guest);
         const { sysfsName } = attachment!;
-        const program = "test/vm/guest/usbfs-conformance.js";
-        const argv = guest.nodeProgram(program, kind, sysfsName, String(port), loop);
+        const program = "test/vm/guest/device-conformance.js";
+        const argv = guest.nodeProgram(program, kind, sysfsName, String(port), source, loop);
         const { code, stdout, stderr } = await guest.run(argv, { timeoutMs: 280_000 });
         assert.equal(code, 0, `${stdout}${stderr}`);
         assert.match(stdout, /^# pass [1-9]\d*$/m);
@@ -109,9 +119,9 @@ async function attachedZero(guest: Guest, host: ServedHost): Promise<Removable> 
 const GONE = new Set(["disconnected", "protocol", "crc", "timeout"]);
 
 /** The plug is pulled under load, on every transfer type and every controller in turn. */
-export function surpriseRemovals(count: number): Scenario {
+export function surpriseRemovals(count: number, source: RealSourceName = "usbfs"): Scenario {
   return {
-    name: `${count} devices are pulled out in mid-traffic: transfers end as disconnected, nothing is left open`,
+    name: `${source}: ${count} devices are pulled out in mid-traffic: transfers end as disconnected, nothing is left open`,
     expected: [
       ...ATTACH_LINES,
       ...LINK_LOST_LINES,
@@ -133,7 +143,7 @@ export function surpriseRemovals(count: number): Scenario {
       try {
         for (let round = 0; round < count; round++) {
           const { busid, load, pull } = await devices[round % devices.length]!();
-          await guest.call(LOAD, "startLoad", [busid, load, 20]);
+          await guest.call(LOAD, "startLoad", [busid, load, 20, source]);
           await pull();
           const end = (await guest.call(LOAD, "endOfLoad", [busid])) as LoadEnd;
           assert.deepEqual([end.unplugs, end.left], [1, 0], `round ${round}: ${JSON.stringify(end)}`);

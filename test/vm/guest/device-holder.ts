@@ -2,9 +2,9 @@ import { LibuvLoop } from "../../../src/daemon/libuv-loop.ts";
 import { DRIVER_CLAIMS, DriverClaims } from "../../../src/daemon/state/driver-claims.ts";
 import { StateFolder } from "../../../src/daemon/state/state-folder.ts";
 import { repairDrivers } from "../../../src/hardware/usbfs/driver-repair.ts";
-import { UsbfsDevice } from "../../../src/hardware/usbfs/usbfs-device.ts";
 import type { UsbHost } from "../../../src/usb/device.ts";
 import { readHardware } from "./hardware.ts";
+import { type RealSourceName, realSource } from "./real-source.ts";
 
 const NOBODY: UsbHost = { complete: () => {}, unplugged: () => {} };
 const silent = { warn: () => {} };
@@ -19,12 +19,12 @@ export async function repair(folder: string, busids: readonly string[]): Promise
   return repairs.map(({ claim, outcome, message = "" }) => `${claim.busid} ${outcome} ${message}`.trim());
 }
 
-/** Runs in the guest as a program: takes the devices, and gives them back at SIGTERM. FOLDER BUSID... */
-async function hold(folder: string, busids: readonly string[]): Promise<void> {
+/** Runs in the guest as a program: takes the devices, and gives them back at SIGTERM. FOLDER SOURCE BUSID... */
+async function hold(folder: string, source: RealSourceName, busids: readonly string[]): Promise<void> {
   const { store, close } = await new StateFolder(folder).open(DRIVER_CLAIMS);
   const claims = new DriverClaims(store, silent);
   const loop = new LibuvLoop();
-  const devices = busids.map((busid) => new UsbfsDevice(readHardware(busid), { claims }));
+  const devices = busids.map((busid) => realSource(source, readHardware(busid), { claims }));
   await Promise.all(
     devices.map(
       (device) =>
@@ -45,5 +45,5 @@ async function hold(folder: string, busids: readonly string[]): Promise<void> {
   console.log("holding");
 }
 
-const [, program, folder, ...busids] = process.argv;
-if (program?.endsWith("usbfs-holder.js") === true) await hold(folder!, busids);
+const [, program, folder, source, ...busids] = process.argv;
+if (program?.endsWith("device-holder.js") === true) await hold(folder!, source as RealSourceName, busids);

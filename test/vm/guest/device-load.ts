@@ -1,7 +1,6 @@
 import { readdirSync } from "node:fs";
 import { LibuvLoop } from "../../../src/daemon/libuv-loop.ts";
-import { UsbfsDevice } from "../../../src/hardware/usbfs/usbfs-device.ts";
-import type { UsbHost } from "../../../src/usb/device.ts";
+import type { UsbDevice, UsbHost } from "../../../src/usb/device.ts";
 import { EndpointMap } from "../../../src/usb/endpoint-map.ts";
 import {
   createUrb,
@@ -13,6 +12,7 @@ import {
 } from "../../../src/usb/urb.ts";
 import { ProtocolError } from "../../../src/wire/protocol-error.ts";
 import { readHardware } from "./hardware.ts";
+import { type RealSourceName, realSource } from "./real-source.ts";
 
 /** What is kept in flight on one endpoint. */
 export interface Stream {
@@ -49,7 +49,7 @@ const NAMES = new Map(Object.entries(TransferStatus).map(([name, status]) => [st
 
 /** A sink that keeps a device busy until it is told to stop, or until the device is gone. */
 class Busy implements UsbHost {
-  readonly device: UsbfsDevice;
+  readonly device: UsbDevice;
   went = 0;
   unplugs = 0;
   longestPauseMs = 0;
@@ -60,8 +60,8 @@ class Busy implements UsbHost {
   #stopped = false;
   #gone: (() => void) | undefined;
 
-  constructor(busid: string) {
-    this.device = new UsbfsDevice(readHardware(busid));
+  constructor(busid: string, source: RealSourceName) {
+    this.device = realSource(source, readHardware(busid));
   }
 
   complete(urb: Urb): void {
@@ -169,8 +169,13 @@ function urbOf({ type, endpoint, length, packets = 0 }: Stream): Urb {
 const busy = new Map<string, Busy>();
 
 /** Opens the device, starts the load, and resolves when so many transfers went well. */
-export async function startLoad(busid: string, load: Load, until: number): Promise<void> {
-  const host = new Busy(busid);
+export async function startLoad(
+  busid: string,
+  load: Load,
+  until: number,
+  source: RealSourceName = "usbfs",
+): Promise<void> {
+  const host = new Busy(busid, source);
   busy.set(busid, host);
   await host.open();
   await setUp(host, load);
