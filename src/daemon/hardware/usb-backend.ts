@@ -20,7 +20,7 @@ export type UsbBackendName = (typeof USB_BACKENDS)[number];
 export interface UsbBackend {
   readonly name: UsbBackendName;
   /** Of the library, as far as there is one. */
-  readonly version?: string;
+  readonly version?: string | undefined;
   readonly watch: (
     roots: MachineRoots,
     loop: Loop,
@@ -42,7 +42,7 @@ const LIBUSB: UsbBackend = {
   name: "libusb",
   get version() {
     const library = libusb();
-    return library instanceof Error ? "" : library.version;
+    return library instanceof Error ? undefined : library.version;
   },
   watch: (_, loop, listener) => LibusbWatch.start(loop, listener),
   enumerate: async () => {

@@ -64,6 +64,7 @@ export class ThreadEvents implements EventHandling {
   stop(done: () => void): void {
     this.#isStopped = true;
     this.#look = undefined;
+    this.#worker.ref();
     this.#worker.once("exit", done);
     this.#tell(EventState.end);
     this.#libusb.interruptEventHandler(this.#context);
