@@ -139,7 +139,9 @@ export class OpenDevice<C extends DeviceCalls = DeviceCalls> {
         (calls) => {
           this.#map.configure(0);
           this.#isFresh = calls.worked(place);
-          done(calls.status(place));
+          const status = calls.status(place);
+          done(status);
+          if (status === TransferStatus.disconnected && !this.#isGone) this.#lost();
         },
       );
     });

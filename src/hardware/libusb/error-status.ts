@@ -19,7 +19,6 @@ const ENDED: ReadonlyMap<number, TransferStatus> = new Map<number, TransferStatu
 const REFUSED: ReadonlyMap<number, TransferStatus> = new Map<number, TransferStatus>([
   [LibusbError.INVALID_PARAM, TransferStatus.invalid],
   [LibusbError.NO_DEVICE, TransferStatus.disconnected],
-  // Of a reset: the device has come back as another one.
   [LibusbError.NOT_FOUND, TransferStatus.stall],
   [LibusbError.TIMEOUT, TransferStatus.timeout],
   [LibusbError.OVERFLOW, TransferStatus.overflow],

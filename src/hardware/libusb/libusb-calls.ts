@@ -158,7 +158,12 @@ export class LibusbCalls implements DeviceCalls {
   }
 
   reset(): number {
-    return this.#ask((done) => this.#libusb.resetDevice.async(this.handle, done));
+    return this.#add((done) =>
+      this.#libusb.resetDevice.async(this.handle, (_, code) => {
+        // The device has come back as another one, which this handle does not have.
+        done(code === LibusbError.NOT_FOUND ? LibusbError.NO_DEVICE : code);
+      }),
+    );
   }
 
   setConfiguration(value: number): number {

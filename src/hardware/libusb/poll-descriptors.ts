@@ -10,11 +10,15 @@ export interface PollDescriptor {
   readonly isWritable: boolean;
 }
 
-/** The descriptors of a context; nothing where the system has none for libusb, as Windows. */
+/**
+ * The descriptors of a context; nothing where the system has none for libusb, as Windows, or where our event loop cannot wait for
+ * them (`linux/descriptor-watch.ts`), as on macOS.
+ */
 export function pollDescriptors(
   { memory, getPollfds, freePollfds }: Libusb,
   context: number,
 ): readonly PollDescriptor[] | undefined {
+  if (process.platform !== "linux") return undefined;
   const list = getPollfds(context);
   if (list === 0) return undefined;
   const found: PollDescriptor[] = [];
