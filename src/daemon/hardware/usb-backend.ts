@@ -21,11 +21,7 @@ export interface UsbBackend {
   readonly name: UsbBackendName;
   /** Of the library, as far as there is one. */
   readonly version?: string | undefined;
-  readonly watch: (
-    roots: MachineRoots,
-    loop: Loop,
-    listener: WatchListener,
-  ) => Promise<DeviceWatch | Error>;
+  readonly watch: (roots: MachineRoots, loop: Loop, listener: WatchListener) => Promise<DeviceWatch | Error>;
   readonly enumerate: (roots: MachineRoots) => Promise<readonly HardwareDevice[]>;
   /** A device as a source; nothing is opened yet. */
   readonly source: (device: HardwareDevice, log: Log, claims: ClaimKeeper | undefined) => UsbDevice;

@@ -12,6 +12,9 @@ export interface EventThreadStart {
   readonly context: number;
 }
 
+/** struct timeval, of all systems: no time. */
+const AT_ONCE = new Int32Array(4);
+
 const BODY = new URL("./event-thread-body.js", import.meta.url);
 
 /**
@@ -41,7 +44,10 @@ export class ThreadEvents implements EventHandling {
   }
 
   handle(): boolean {
-    return !this.#isStopped && this.#isParked;
+    if (this.#isStopped || !this.#isParked) return false;
+    // While nobody watches the thread stays where it is: of a device that is gone, the rest comes in this way.
+    this.#libusb.handleEvents(this.#context, AT_ONCE, null);
+    return true;
   }
 
   watch(loop: Loop, look: () => void): Cancellable {
