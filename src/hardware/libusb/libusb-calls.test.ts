@@ -60,8 +60,8 @@ class Answering {
   }
 }
 
-function callsOf(libusb: Answering, stopEvents: (done: () => void) => void = (done) => done()): LibusbCalls {
-  return new LibusbCalls(BOARD, libusb.library, stopEvents);
+function callsOf(libusb: Answering, letGo: (done: () => void) => void = (done) => done()): LibusbCalls {
+  return new LibusbCalls(BOARD, libusb.library, letGo);
 }
 
 function make(calls: LibusbCalls): Promise<void> {
@@ -70,8 +70,8 @@ function make(calls: LibusbCalls): Promise<void> {
   });
 }
 
-async function openCalls(libusb: Answering, stopEvents?: (done: () => void) => void): Promise<LibusbCalls> {
-  const calls = callsOf(libusb, stopEvents);
+async function openCalls(libusb: Answering, letGo?: (done: () => void) => void): Promise<LibusbCalls> {
+  const calls = callsOf(libusb, letGo);
   const place = calls.open();
   await make(calls);
   assert.equal(calls.opened(place), undefined);

@@ -25,17 +25,17 @@ export class LibusbCalls implements DeviceCalls {
   handle = 0;
   readonly #device: HardwareDevice;
   readonly #libusb: Libusb;
-  readonly #stopEvents: (done: () => void) => void;
+  readonly #letGo: (done: () => void) => void;
   #calls: Call[] = [];
   #results: number[] = [];
   #looked: { readonly interfaceNumber: number; readonly place: number }[] = [];
   readonly #answers = new Map<number, Uint8Array>();
 
-  /** `stopEvents` has to be over before the device is closed. */
-  constructor(device: HardwareDevice, library: Libusb, stopEvents: (done: () => void) => void) {
+  /** `letGo` ends the use of the open device, before it is closed. */
+  constructor(device: HardwareDevice, library: Libusb, letGo: (done: () => void) => void) {
     this.#device = device;
     this.#libusb = library;
-    this.#stopEvents = stopEvents;
+    this.#letGo = letGo;
   }
 
   clear(): void {
@@ -99,7 +99,7 @@ export class LibusbCalls implements DeviceCalls {
   }
 
   close(): void {
-    this.#add((done) => this.#stopEvents(() => done(0)));
+    this.#add((done) => this.#letGo(() => done(0)));
     this.#add((done) => {
       const { handle } = this;
       this.handle = 0;

@@ -60,10 +60,7 @@ class OpenLibusb implements SystemDevice<LibusbCalls> {
   constructor(hardware: HardwareDevice, library: Libusb, events: LibusbOptions["events"]) {
     this.#libusb = library;
     this.#wish = events;
-    this.calls = new LibusbCalls(hardware, library, (done) => {
-      if (this.#events === undefined) done();
-      else this.#events.stop(done);
-    });
+    this.calls = new LibusbCalls(hardware, library, (done) => this.#letGo(done));
   }
 
   carry(noMemory: () => void): Carriage<LibusbCalls> {
@@ -81,7 +78,17 @@ class OpenLibusb implements SystemDevice<LibusbCalls> {
     return this.#events!.watch(loop, look);
   }
 
-  free(): void {
-    this.#table?.close();
+  free(): void {}
+
+  /** While the device is still open: libusb looks at it when it frees a transfer. */
+  #letGo(done: () => void): void {
+    if (this.#events === undefined) {
+      done();
+      return;
+    }
+    this.#events.stop(() => {
+      this.#table!.close();
+      done();
+    });
   }
 }
