@@ -68,11 +68,7 @@ export class ClaimedDevice<C extends DeviceCalls> {
 
   /** Adds the calls that reset the device. The kernel makes its configuration active again, all alternate settings 0. */
   reset(calls: C): number {
-    // Linux would give interfaces that are claimed by a program to their drivers.
-    this.#release(calls);
-    const place = calls.reset();
-    this.#claimAll(calls);
-    return place;
+    return calls.reset(this.#interfacesOf(this.#configuration));
   }
 
   /** Resets the device, gives it to the drivers that had it, and closes it. */

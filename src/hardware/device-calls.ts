@@ -35,8 +35,8 @@ export interface DeviceCalls {
   /** A control read of the device itself; `answer` has its bytes. */
   controlIn(setup: Uint8Array, length: number, timeoutMs: number): number;
   answer(place: number): Uint8Array;
-  /** Configuration and claimed interfaces are then as before, alternate settings 0. */
-  reset(): number;
+  /** The configuration and these claimed interfaces are then as before, alternate settings 0. */
+  reset(claimed: readonly number[]): number;
   /** No interface may be claimed. */
   setConfiguration(value: number): number;
   setInterface(interfaceNumber: number, alternate: number): number;

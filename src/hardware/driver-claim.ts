@@ -26,7 +26,7 @@ export interface ClaimKeeper {
 
 /** Adds the calls that reset the device, and let the drivers have it that it was taken from. No interface may be claimed. */
 export function restoreDrivers(calls: DeviceCalls, claim: DriverClaim, configuration: number): void {
-  calls.reset();
+  calls.reset([]);
   // With a new configuration the kernel looks for drivers by itself.
   if (configuration !== claim.configuration) calls.setConfiguration(claim.configuration);
   else for (const { interfaceNumber } of claim.drivers) calls.connect(interfaceNumber);

@@ -130,7 +130,7 @@ test("calls are made one after the other, whatever became of the one before", as
 
 test("a device that a reset has made another one is gone", async () => {
   const calls = await openCalls(new Answering([7], { resetDevice: -5 }));
-  const place = calls.reset();
+  const place = calls.reset([0, 1]);
   await make(calls);
   assert.deepEqual([calls.worked(place), calls.status(place)], [false, TransferStatus.disconnected]);
 });

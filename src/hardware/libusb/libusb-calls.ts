@@ -157,7 +157,8 @@ export class LibusbCalls implements DeviceCalls {
     return this.#answers.get(place)!.subarray(0, Math.max(0, this.#results[place]!));
   }
 
-  reset(): number {
+  /** libusb itself keeps claimed interfaces from their drivers meanwhile. */
+  reset(_claimed: readonly number[]): number {
     return this.#add((done) =>
       this.#libusb.resetDevice.async(this.handle, (_, code) => {
         // The device has come back as another one, which this handle does not have.

@@ -157,8 +157,12 @@ export class UsbfsCalls implements DeviceCalls {
     return this.#arena.bytes.slice(at, at + Math.max(0, this.list.result(place)));
   }
 
-  reset(): number {
-    return this.list.ioctl(this.fd, USBDEVFS.RESET, 0);
+  reset(claimed: readonly number[]): number {
+    // The kernel would give interfaces that are claimed through usbfs to their drivers.
+    for (const number of claimed) this.release(number);
+    const place = this.list.ioctl(this.fd, USBDEVFS.RESET, 0);
+    for (const number of claimed) this.claim(number);
+    return place;
   }
 
   setConfiguration(value: number): number {
