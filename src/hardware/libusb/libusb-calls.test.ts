@@ -175,3 +175,23 @@ test("a device is closed when nobody is inside of libusb any more, and its conte
   await closed;
   assert.deepEqual([libusb.asked, calls.context, calls.handle], [["close it", "exit"], 0, 0]);
 });
+
+test("nothing is asked of a device that was closed", async () => {
+  const libusb = new Answering([7]);
+  const calls = await openCalls(libusb);
+  calls.close();
+  await make(calls);
+  calls.clear();
+  libusb.asked.length = 0;
+  const places = [
+    calls.controlIn(Uint8Array.of(0x80, 6, 0, 3, 0, 0, 255, 0), 255, 200),
+    calls.reset([0]),
+    calls.release(0),
+  ];
+  await make(calls);
+  assert.deepEqual(
+    places.map((place) => calls.status(place)),
+    [TransferStatus.disconnected, TransferStatus.disconnected, TransferStatus.disconnected],
+  );
+  assert.deepEqual([libusb.asked, calls.answer(places[0]!).length], [[], 0]);
+});

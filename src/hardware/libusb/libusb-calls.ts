@@ -159,10 +159,10 @@ export class LibusbCalls implements DeviceCalls {
 
   /** libusb itself keeps claimed interfaces from their drivers meanwhile. */
   reset(_claimed: readonly number[]): number {
-    return this.#add((done) =>
-      this.#libusb.resetDevice.async(this.handle, (_, code) => {
+    return this.#ask((done) =>
+      this.#libusb.resetDevice.async(this.handle, (error, code) => {
         // The device has come back as another one, which this handle does not have.
-        done(code === LibusbError.NOT_FOUND ? LibusbError.NO_DEVICE : code);
+        done(error, code === LibusbError.NOT_FOUND ? LibusbError.NO_DEVICE : code);
       }),
     );
   }
@@ -211,8 +211,12 @@ export class LibusbCalls implements DeviceCalls {
     else this.#libusb.exit.async(context, () => done(0));
   }
 
+  /** Of the open device: nothing is asked of one that was closed meanwhile. */
   #ask(call: (done: (error: unknown, code: number) => void) => void): number {
-    return this.#add((done) => call((_, code) => done(code)));
+    return this.#add((done) => {
+      if (this.handle === 0) done(LibusbError.NO_DEVICE);
+      else call((_, code) => done(code));
+    });
   }
 
   #add(call: Call): number {

@@ -32,7 +32,7 @@ interface Answer {
 /** Calls of usbfs about one device node, made in another thread, with the memory of their arguments. */
 export class UsbfsCalls implements DeviceCalls {
   readonly list = new CallList();
-  /** The open device node. */
+  /** The open device node. Its number is forgotten with the list that closes it: another file may get it. */
   fd = CLOSED;
   /** What the kernel's usbfs can do with this device. */
   capabilities = 0;
@@ -40,6 +40,7 @@ export class UsbfsCalls implements DeviceCalls {
   readonly #arena: Arena;
   readonly #view: DataView;
   #used = 0;
+  #closes = false;
   #capabilitiesAt = 0;
   #drivers: (Answer & { readonly interfaceNumber: number })[] = [];
   readonly #answers = new Map<number, number>();
@@ -58,6 +59,8 @@ export class UsbfsCalls implements DeviceCalls {
 
   clear(): void {
     this.list.clear();
+    if (this.#closes) this.fd = CLOSED;
+    this.#closes = false;
     this.#answers.clear();
     this.#used = 0;
   }
@@ -99,6 +102,7 @@ export class UsbfsCalls implements DeviceCalls {
 
   close(): void {
     this.list.close(this.fd);
+    this.#closes = true;
   }
 
   look(interfaceNumbers: readonly number[]): void {
