@@ -15,8 +15,8 @@ import { prepareTestBed } from "../vm/test-bed.ts";
 import { prepareVsockBackend } from "../vm/vsock-backend.ts";
 import { type GuideBlock, readGuide } from "./guide.ts";
 import { HostSide } from "./host-side.ts";
-import { STEPS_NOT_RUN } from "./judgement.ts";
-import { furnish, inGuest, Player } from "./player.ts";
+import { JUDGEMENTS, STEPS_NOT_RUN } from "./judgement.ts";
+import { furnish, inGuest, Player, readyFor } from "./player.ts";
 import { stepsOf } from "./workflow.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
@@ -40,30 +40,13 @@ test("guides, Linux 6.12", async (context) => {
         context.test(name, () =>
           play({ name, timeoutMs: PAGE_MS, expected: [...GADGET_LINES, ...LINK_LOST_LINES], run }, guest),
         );
-      await page("qemu.md", () => player.play("qemu.md", guest));
-      await page("cloud-hypervisor.md", () => player.play("cloud-hypervisor.md", guest));
-      await page("firecracker.md", async () => {
-        await player.play("firecracker.md", guest);
-        await hasOptions(guest);
-      });
-      await page("wsl.md", () => player.play("wsl.md", guest));
-      await page("containers.md", async () => {
-        await guest.shell("mkdir -p /run/usbferry");
-        await player.play("containers.md", guest);
-      });
-      await page("flashing.md", async () => {
-        await guest.writeFile(
-          "/tmp/go-on",
-          "#!/bin/sh\necho $USBFERRY_EVENT $USBFERRY_PID >> /tmp/went-on\n",
-        );
-        await guest.shell("chmod +x /tmp/go-on");
-        await player.play("flashing.md", guest, () => flash(host, guest));
-        await hasRules(guest);
-      });
-      await page("github-actions.md", async () => {
-        await player.play("github-actions.md", guest);
-        await playJob(guest);
-      });
+      for (const [name, more] of pages(host, guest)) {
+        await page(name, async () => {
+          await more.before?.();
+          await player.play(name, guest, more.beforeEnd);
+          await more.after?.();
+        });
+      }
     } finally {
       await guest.stop();
       await host.end(first);
@@ -107,6 +90,28 @@ test("every device and option that documents give QEMU is one that it has", asyn
   );
 });
 
+/** What is done for a page beside what it says. */
+interface More {
+  readonly before?: () => Promise<unknown>;
+  readonly beforeEnd?: () => Promise<void>;
+  readonly after?: () => Promise<void>;
+}
+
+/** Every page that is judged, in the order of the judgements. */
+function pages(host: HostSide, guest: Guest): readonly (readonly [page: string, more: More])[] {
+  const more: Readonly<Record<string, More>> = {
+    "firecracker.md": { after: () => hasOptions(guest) },
+    "containers.md": { before: () => guest.shell("mkdir -p /run/usbferry") },
+    "flashing.md": {
+      before: () => prepareHook(guest),
+      beforeEnd: () => flash(host, guest),
+      after: () => hasRules(guest),
+    },
+    "github-actions.md": { after: () => playJob(guest) },
+  };
+  return Object.keys(JUDGEMENTS).map((page) => [page, more[page] ?? {}]);
+}
+
 function fileOf(page: string, language: string): GuideBlock {
   const blocks = readGuide(page).sections.flatMap((section) => section.blocks);
   return blocks.find((block) => block.language === language)!;
@@ -129,6 +134,11 @@ async function hasOptions(guest: Guest): Promise<void> {
   );
   const loaded = (await guest.shell("cut -d ' ' -f 1 /proc/modules")).split("\n");
   for (const module of Object.values(MODULES)) assert(loaded.includes(module), module);
+}
+
+async function prepareHook(guest: Guest): Promise<void> {
+  await guest.writeFile("/tmp/go-on", "#!/bin/sh\necho $USBFERRY_EVENT $USBFERRY_PID >> /tmp/went-on\n");
+  await guest.shell("chmod +x /tmp/go-on");
 }
 
 /** The board leaves as one device and comes back as another one, and once more. */
@@ -162,6 +172,7 @@ async function hasRules(guest: Guest): Promise<void> {
 async function playJob(guest: Guest): Promise<void> {
   for (const { name, script } of stepsOf(fileOf("github-actions.md", "yaml").text)) {
     if (STEPS_NOT_RUN[name] !== undefined) continue;
+    await readyFor(guest, script!);
     const argv = inGuest(`set -e\n${script!}`);
     const { code, stdout, stderr } = await guest.run(argv, { timeoutMs: STEP_MS });
     // The last step runs where something failed, and may find it.

@@ -74,7 +74,7 @@ export class HostSide {
   /** What it printed; rejects unless it ended with 0. */
   async run(text: string): Promise<string> {
     const child = this.#spawn(text);
-    const timer = setTimeout(() => kill(child, "SIGKILL"), COMMAND_MS);
+    const timer = setTimeout(() => child.process.kill("SIGKILL"), COMMAND_MS);
     await once(child.process, "close");
     clearTimeout(timer);
     if (child.process.exitCode !== 0)
@@ -85,7 +85,7 @@ export class HostSide {
   /** Something that goes on; resolves when it works. */
   async begin(text: string): Promise<void> {
     this.#controls++;
-    const child = this.#spawn(text);
+    const child = this.#spawn(`exec ${text}`);
     this.#running.push(child.process);
     const sockets = Array.from(
       text.matchAll(/^vhost.*?(?:,socket|uds-path)=([^,\s]+)/g),
@@ -97,7 +97,6 @@ export class HostSide {
     while (!isReady()) {
       if (child.process.exitCode !== null || performance.now() > end)
         throw new Error(`\`${text}\` does not work\n${child.printed()}`);
-      // oxlint-disable-next-line no-await-in-loop -- it is asked again and again
       await sleep(20);
     }
   }
@@ -112,8 +111,8 @@ export class HostSide {
       processes.map(async (process) => {
         if (process.exitCode !== null || process.signalCode !== null) return;
         const exit = once(process, "exit");
-        kill({ process }, "SIGTERM");
-        const timer = setTimeout(() => kill({ process }, "SIGKILL"), 10_000);
+        process.kill();
+        const timer = setTimeout(() => process.kill("SIGKILL"), 10_000);
         await exit;
         clearTimeout(timer);
       }),
@@ -136,7 +135,6 @@ export class HostSide {
     let printed = "";
     const child = spawn("/bin/sh", ["-c", text], {
       cwd: this.#folder,
-      detached: true,
       env: {
         ...process.env,
         ...ALONE,
@@ -151,14 +149,5 @@ export class HostSide {
         printed += piece;
       });
     return { process: child, printed: () => printed };
-  }
-}
-
-/** With what it has started. */
-function kill({ process: child }: { readonly process: ChildProcess }, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-child.pid!, signal);
-  } catch {
-    // It has ended by itself.
   }
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Guest, GuestProcess } from "../vm/guest.ts";
+import { readyAgent } from "../vm/own-attachment.ts";
 import { commandsOf, type Guide, type GuideCommand, type GuideSection, readGuide } from "./guide.ts";
 import { goesOn, type HostSide } from "./host-side.ts";
 import { JUDGEMENTS, type Judgement, played, whyNotRun } from "./judgement.ts";
@@ -22,6 +23,11 @@ export async function furnish(guest: Guest): Promise<void> {
 /** A line of the guest's shell. */
 export function inGuest(script: string): string[] {
   return ["sh", "-c", `export PATH=${TOOLS}:$PATH; cd /root/job; ${script}`];
+}
+
+/** An agent starts by itself, and is waited for one minute: longer than that on a machine where others are at work. */
+export async function readyFor(guest: Guest, script: string): Promise<void> {
+  if (script.includes("usbferry attach")) await readyAgent(guest);
 }
 
 interface GuestResident {
@@ -50,7 +56,6 @@ export class Player {
     for (const section of readGuide(page).sections) {
       const commands = typedIn(section);
       const last = commands.findLastIndex(({ text }) => text.startsWith("qemu-system-x86_64 "));
-      // oxlint-disable-next-line no-await-in-loop -- one line after the other
       for (const command of commands.slice(0, last + 1)) await this.#play(command, judgement);
     }
   }
@@ -104,6 +109,7 @@ export class Player {
   }
 
   async #runInGuest(line: string): Promise<string> {
+    await readyFor(this.#guest!, line);
     const { code, stdout, stderr } = await this.#guest!.run(inGuest(this.#variables + line), {
       timeoutMs: COMMAND_MS,
     });
@@ -113,6 +119,7 @@ export class Player {
 
   /** One that waits for a host prints nothing before there is one. */
   async #beginInGuest(line: string, isContained: boolean): Promise<void> {
+    await readyFor(this.#guest!, line);
     const printed: string[] = [];
     const argv = inGuest(`${this.#variables}exec ${line}`);
     const process = await this.#guest!.spawn([...(isContained ? CONTAINER : []), ...argv], (said) => {
