@@ -3,7 +3,6 @@ import type { Agent, Detached } from "../agent.ts";
 import { Failed } from "../failure.ts";
 import { VERSION } from "../version.ts";
 import type { ApiLimits } from "./api-limits.ts";
-import type { Routes } from "./app.ts";
 import { addCaptureRoute } from "./capture-route.ts";
 import {
   type AgentState,
@@ -19,6 +18,7 @@ import {
 } from "./documents/attachment.ts";
 import { answers, type Given, Nothing } from "./documents/document.ts";
 import { Refusal } from "./refusal.ts";
+import type { Routes } from "./routes.ts";
 
 /** What an agent answers. */
 export function addAgentRoutes(routes: Routes, agent: Agent, limits: ApiLimits): void {
