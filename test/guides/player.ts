@@ -25,9 +25,14 @@ export function inGuest(script: string): string[] {
   return ["sh", "-c", `export PATH=${TOOLS}:$PATH; cd /root/job; ${script}`];
 }
 
-/** An agent starts by itself, and is waited for one minute: longer than that on a machine where others are at work. */
+/**
+ * An agent starts by itself, and is waited for one minute; idle, it ends after half a minute. On a machine where others are
+ * at work an emulated guest takes longer for both.
+ */
 export async function readyFor(guest: Guest, script: string): Promise<void> {
-  if (script.includes("usbferry attach")) await readyAgent(guest);
+  if (!script.includes("usbferry attach")) return;
+  await readyAgent(guest);
+  await guest.call("test/vm/guest/agent-watch.js", "watch", []);
 }
 
 interface GuestResident {
