@@ -52,7 +52,7 @@ export interface BreakerLimits {
 export const RING_LIMITS: RingLimits = {
   urbs: 1024,
   bytes: 64 << 20,
-  messagesPerPoll: 256,
+  messagesPerPoll: 16,
   waiting: 4096,
   slotsPercent: 75,
   heartbeatMs: 1_000,
@@ -60,7 +60,7 @@ export const RING_LIMITS: RingLimits = {
   graceMs: 25_000,
   notReadingMs: 8_000,
   retryMs: 250,
-  rate: { perSecond: 2_000_000, burst: 500_000 },
+  rate: { perSecond: 8_000_000, burst: 2_000_000 },
   breaker: {
     hardwareErrors: 500,
     protocolErrors: 100,

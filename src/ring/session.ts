@@ -56,8 +56,14 @@ export abstract class RingSession<P extends SessionPlace> {
   /** Carries out a message that is whole and may come now. */
   protected abstract take(type: number, transaction: number, id: number): ProtocolError | undefined;
 
+  /** A message came. */
+  protected began(): void {}
+
   /** All that came in this turn was taken. */
   protected taken(): void {}
+
+  /** The other side sees what has come of it. */
+  protected settle(): void {}
 
   get isNegotiated(): boolean {
     return this.#isNegotiated;
@@ -83,7 +89,7 @@ export abstract class RingSession<P extends SessionPlace> {
     while (count < messagesPerPoll && this.isReading && !this.isOver) {
       const taken = channel.incoming.next();
       if (taken === false) break;
-      if (count++ === 0) this.clock[0] = place.loop.now();
+      if (count++ === 0) this.began();
       error = taken === true ? this.#check() : taken;
       if (error !== undefined) break;
     }
@@ -92,6 +98,7 @@ export abstract class RingSession<P extends SessionPlace> {
     if (this.isOver) return true;
     const { moved } = channel;
     error = channel.flush() ?? error;
+    this.settle();
     return error ?? (count > 0 || channel.moved !== moved);
   }
 
