@@ -60,6 +60,11 @@ export class Consumer {
     return (this.#memory.load(this.#producedAt) | 0) === this.#index;
   }
 
+  /** All that was there at the last look was taken. */
+  get isDrained(): boolean {
+    return this.#index === this.#produced;
+  }
+
   /** A look from outside, whatever the producer has written there. */
   get use(): RingFigures["incoming"] {
     const produced = this.#memory.load(this.#place.offset + RingHeader.producer_index);

@@ -4,7 +4,10 @@ export interface RingLimits {
   readonly urbs: number;
   /** Bytes of all devices: OUT data that are copied out of shared memory, and packets of isochronous URBs. */
   readonly bytes: number;
-  /** Messages that one `poll` takes. */
+  /**
+   * Messages that one `poll` takes before it shows what has come of them. With all that a guest has in flight each side would wait
+   * until the other one has carried out everything; with few a turn costs more than they do.
+   */
   readonly messagesPerPoll: number;
   /** Answers that wait for room; while there are more nothing more is read. */
   readonly waiting: number;
@@ -46,8 +49,9 @@ export interface BreakerLimits {
 }
 
 /**
- * A high-speed bus carries some 100,000 URBs a second, a super-speed bus 500,000: the rate stops a peer, never a
- * device. A driver gives up a device after a few errors in a row: the breaker is for those that do not.
+ * A high-speed bus carries some 100,000 URBs a second, a super-speed bus 500,000, a simulated device some 4,000,000: the
+ * rate stops a peer, never a device. A driver gives up a device after a few errors in a row: the breaker is for those
+ * that do not.
  */
 export const RING_LIMITS: RingLimits = {
   urbs: 1024,

@@ -91,7 +91,8 @@ export abstract class RingSession<P extends SessionPlace> {
       if (taken === false) break;
       if (count++ === 0) this.began();
       error = taken === true ? this.#check() : taken;
-      if (error !== undefined) break;
+      // What has come meanwhile is another turn's: an answer waits for nothing that it does not need.
+      if (error !== undefined || channel.incoming.isDrained) break;
     }
     if (count > 0 && !this.isOver) this.taken();
     this.isPolling = false;
