@@ -81,6 +81,17 @@ test("where answers come with the processor, it is given away after 4 looks; one
   assert.equal(patienceOf(policy), 64);
 });
 
+test("work that takes several looks does not end that", () => {
+  const policy = new WaitPolicy(1);
+  const seen: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    seen.push(patienceOf(policy));
+    policy.next(false, () => 0);
+    for (let looks = 0; looks < 3; looks++) policy.next(true, () => 0);
+  }
+  assert.deepEqual(seen, [64, 32, 16, 8, 4]);
+});
+
 test("the clock is not asked between two yields", () => {
   const policy = new WaitPolicy(1);
   let asked = 0;

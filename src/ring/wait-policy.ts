@@ -74,6 +74,8 @@ export class WaitPolicy {
 
   /** Something was found by a look: by the first one behind a `yield`, or by one of those before it. */
   #learn(): void {
+    // More of what was there already tells nothing.
+    if (this.#polls === 0 && !this.#hasYielded) return;
     const isSharing = this.#hasYielded && this.#polls === 0;
     this.#patience = isSharing ? Math.max(this.#patience >> 1, FEWEST_POLLS) : POLLS;
   }
