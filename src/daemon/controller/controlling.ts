@@ -1,3 +1,4 @@
+import { cpus } from "node:os";
 import type { UnixAddress } from "../../links/address.ts";
 import { DescriptorListener } from "../../links/descriptor-listener.ts";
 import { SystemError } from "../../linux/system-error.ts";
@@ -36,6 +37,16 @@ export interface ControllerRequest {
   readonly control: ControlPlace | undefined;
   readonly group: string | undefined;
   readonly folder: StateFolder;
+  /** How long the controller looks by itself for the next access of the VM before it sleeps. Default: see below. */
+  readonly lookMs?: number;
+}
+
+/** Longer than it takes to wake a virtual processor up, and that processor to make its next access. */
+const LOOK_MS = 0.1;
+
+/** Where there is one processor, each look takes it from the VM. */
+function usualLookMs(): number {
+  return cpus().length > 1 ? LOOK_MS : 0;
 }
 
 /** A virtual xHCI controller for one VM, and its devices, which stay when the VM starts anew. */
@@ -50,12 +61,16 @@ export class Controlling {
   #control: ControlServer | undefined;
   #closeClaims: () => Promise<void> = async () => {};
 
-  private constructor(folder: StateFolder, claims: DriverClaims | undefined, log: Log) {
+  private constructor(
+    { folder, lookMs = usualLookMs() }: ControllerRequest,
+    claims: DriverClaims | undefined,
+    log: Log,
+  ) {
     this.#log = log;
     this.over = new Promise((resolve) => {
       this.#end = resolve;
     });
-    const loop = new LibuvLoop();
+    const loop = new LibuvLoop(lookMs);
     const memory = new DmaTable();
     const vectors = new MsixVectors(DEFAULT_PLAN.interrupters);
     const xhci = new Controller({ memory, line: vectors, loop, left: (port) => ports.left(port) });
@@ -84,7 +99,7 @@ export class Controlling {
   /** Rejects with WrongUsage, AccessDenied, Failed or a LinkError; then nothing is left behind. */
   static async start(request: ControllerRequest, log: Log): Promise<Controlling> {
     const claims = await openClaims(request.folder);
-    const controlling = new Controlling(request.folder, claims && new DriverClaims(claims.store, log), log);
+    const controlling = new Controlling(request, claims && new DriverClaims(claims.store, log), log);
     if (claims !== undefined) controlling.#closeClaims = () => claims.close();
     try {
       await controlling.#begin(request);
