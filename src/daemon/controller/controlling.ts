@@ -19,6 +19,7 @@ import type { Log } from "../log.ts";
 import { DriverClaims } from "../state/driver-claims.ts";
 import { openClaims } from "../state/host-states.ts";
 import type { StateFolder } from "../state/state-folder.ts";
+import type { ControllerTraffic } from "./controller-client.ts";
 import { ControllerDevices } from "./controller-devices.ts";
 import { DistantSources } from "./distant-source.ts";
 import { HardwareWishes } from "./hardware-wishes.ts";
@@ -55,6 +56,8 @@ export class Controlling {
   /** Resolves when the VM is gone and no other one can come. */
   readonly over: Promise<void>;
   readonly #server: VfioUserServer;
+  readonly #xhci: Controller;
+  readonly #function: PciFunction;
   readonly #log: Log;
   #end!: () => void;
   #listener: DescriptorListener | undefined;
@@ -74,6 +77,7 @@ export class Controlling {
     const memory = new DmaTable();
     const vectors = new MsixVectors(DEFAULT_PLAN.interrupters);
     const xhci = new Controller({ memory, line: vectors, loop, left: (port) => ports.left(port) });
+    this.#xhci = xhci;
     const ports = new PortTable(xhci, log);
     const hardware = new HardwareWishes({
       loop,
@@ -84,7 +88,8 @@ export class Controlling {
     });
     const distant = new DistantSources(loop, folder);
     this.devices = new ControllerDevices({ ports, loop, log, folder, distant, hardware });
-    this.#server = new VfioUserServer(new PciFunction(new XhciFunction(xhci), memory, vectors), loop, {
+    this.#function = new PciFunction(new XhciFunction(xhci), memory, vectors);
+    this.#server = new VfioUserServer(this.#function, loop, {
       connected: () =>
         log.info({ code: "VM_CONNECTED" }, "VM_CONNECTED a virtual machine has the controller"),
       disconnected: (cause) => this.#disconnected(cause),
@@ -112,6 +117,12 @@ export class Controlling {
 
   get isConnected(): boolean {
     return this.#server.isConnected;
+  }
+
+  /** What has passed between VMs and devices since the start. */
+  get traffic(): ControllerTraffic {
+    const { accesses, vectors } = this.#function;
+    return { ...accesses, interrupts: vectors.raised, transfers: this.#xhci.submitted };
   }
 
   /** Takes the controller away from the VM, and gives its devices back. */
