@@ -11,6 +11,7 @@ await Controlling.start(
     isForced: false,
     gadgets: [],
     control: undefined,
+    hotplug: undefined,
     group: undefined,
     folder: new StateFolder(state),
     ...(lookMs !== undefined && { lookMs: Number(lookMs) }),

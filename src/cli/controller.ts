@@ -30,6 +30,7 @@ export function addController(root: Command): void {
     .option("--force", "devices also that this machine needs: a mounted disk, its last keyboard")
     .option("--gadget <SPEC>", "plug in a simulated device, may be repeated", repeatable)
     .option("--control <PATH>", "the unix socket for plug, unplug and list")
+    .option("--hotplug-socket <PATH>", "the unix socket where others hand over devices that they have opened")
     .option("--control-group <GROUP>", "who may use that beside this user")
     .option("--state-dir <FOLDER>", "where nicknames and paired machines are kept")
     .addHelpText("after", HELP)
@@ -67,6 +68,7 @@ interface ControllerOptions {
   readonly force?: true;
   readonly gadget?: readonly string[];
   readonly control?: string;
+  readonly hotplugSocket?: string;
   readonly controlGroup?: string;
   readonly stateDir?: string;
 }
@@ -92,11 +94,13 @@ async function run(options: ControllerOptions): Promise<void> {
   const place = control === undefined ? undefined : readControlPlace(control);
   if (place?.kind === "tcp")
     throw new WrongUsage("a controller is controlled at a unix socket: write its path.");
+  const { hotplugSocket } = options;
+  const hotplug = hotplugSocket === undefined ? undefined : ({ kind: "unix", path: hotplugSocket } as const);
   const folder = new StateFolder(options.stateDir);
   const { NO_COLOR = "" } = process.env;
   const log = openLog(NO_COLOR === "");
   const controlling = await Controlling.start(
-    { client, devices, isForced: options.force === true, gadgets, control: place, group, folder },
+    { client, devices, isForced: options.force === true, gadgets, control: place, hotplug, group, folder },
     log,
   );
   process.stdout.write(introduction(client, controlling.devices.list()));

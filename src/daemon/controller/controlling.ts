@@ -23,6 +23,8 @@ import type { ControllerTraffic } from "./controller-client.ts";
 import { ControllerDevices } from "./controller-devices.ts";
 import { DistantSources } from "./distant-source.ts";
 import { HardwareWishes } from "./hardware-wishes.ts";
+import { HotplugSocket } from "./hotplug-socket.ts";
+import { PassedDevices } from "./passed-devices.ts";
 import { PortTable } from "./port-table.ts";
 import { XhciFunction } from "./xhci-function.ts";
 
@@ -36,6 +38,8 @@ export interface ControllerRequest {
   readonly isForced: boolean;
   readonly gadgets: readonly string[];
   readonly control: ControlPlace | undefined;
+  /** Where open devices are handed over. */
+  readonly hotplug: UnixAddress | undefined;
   readonly group: string | undefined;
   readonly folder: StateFolder;
   /** How long the controller looks by itself for the next access of the VM before it sleeps. Default: see below. */
@@ -62,6 +66,8 @@ export class Controlling {
   #end!: () => void;
   #listener: DescriptorListener | undefined;
   #control: ControlServer | undefined;
+  readonly #bindHotplug: (address: UnixAddress) => Promise<HotplugSocket>;
+  #hotplug: HotplugSocket | undefined;
   #closeClaims: () => Promise<void> = async () => {};
 
   private constructor(
@@ -79,15 +85,18 @@ export class Controlling {
     const xhci = new Controller({ memory, line: vectors, loop, left: (port) => ports.left(port) });
     this.#xhci = xhci;
     const ports = new PortTable(xhci, log);
+    const roots = machineRoots();
     const hardware = new HardwareWishes({
       loop,
       log,
-      roots: machineRoots(),
+      roots,
       claims,
       changed: () => this.devices.hardwareChanged(),
     });
     const distant = new DistantSources(loop, folder);
     this.devices = new ControllerDevices({ ports, loop, log, folder, distant, hardware });
+    const passed = new PassedDevices({ devices: this.devices, ports, roots, log, claims });
+    this.#bindHotplug = (address) => HotplugSocket.bind(address, loop, passed);
     this.#function = new PciFunction(new XhciFunction(xhci), memory, vectors);
     this.#server = new VfioUserServer(this.#function, loop, {
       connected: () =>
@@ -130,13 +139,15 @@ export class Controlling {
     this.#listener?.close();
     this.#server.close();
     this.#control?.refuseNew();
+    await this.#hotplug?.close();
     await this.devices.close();
     this.#control?.stop();
     await this.#closeClaims();
     this.#end();
   }
 
-  async #begin({ client, devices, isForced, gadgets, control, group }: ControllerRequest): Promise<void> {
+  async #begin(request: ControllerRequest): Promise<void> {
+    const { client, devices, isForced, gadgets, control, group, hotplug } = request;
     for (const text of gadgets) {
       // oxlint-disable-next-line no-await-in-loop -- their order is that of the ports, and the first failure is the one to tell
       await this.devices.plugGadget(text);
@@ -151,6 +162,7 @@ export class Controlling {
         load: async () => (await import("../api/controller-app.ts")).controllerApp(this, this.#log),
       });
     }
+    if (hotplug !== undefined) this.#hotplug = await this.#bindHotplug(hotplug);
     await this.#awaitClient(client);
   }
 
