@@ -436,7 +436,10 @@ for (const [name, isAtHand] of [
   test(`blocks arrive whole and in order where ${name} are at hand, however transfers cut them`, async () => {
     await readMib(new PartlyAtHand(isAtHand), [MIB]);
     await readMib(new PartlyAtHand(isAtHand), [100_000, 512, 300_001, 411, MIB - 400_924]);
-    await readMib(new PartlyAtHand(isAtHand), Array.from({ length: 16 }, () => MIB / 16));
+    await readMib(
+      new PartlyAtHand(isAtHand),
+      Array.from({ length: 16 }, () => MIB / 16),
+    );
   });
 }
 

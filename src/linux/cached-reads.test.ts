@@ -34,10 +34,7 @@ test("bytes come from their place, into theirs", onLinux, (t) => {
     return;
   }
   assert.equal(outcome, true);
-  assert.deepEqual(
-    [room[49], room[50], room[549], room[550]],
-    [0xee, 5000 % 251, 5499 % 251, 0xee],
-  );
+  assert.deepEqual([room[49], room[50], room[549], room[550]], [0xee, 5000 % 251, 5499 % 251, 0xee]);
 });
 
 test("what reaches beyond the file is not there", onLinux, () => {
