@@ -49,8 +49,10 @@ export class Connection {
   readonly #lookMs: number;
   #isLooking = false;
   #lookUntilMs = 0;
-  /** Something came last that may have asked the loop for work: anything but reads. */
+  /** Something came since the last turn that may have asked the loop for work: anything but reads. */
   #hasBegun = false;
+  /** Of what came last, something was answered. */
+  #hasAnswered = false;
   readonly #look = (): void => this.#lookForMore();
 
   private constructor(
@@ -118,6 +120,7 @@ export class Connection {
   /** Sleeps when the last answer is old enough. */
   #lookForMore(): void {
     let found = 0;
+    this.#hasBegun = false;
     for (let looks = 0; looks < LOOKS_IN_A_ROW && found < FOUND_IN_A_ROW; looks++) {
       if (this.#isOver || this.#isHeldUp) {
         this.#isLooking = false;
@@ -128,8 +131,8 @@ export class Connection {
       if (!this.#read()) continue;
       found++;
       looks = 0;
-      // Rings are walked before more is looked for.
-      if (this.#hasBegun) break;
+      // Rings are walked before more is looked for; but Linux reads a doorbell back, and its processor would wait for the walk, too.
+      if (this.#hasBegun && this.#hasAnswered) break;
     }
     this.#isLooking = found > 0 || this.#loop.now() < this.#lookUntilMs;
     if (this.#isLooking) this.#loop.soon(this.#look);
@@ -150,8 +153,7 @@ export class Connection {
 
   #work(): void {
     const reader = this.#reader;
-    let hasAnswered = false;
-    this.#hasBegun = false;
+    this.#hasAnswered = false;
     while (!this.#isHeldUp) {
       const size = reader.next();
       if (size === 0) break;
@@ -170,10 +172,10 @@ export class Connection {
       this.#replyBytes = answered;
       if (answered === 0) continue;
       if (!this.#send()) return;
-      hasAnswered = true;
+      this.#hasAnswered = true;
     }
     reader.compact();
-    if (hasAnswered && this.#lookMs > 0) this.#expectMore();
+    if (this.#hasAnswered && this.#lookMs > 0) this.#expectMore();
   }
 
   /** False if the connection is over. */
