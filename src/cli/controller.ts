@@ -59,6 +59,14 @@ export function addController(root: Command): void {
     .requiredOption("--control <PATH>", "the control socket of the controller")
     .option("--json", "one JSON document on standard output")
     .action(unplug);
+  controller
+    .command("pass")
+    .description("open a device of this machine and hand it over to a controller that may not")
+    .argument("<DEV>", "bus id (1-2), vid:pid, vid:pid:serial, device node or nickname")
+    .requiredOption("--hotplug-socket <PATH>", "the hot-plug socket of the controller")
+    .option("--force", "also a device that this machine needs")
+    .option("--state-dir <FOLDER>", "where nicknames are kept")
+    .action(pass);
 }
 
 interface ControllerOptions {
@@ -150,6 +158,22 @@ async function plug(device: string, { control, force, json }: PlugOptions): Prom
     const hint = note === undefined ? "" : ` ${printable(note)}`;
     process.stdout.write(`${printable(name)} is in port ${port}.${hint}\n`);
   }
+}
+
+interface PassOptions {
+  readonly hotplugSocket: string;
+  readonly force?: true;
+  readonly stateDir?: string;
+}
+
+async function pass(text: string, { hotplugSocket, force, stateDir }: PassOptions): Promise<void> {
+  const [{ passDevice }, { StateFolder }] = await Promise.all([
+    import("../daemon/controller/hotplug-client.ts"),
+    import("../daemon/state/state-folder.ts"),
+  ]);
+  const folder = new StateFolder(stateDir);
+  const { busid } = await unlessCancelled(passDevice(hotplugSocket, text, force === true, folder));
+  process.stdout.write(`${busid} is handed over.\n`);
 }
 
 async function unplug(device: string, { control, json }: ChangeOptions): Promise<void> {

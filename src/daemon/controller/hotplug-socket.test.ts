@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { closeSync, fstatSync, mkdtempSync, openSync, readdirSync, rmSync } from "node:fs";
+import { closeSync, fstatSync, mkdtempSync, openSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 import { sayAt } from "../../../test/support/hotplug-client.ts";
 import { onLinux } from "../../../test/support/poll-loop.ts";
-import { SysfsTree } from "../../../test/support/sysfs-tree.ts";
+import { KEYBOARD, SysfsTree } from "../../../test/support/sysfs-tree.ts";
 import { createGadget } from "../../gadgets/catalog.ts";
 import type { Gadget } from "../../gadgets/gadget.ts";
 import type { NodeNumbers } from "../../hardware/usbfs/node-numbers.ts";
@@ -20,6 +20,7 @@ import { StateFolder } from "../state/state-folder.ts";
 import { ControllerDevices } from "./controller-devices.ts";
 import { DistantSources } from "./distant-source.ts";
 import { HardwareWishes } from "./hardware-wishes.ts";
+import { passDevice } from "./hotplug-client.ts";
 import { HotplugSocket } from "./hotplug-socket.ts";
 import { PassedDevices } from "./passed-devices.ts";
 import { PortTable } from "./port-table.ts";
@@ -174,6 +175,24 @@ test("what is no request gets no answer, and takes nothing along", onLinux, asyn
   assert.deepEqual(await say([3, 0, 0]), []);
   assert.deepEqual(await say([ATTACH, 1, 2], [node, node]), []);
   assert.deepEqual([shown(), copies()], [[], 1]);
+});
+
+test("whoever may open a device hands it over by its name", onLinux, async () => {
+  const state = new StateFolder(folder);
+  const pass = (device: string, isForced = false): Promise<unknown> =>
+    passDevice(path, device, isForced, state, tree.roots);
+  await assert.rejects(pass("1-2"), /there is no "1-2" at this machine/);
+  tree.plug({ descriptors: KEYBOARD, interfaces: { 0: "usbhid" } });
+  await assert.rejects(pass("1-2"), /1-2 is the last keyboard .* use --force\.$/);
+  await assert.rejects(pass("1-2", true), /1-2 was not plugged in: the controller cannot use it/);
+  numbers.set(statSync(join(tree.roots.dev, "bus/usb/001/002")).ino, { busnum: 1, devnum: 2 });
+  await pass("0627:0001", true);
+  assert.deepEqual(shown(), ["1-2 1 001/002"]);
+  await socket.close();
+  await assert.rejects(
+    pass("1-2", true),
+    /nobody listens at .*hotplug\.sock \(ENOENT\)\. Start a controller/,
+  );
 });
 
 test("clients that say nothing are not many, and go with the socket", onLinux, async () => {
