@@ -9,17 +9,15 @@ import {
   type AgentState,
   AttachedDevice,
   AttachRequest,
-  answers,
   FreedPorts,
-  type Given,
-  Nothing,
   PortPath,
   Ports,
   WaitRequest,
   WishAnswer,
   WishPath,
   WishRequest,
-} from "./documents.ts";
+} from "./documents/attachment.ts";
+import { answers, type Given, Nothing } from "./documents/document.ts";
 import { Refusal } from "./refusal.ts";
 
 /** What an agent answers. */

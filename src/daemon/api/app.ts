@@ -13,15 +13,10 @@ import type { Measured } from "../figures/metrics.ts";
 import type { HealthCheck } from "../health.ts";
 import type { Log } from "../log.ts";
 import { API_LIMITS, type ApiLimits } from "./api-limits.ts";
-import {
-  AgentState,
-  answers,
-  DeviceEvent,
-  ErrorBody,
-  EventQuery,
-  type Given,
-  HostState,
-} from "./documents.ts";
+import { AgentState } from "./documents/attachment.ts";
+import { DeviceEvent, EventQuery } from "./documents/device.ts";
+import { answers, ErrorBody, type Given } from "./documents/document.ts";
+import { HostState } from "./documents/host.ts";
 import { EventStreams } from "./event-stream.ts";
 import { addFigures } from "./figure-routes.ts";
 import { addMetrics } from "./metric-routes.ts";

@@ -4,7 +4,7 @@ import type { Log } from "../log.ts";
 import { VERSION } from "../version.ts";
 import { bareApp } from "./app.ts";
 import type { Answerer } from "./control-server.ts";
-import { answers } from "./documents.ts";
+import { answers } from "./documents/document.ts";
 
 const Hex4 = Type.String({ pattern: "^[0-9a-f]{4}$" });
 const Text = Type.String({ minLength: 1, maxLength: 4096 });

@@ -8,24 +8,19 @@ import { VERSION } from "../version.ts";
 import type { ApiLimits } from "./api-limits.ts";
 import type { Routes } from "./app.ts";
 import { addCaptureRoute } from "./capture-route.ts";
+import { Device } from "./documents/device.ts";
+import { answers, type Given, Nothing } from "./documents/document.ts";
 import {
-  answers,
   BusIdPath,
-  Device,
   GadgetKinds,
-  type Given,
-  type HostState,
   Images,
   ImagesQuery,
-  Nothing,
   Plugged,
   PlugRequest,
-  Reloaded,
-  Session,
-  SessionPath,
   Typed,
   TypeRequest,
-} from "./documents.ts";
+} from "./documents/gadget.ts";
+import { type HostState, Reloaded, Session, SessionPath } from "./documents/host.ts";
 import { Refusal } from "./refusal.ts";
 
 /** What a host answers. */

@@ -3,7 +3,8 @@ import { EXPOSITION_TYPE } from "../figures/exposition.ts";
 import { metrics } from "../figures/metrics.ts";
 import { VERSION } from "../version.ts";
 import type { Routes, Watched } from "./app.ts";
-import { answers, ErrorBody, Health } from "./documents.ts";
+import { answers, ErrorBody } from "./documents/document.ts";
+import { Health } from "./documents/host.ts";
 import { Refusal } from "./refusal.ts";
 
 /** For programs that watch over programs. */
