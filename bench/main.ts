@@ -26,13 +26,14 @@ How fast the host is on this machine, over TCP on loopback, beside a C program t
 beside a raw echo of Node. With "links": the same host over each link of this machine (tcp, unix, vsock, tls) and each
 protocol (usbip, wslusb), one table. With "devices": how long a keyboard takes to answer while another device of the
 same connection moves all it can. With "ring": reads over shared memory, in C and by this project, beside USB/IP over
-tcp and unix, a pipe and memcpy. With "controller": register accesses of a VM, beside a server in C. With "disk": a disk of a
-virtual machine, booted for it, beside QEMU's own (--rounds and --json alone). With "counters": what it costs a transfer to be counted, without counters and with them
-in interleaved pairs. --rounds, --ms and --json hold for all of them.
+tcp and unix, a pipe and memcpy. With "controller": register accesses of a VM, beside a
+server in C. With "disk": a disk of a virtual machine that is booted for it, beside QEMU's own; needs what the tests in
+virtual machines need. With "counters": what it costs a transfer to be counted, without counters and with them in
+interleaved pairs. --rounds, --ms and --json hold for all of them; --ms not for "disk".
 
   --quick        512 B and 16 KiB on one core only
   --only TEXT    only cases whose name contains TEXT: in, out, echo, "in 512 B, depth 32"
-  --rounds N     rounds whose median counts (default 3; pairs of "counters": 20)
+  --rounds N     rounds whose median counts (default 3; "controller" and "disk": 5; pairs of "counters": 20)
   --ms N         milliseconds of each measurement (default 500)
   --json         one JSON document on standard output
   --help         this text
