@@ -30,7 +30,7 @@ echo "$1 is plugged in but never configured" >&2
 exit 1`;
 
 /** The device with this serial number, as soon as the guest has configured it. */
-async function find(guest: Guest, serial: string): Promise<Attachment> {
+export async function find(guest: Guest, serial: string): Promise<Attachment> {
   await guest.writeFile("/tmp/find", FIND);
   const line = await guest.shell(`sh /tmp/find ${serial}`, { timeoutMs: 60_000 });
   const [sysfsName, speed, busnum, devnum] = line.trim().split(" ");
