@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +11,7 @@ import { descriptorOf } from "../../src/links/stream-handle.ts";
 import { SystemError } from "../../src/linux/system-error.ts";
 import { connectUnix } from "../../src/linux/unix-socket.ts";
 import { ControllerProcess } from "../support/controller-process.ts";
+import { sayAt } from "../support/hotplug-client.ts";
 import { onLinux, openPair, openPollLoop } from "../support/poll-loop.ts";
 import { usbferry } from "../support/usbferry.ts";
 import { VfioUserClient } from "../support/vfio-user-client.ts";
@@ -232,6 +233,44 @@ test("with a listening descriptor one VM comes after the other", onLinux, async 
     server.close();
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+test("what passes between a VM and the controller is counted", onLinux, async () => {
+  const controller = await ControllerProcess.start("--gadget", "keyboard");
+  try {
+    assert.deepEqual(await controller.traffic(), { answered: 0, posted: 0, interrupts: 0, transfers: 0 });
+    const client = connect(controller.socket);
+    client.greet();
+    client.peek(0, 0x44, 4);
+    client.post(0, 0x54, 4, 1);
+    client.post(0, 0x54, 4, 2);
+    assert.equal(client.peek(0, 0x54, 4), 2);
+    client.poke(7, 4, 2, 2);
+    assert.deepEqual(await controller.traffic(), { answered: 3, posted: 2, interrupts: 0, transfers: 0 });
+    client.close();
+  } finally {
+    await controller.stop();
+  }
+});
+
+test("a hot-plug socket is there as long as the controller", onLinux, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "usbferry-hotplug-"));
+  const path = join(folder, "hotplug.sock");
+  const controller = await ControllerProcess.start("--hotplug-socket", path);
+  const none = openSync("/dev/null", "r+");
+  try {
+    assert.deepEqual(await sayAt(path, [2, 0, 0]), [1, 0]);
+    assert.deepEqual(await sayAt(path, [0, 1, 2], [none]), [4]);
+    assert.deepEqual(await sayAt(path, [1, 1, 2]), [5]);
+    await until("the reason", async () =>
+      controller.lines.some(({ msg }) => msg.includes("what was passed for 001/002 is not its open node")),
+    );
+  } finally {
+    closeSync(none);
+    await controller.stop();
+  }
+  assert.deepEqual([await controller.exit, existsSync(path)], [0, false]);
+  rmSync(folder, { recursive: true });
 });
 
 test("a VM that breaks the protocol loses the controller, and the next one has it", onLinux, async () => {

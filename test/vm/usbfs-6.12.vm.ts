@@ -1,9 +1,14 @@
 import { scenarios } from "./scenario.ts";
+import { passedDevice } from "./scenarios/passed-device.ts";
 import { surpriseRemovals, usbfsConformance } from "./scenarios/usbfs.ts";
 import { usbfsDrivers } from "./scenarios/usbfs-drivers.ts";
 import { usbfsHang } from "./scenarios/usbfs-hang.ts";
 
-scenarios("6.12", [usbfsConformance("zero", "high"), usbfsDrivers, surpriseRemovals(20), usbfsHang], {
-  modules: ["vhci-hcd"],
-  controllers: ["uhci", "ehci", "xhci"],
-});
+scenarios(
+  "6.12",
+  [usbfsConformance("zero", "high"), usbfsDrivers, passedDevice, surpriseRemovals(20), usbfsHang],
+  {
+    modules: ["vhci-hcd"],
+    controllers: ["uhci", "ehci", "xhci"],
+  },
+);

@@ -152,12 +152,13 @@ export class ControllerDevices {
   /** Nothing if it could not be opened: the log tells why. */
   async #take(shared: SharedDevice): Promise<PortEntry | undefined> {
     const { ports, hardware, log } = this.#rooms;
-    const { busid } = shared;
+    const { busid, busnum, devnum } = shared;
     hardware.mark(shared, true);
     const opened = {
       name: busid,
       // It is none of another thread.
       device: shared.device as UsbDevice,
+      numbers: { busnum, devnum },
       close: async () => hardware.mark(shared, false),
     };
     try {

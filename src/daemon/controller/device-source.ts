@@ -1,3 +1,4 @@
+import type { NodeNumbers } from "../../hardware/usbfs/node-numbers.ts";
 import type { UsbDevice } from "../../usb/device.ts";
 import { deviceDescription } from "../device-description.ts";
 
@@ -6,6 +7,8 @@ export interface OpenedSource {
   /** How people name it: that of a gadget is its kind, and may be taken by another one. */
   readonly name: string;
   readonly device: UsbDevice;
+  /** Of a real device of this machine. */
+  readonly numbers?: NodeNumbers;
   /** What a person has to know to use it. */
   readonly note?: string | undefined;
   /** Gives back what stands behind it, when the controller has closed the device. */

@@ -1,3 +1,5 @@
+import { duplicate } from "../../linux/stream-socket.ts";
+import { SystemError } from "../../linux/system-error.ts";
 import type { Descriptors } from "../../usb/descriptor-walk.ts";
 import { DeviceDescriptor } from "../../usb/descriptors.ts";
 import type { OpenError } from "../../usb/device.ts";
@@ -6,6 +8,7 @@ import type { DeviceCalls } from "./device-calls.ts";
 import type { ClaimedInterface, ClaimKeeper, DriverClaim } from "./driver-claim.ts";
 import type { HostCalls } from "./host-calls.ts";
 import { openRefusal } from "./open-refusal.ts";
+import type { UsbfsOptions } from "./usbfs-device.ts";
 
 const CLOSED = -1;
 const EBUSY = 16;
@@ -20,6 +23,7 @@ export class ClaimedNode {
   readonly #descriptors: Descriptors;
   readonly #calls: HostCalls;
   readonly #keeper: ClaimKeeper | undefined;
+  readonly #opened: number | undefined;
   #fd = CLOSED;
   #capabilities = 0;
   #configuration: number;
@@ -29,12 +33,13 @@ export class ClaimedNode {
     device: HardwareDevice,
     descriptors: Descriptors,
     calls: HostCalls,
-    keeper: ClaimKeeper | undefined,
+    { claims, opened }: UsbfsOptions,
   ) {
     this.#device = device;
     this.#descriptors = descriptors;
     this.#calls = calls;
-    this.#keeper = keeper;
+    this.#keeper = claims;
+    this.#opened = opened;
     this.#configuration = device.configuration;
   }
 
@@ -55,13 +60,14 @@ export class ClaimedNode {
   /** Takes the device from its drivers, who leave it as it is: it is to be reset. Refused, it is as it was before. */
   open(done: Refused): void {
     const { node } = this.#device;
+    const opened = this.#opened;
     let place = 0;
     this.#calls.run(
       (calls) => {
-        place = calls.openNode(node);
+        if (opened === undefined) place = calls.openNode(node);
       },
       (calls) => {
-        const fd = calls.list.result(place);
+        const fd = opened === undefined ? calls.list.result(place) : duplicated(opened);
         if (fd < 0) {
           done(openRefusal(this.#device, `opening ${node}`, -fd));
           return;
@@ -206,6 +212,12 @@ export class ClaimedNode {
     const numbers = new Set(settings.map(({ descriptor }) => descriptor.bInterfaceNumber));
     return Array.from(numbers).slice(0, INTERFACES);
   }
+}
+
+/** A negative error number if it fails, as calls have it. */
+function duplicated(fd: number): number {
+  const copy = duplicate(fd);
+  return copy instanceof SystemError ? -copy.errno : copy;
 }
 
 /** errno of the first call that failed, 0 if none did. */

@@ -81,7 +81,7 @@ export class OpenDevice {
       ended: () => this.#look(),
       idle: () => this.#release(),
     });
-    this.#node = new ClaimedNode(hardware, descriptors, this.#calls, options.claims);
+    this.#node = new ClaimedNode(hardware, descriptors, this.#calls, options);
   }
 
   get configuration(): number {

@@ -17,6 +17,11 @@ import { OpenDevice } from "./open-device.ts";
 import { busyRefusal, goneRefusal, nameOf, takenRefusal } from "./open-refusal.ts";
 
 export interface UsbfsOptions {
+  /**
+   * Its node, which somebody else has opened for reading and writing: this process may not be allowed to. It remains the caller's, and
+   * open as long as the device is.
+   */
+  readonly opened?: number;
   /** Without one, drivers do not get back what a process that was killed had taken. */
   readonly claims?: ClaimKeeper;
   /** A limit of this machine was met that a person can raise. Told once for each time the device is open. */
