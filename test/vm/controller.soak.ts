@@ -41,7 +41,7 @@ scenarios(
     plugCycles(controller, 64),
     pulledDisk(controller),
     driverTakenUnderLoad(controller, 3),
-    restartsUnderLoad(controller, 3),
+    restartsUnderLoad(controller, ["reboot", "reset", "reboot", "reset"]),
     sleeping(controller, 10),
   ],
   { sharedMemory: true, qemuArguments, modules: ["xhci-pci"] },

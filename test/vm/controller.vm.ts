@@ -32,7 +32,7 @@ scenarios(
   "6.12",
   [
     gadgetsOfController(controller),
-    driverReloads(controller, 3),
+    driverReloads(controller, 1),
     plugCycles(controller, 16),
     pulledDisk(controller),
     typing(["low", "full"], imported),
@@ -41,7 +41,7 @@ scenarios(
     ext4(8, "super", imported),
     loopedSound(2, "full", imported),
     driverTakenUnderLoad(controller, 1),
-    restartsUnderLoad(controller, 1),
+    restartsUnderLoad(controller, ["reset"]),
     leftUnderLoad(controller),
   ],
   shared,
