@@ -10,6 +10,7 @@ import { isDeepStrictEqual } from "node:util";
 import { descriptorOf } from "../../src/links/stream-handle.ts";
 import { SystemError } from "../../src/linux/system-error.ts";
 import { connectUnix } from "../../src/linux/unix-socket.ts";
+import { Command } from "../../src/vfio-user/messages.ts";
 import { ControllerProcess } from "../support/controller-process.ts";
 import { sayAt } from "../support/hotplug-client.ts";
 import { onLinux, openPair, openPollLoop } from "../support/poll-loop.ts";
@@ -271,6 +272,21 @@ test("a hot-plug socket is there as long as the controller", onLinux, async () =
   }
   assert.deepEqual([await controller.exit, existsSync(path)], [0, false]);
   rmSync(folder, { recursive: true });
+});
+
+test("a VM that is killed with an answer unread is gone as any other", onLinux, async () => {
+  const controller = await ControllerProcess.start();
+  try {
+    const killed = connect(controller.socket);
+    killed.send(Command.VERSION, new TextEncoder().encode("\0\0\u0001\0{}\0"));
+    // The rest of it is what its socket tells of.
+    killed.read(1);
+    killed.close();
+    await until("its end", async () => controller.lines.some(({ code }) => code === "VM_GONE"));
+    assert.match(controller.lines.at(-1)!.msg, /^VM_GONE the virtual machine is gone: .*ECONNRESET/);
+  } finally {
+    await controller.stop();
+  }
 });
 
 test("a VM that breaks the protocol loses the controller, and the next one has it", onLinux, async () => {
