@@ -8,6 +8,7 @@ import { DmaTable } from "../../vfio-user/dma-table.ts";
 import { MsixVectors } from "../../vfio-user/msix-vectors.ts";
 import { PciFunction } from "../../vfio-user/pci-function.ts";
 import { VfioUserServer } from "../../vfio-user/server.ts";
+import { ProtocolError } from "../../wire/protocol-error.ts";
 import { DEFAULT_PLAN } from "../../xhci/capability-registers.ts";
 import { Controller } from "../../xhci/controller.ts";
 import type { ControlPlace } from "../api/control-place.ts";
@@ -183,12 +184,16 @@ export class Controlling {
   }
 
   #disconnected(cause: ConnectionEnd): void {
-    if (cause === undefined) this.#log.info({ code: "VM_GONE" }, "VM_GONE the virtual machine is gone");
-    else
+    if (cause instanceof ProtocolError) {
       this.#log.warn(
         { code: cause.code },
         `${cause.code} the virtual machine lost the controller: ${cause.message}`,
       );
+    } else {
+      // One that was killed leaves answers unread, of which its socket tells.
+      const why = cause === undefined ? "" : `: ${cause.message}`;
+      this.#log.info({ code: "VM_GONE" }, `VM_GONE the virtual machine is gone${why}`);
+    }
     if (this.#listener === undefined) this.#end();
   }
 }

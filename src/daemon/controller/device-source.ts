@@ -13,6 +13,8 @@ export interface OpenedSource {
   readonly note?: string | undefined;
   /** Gives back what stands behind it, when the controller has closed the device. */
   close(): Promise<void>;
+  /** It has left by itself, and was closed. */
+  left?(): void;
 }
 
 /** What is told of a device of a controller. */

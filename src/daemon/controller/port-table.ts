@@ -74,7 +74,7 @@ export class PortTable {
     for (const entry of this.#entries) {
       if (entry.told.port !== port) continue;
       this.#entries.delete(entry);
-      void this.#forget(entry);
+      void this.#forget(entry).then(() => entry.opened.left?.());
     }
   }
 
