@@ -20,6 +20,8 @@ const LOOK_MS = 5;
 class DeafLoop implements DescriptorLoop {
   readonly lookMs: number;
   nowMs = 0;
+  /** Each look at the clock takes so long. */
+  tickMs = 0;
   readonly #soon: (() => void)[] = [];
   readonly #watched = new Map<string, () => void>();
 
@@ -28,6 +30,7 @@ class DeafLoop implements DescriptorLoop {
   }
 
   now(): number {
+    this.nowMs += this.tickMs;
     return this.nowMs;
   }
 
@@ -155,6 +158,27 @@ test("what a write has begun is done before more is looked for", onLinux, () => 
   const reply = new Uint8Array(36);
   assert.equal(sockets.receive(theirs, reply), 36);
   assert.equal(reply[32], 2);
+});
+
+test("where the processor is shared with others nothing is looked for during a while", onLinux, () => {
+  begin(LOOK_MS);
+  loop.tickMs = 1;
+  loop.turn();
+  loop.tickMs = 0;
+  assert.equal(loop.turn(), false);
+  for (let i = 0; i < 2; i++) {
+    read(SCRATCH);
+    loop.wake();
+    assert.equal(answered(), 36);
+    assert.equal(loop.turn(), false);
+  }
+  loop.nowMs += 100;
+  read(SCRATCH);
+  loop.wake();
+  assert.equal(answered(), 36);
+  read(SCRATCH);
+  assert.equal(loop.turn(), true);
+  assert.equal(answered(), 36);
 });
 
 test(

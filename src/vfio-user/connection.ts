@@ -11,6 +11,10 @@ import type { Session } from "./session.ts";
 /** Looks in a row, and requests found by them, before everything else on the loop has its turn. */
 const LOOKS_IN_A_ROW = 8;
 const FOUND_IN_A_ROW = 4;
+/** Whoever is without the processor for so long shares it with others, and is sooner there again when woken up than when in line. */
+const CROWDED_MS = 0.2;
+/** Then nothing is looked for. */
+const REST_MS = 100;
 
 /** What this room needs of a loop. */
 export interface DescriptorLoop {
@@ -49,6 +53,7 @@ export class Connection {
   readonly #lookMs: number;
   #isLooking = false;
   #lookUntilMs = 0;
+  #restUntilMs = 0;
   /** Something came since the last turn that may have asked the loop for work: anything but reads. */
   #hasBegun = false;
   /** Of what came last, something was answered. */
@@ -126,9 +131,13 @@ export class Connection {
         this.#isLooking = false;
         return;
       }
-      // The client may need this very processor.
-      yieldProcessor();
-      if (!this.#read()) continue;
+      const isCrowded = this.#giveWay();
+      const hasCome = this.#read();
+      if (isCrowded) {
+        this.#isLooking = false;
+        return;
+      }
+      if (!hasCome) continue;
       found++;
       looks = 0;
       // Rings are walked before more is looked for; but Linux reads a doorbell back, and its processor would wait for the walk, too.
@@ -138,9 +147,20 @@ export class Connection {
     if (this.#isLooking) this.#loop.soon(this.#look);
   }
 
+  /** The client may need this very processor. True if others have it, too. */
+  #giveWay(): boolean {
+    const beganMs = this.#loop.now();
+    yieldProcessor();
+    const endedMs = this.#loop.now();
+    if (endedMs - beganMs < CROWDED_MS) return false;
+    this.#restUntilMs = endedMs + REST_MS;
+    return true;
+  }
+
   #expectMore(): void {
-    this.#lookUntilMs = this.#loop.now() + this.#lookMs;
-    if (this.#isLooking) return;
+    const nowMs = this.#loop.now();
+    this.#lookUntilMs = nowMs + this.#lookMs;
+    if (this.#isLooking || nowMs < this.#restUntilMs) return;
     this.#isLooking = true;
     if (this.#hasBegun) this.#loop.soon(this.#look);
     else this.#look();
