@@ -1,9 +1,12 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Allocation, measureAllocation } from "./allocation.ts";
 import { cases, printCase } from "./case.ts";
 import { compareQuestions } from "./comparison.ts";
 import { compile } from "./compile.ts";
 import { type Contender, ECHO, LIBUV, reference, WORKER } from "./contender.ts";
+import { measureController } from "./controller.ts";
 import { measureDevices } from "./devices.ts";
 import { measureLinks } from "./links.ts";
 import { LoadClient } from "./load.ts";
@@ -17,18 +20,20 @@ import { type Figures, playRounds } from "./rounds.ts";
 /** With fewer the interval is told too narrow. */
 const PAIRS = 20;
 
-const HELP = `Usage: npm run bench -- [links | devices | ring | counters] [options]
+const HELP = `Usage: npm run bench -- [links | devices | ring | controller | disk | counters] [options]
 
 How fast the host is on this machine, over TCP on loopback, beside a C program that does the same work and
 beside a raw echo of Node. With "links": the same host over each link of this machine (tcp, unix, vsock, tls) and each
 protocol (usbip, wslusb), one table. With "devices": how long a keyboard takes to answer while another device of the
 same connection moves all it can. With "ring": reads over shared memory, in C and by this project, beside USB/IP over
-tcp and unix, a pipe and memcpy. With "counters": what it costs a transfer to be counted, without counters and with them
-in interleaved pairs. --rounds, --ms and --json hold for all of them.
+tcp and unix, a pipe and memcpy. With "controller": register accesses of a VM, beside a
+server in C. With "disk": a disk of a virtual machine that is booted for it, beside QEMU's own; needs what the tests in
+virtual machines need. With "counters": what it costs a transfer to be counted, without counters and with them in
+interleaved pairs. --rounds, --ms and --json hold for all of them; --ms not for "disk".
 
   --quick        512 B and 16 KiB on one core only
   --only TEXT    only cases whose name contains TEXT: in, out, echo, "in 512 B, depth 32"
-  --rounds N     rounds whose median counts (default 3; pairs of "counters": 20)
+  --rounds N     rounds whose median counts (default 3; "controller" and "disk": 5; pairs of "counters": 20)
   --ms N         milliseconds of each measurement (default 500)
   --json         one JSON document on standard output
   --help         this text
@@ -108,12 +113,19 @@ else if (positionals.join(" ") === "links") {
   process.stdout.write(await measureDevices(Number(values.rounds ?? 3), Number(values.ms), values.json));
 } else if (positionals.join(" ") === "ring") {
   process.stdout.write(await measureRing(Number(values.rounds ?? 3), Number(values.ms), values.json));
+} else if (positionals.join(" ") === "controller") {
+  process.stdout.write(await measureController(Number(values.rounds ?? 5), Number(values.ms), values.json));
+} else if (positionals.join(" ") === "disk") {
+  // Its guest is that of the tests, which stand above this folder.
+  const script = fileURLToPath(new URL("../test/vm/controller-bench.js", import.meta.url));
+  const argv = ["--enable-source-maps", script, values.rounds ?? "5", values.json ? "json" : "text"];
+  process.exitCode = spawnSync(process.execPath, argv, { stdio: "inherit" }).status ?? 1;
 } else if (positionals.join(" ") === "counters") {
   const pairs = Number(values.rounds ?? PAIRS);
   process.stdout.write(await compareQuestions([COUNTERS], pairs, Number(values.ms), values.json));
 } else {
   process.stderr.write(
-    `There is no bench "${positionals.join(" ")}"; there are links, devices, ring and counters.\n`,
+    `There is no bench "${positionals.join(" ")}"; there are links, devices, ring, controller, disk and counters.\n`,
   );
   process.exitCode = 2;
 }

@@ -77,6 +77,8 @@ const wrong: readonly (readonly [line: string, reason: RegExp])[] = [
   ["controller list --control tcp:1", /"tcp:1" is no control socket of a controller/],
   ["controller plug zero", /required option '--control <PATH>' not specified/],
   ["controller plug --control /x", /missing required argument/],
+  ["controller pass 1-2", /required option '--hotplug-socket <PATH>' not specified/],
+  ["controller pass nonsense --hotplug-socket /x", /"nonsense" is neither a bus id/],
   ["policy add", /missing required argument/],
   ["policy nonsense", /unknown command 'nonsense'/],
   ["policy add permit", /"permit" is no action: a rule begins with allow, deny, auto-bind/],

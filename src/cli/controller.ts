@@ -30,6 +30,7 @@ export function addController(root: Command): void {
     .option("--force", "devices also that this machine needs: a mounted disk, its last keyboard")
     .option("--gadget <SPEC>", "plug in a simulated device, may be repeated", repeatable)
     .option("--control <PATH>", "the unix socket for plug, unplug and list")
+    .option("--hotplug-socket <PATH>", "the unix socket where others hand over devices that they have opened")
     .option("--control-group <GROUP>", "who may use that beside this user")
     .option("--state-dir <FOLDER>", "where nicknames and paired machines are kept")
     .addHelpText("after", HELP)
@@ -58,6 +59,14 @@ export function addController(root: Command): void {
     .requiredOption("--control <PATH>", "the control socket of the controller")
     .option("--json", "one JSON document on standard output")
     .action(unplug);
+  controller
+    .command("pass")
+    .description("open a device of this machine and hand it over to a controller that may not")
+    .argument("<DEV>", "bus id (1-2), vid:pid, vid:pid:serial, device node or nickname")
+    .requiredOption("--hotplug-socket <PATH>", "the hot-plug socket of the controller")
+    .option("--force", "also a device that this machine needs")
+    .option("--state-dir <FOLDER>", "where nicknames are kept")
+    .action(pass);
 }
 
 interface ControllerOptions {
@@ -67,6 +76,7 @@ interface ControllerOptions {
   readonly force?: true;
   readonly gadget?: readonly string[];
   readonly control?: string;
+  readonly hotplugSocket?: string;
   readonly controlGroup?: string;
   readonly stateDir?: string;
 }
@@ -92,11 +102,13 @@ async function run(options: ControllerOptions): Promise<void> {
   const place = control === undefined ? undefined : readControlPlace(control);
   if (place?.kind === "tcp")
     throw new WrongUsage("a controller is controlled at a unix socket: write its path.");
+  const { hotplugSocket } = options;
+  const hotplug = hotplugSocket === undefined ? undefined : ({ kind: "unix", path: hotplugSocket } as const);
   const folder = new StateFolder(options.stateDir);
   const { NO_COLOR = "" } = process.env;
   const log = openLog(NO_COLOR === "");
   const controlling = await Controlling.start(
-    { client, devices, isForced: options.force === true, gadgets, control: place, group, folder },
+    { client, devices, isForced: options.force === true, gadgets, control: place, hotplug, group, folder },
     log,
   );
   process.stdout.write(introduction(client, controlling.devices.list()));
@@ -146,6 +158,22 @@ async function plug(device: string, { control, force, json }: PlugOptions): Prom
     const hint = note === undefined ? "" : ` ${printable(note)}`;
     process.stdout.write(`${printable(name)} is in port ${port}.${hint}\n`);
   }
+}
+
+interface PassOptions {
+  readonly hotplugSocket: string;
+  readonly force?: true;
+  readonly stateDir?: string;
+}
+
+async function pass(text: string, { hotplugSocket, force, stateDir }: PassOptions): Promise<void> {
+  const [{ passDevice }, { StateFolder }] = await Promise.all([
+    import("../daemon/controller/hotplug-client.ts"),
+    import("../daemon/state/state-folder.ts"),
+  ]);
+  const folder = new StateFolder(stateDir);
+  const { busid } = await unlessCancelled(passDevice(hotplugSocket, text, force === true, folder));
+  process.stdout.write(`${busid} is handed over.\n`);
 }
 
 async function unplug(device: string, { control, json }: ChangeOptions): Promise<void> {

@@ -5,14 +5,19 @@ import { hostPlace, requireHost } from "../daemon/local-daemons.ts";
 import { StateFolder } from "../daemon/state/state-folder.ts";
 import { unlessCancelled } from "./cancelled.ts";
 import { classWords } from "./class-words.ts";
+import type { ControlOption } from "./control.ts";
 import { printJson } from "./json.ts";
-import type { ListOptions } from "./list.ts";
 import { printable } from "./printable.ts";
 import { table } from "./table.ts";
 import { warn } from "./warning.ts";
 
+export interface LocalListOptions extends ControlOption {
+  readonly json?: true;
+  readonly stateDir?: string;
+}
+
 /** Devices of this machine, and gadgets of the host that runs here. */
-export async function listLocal({ control, stateDir, json }: ListOptions): Promise<void> {
+export async function listLocal({ control, stateDir, json }: LocalListOptions): Promise<void> {
   const place = hostPlace(control);
   const local = await unlessCancelled(localDevices(new StateFolder(stateDir), place));
   // A host that was named is meant.

@@ -3,8 +3,9 @@ import { WrongUsage } from "../daemon/failure.ts";
 import { type ListedDevice, listRemoteDevices } from "../daemon/remote-devices.ts";
 import { unlessCancelled } from "./cancelled.ts";
 import { classWords } from "./class-words.ts";
-import { CONTROL_OPTION, type ControlOption } from "./control.ts";
+import { CONTROL_OPTION } from "./control.ts";
 import { printJson } from "./json.ts";
+import type { LocalListOptions } from "./list-local.ts";
 import { printable } from "./printable.ts";
 import { table } from "./table.ts";
 
@@ -24,12 +25,7 @@ export function addList(root: Command): void {
     .action(list);
 }
 
-export interface ListOptions extends ControlOption {
-  readonly json?: true;
-  readonly stateDir?: string;
-}
-
-async function list(address: string | undefined, options: ListOptions): Promise<void> {
+async function list(address: string | undefined, options: LocalListOptions): Promise<void> {
   if (address === undefined) {
     // With what is kept on disk and what it is checked by, which a list of a host does without.
     const { listLocal } = await import("./list-local.ts");

@@ -2,7 +2,10 @@ import { printAddress } from "../links/address.ts";
 import { askAgent } from "./agent-client.ts";
 import { askDaemon, type Question } from "./api/control-client.ts";
 import { agentSocket, type ControlPlace, readControlPlace, serveControl } from "./api/control-place.ts";
-import type { AgentState, Figures, Given, HostState, Session } from "./api/documents.ts";
+import type { AgentState } from "./api/documents/attachment.ts";
+import type { Given } from "./api/documents/document.ts";
+import type { Figures } from "./api/documents/figures.ts";
+import type { HostState, Session } from "./api/documents/host.ts";
 import { Failed, WrongUsage } from "./failure.ts";
 
 /** What runs on this machine. */

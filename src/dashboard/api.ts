@@ -1,23 +1,28 @@
-import type * as documents from "../daemon/api/documents.ts";
+import type * as attachment from "../daemon/api/documents/attachment.ts";
+import type * as device from "../daemon/api/documents/device.ts";
+import type * as document from "../daemon/api/documents/document.ts";
+import type * as figures from "../daemon/api/documents/figures.ts";
+import type * as gadget from "../daemon/api/documents/gadget.ts";
+import type * as host from "../daemon/api/documents/host.ts";
 
-type Given<T extends { readonly static: unknown }> = documents.Given<T["static"]>;
-export type HostState = Given<typeof documents.HostState>;
-export type Device = Given<typeof documents.Device>;
-export type Session = Given<typeof documents.Session>;
-export type Rule = Given<typeof documents.Rule>;
-export type WantedDevice = Given<typeof documents.WantedDevice>;
-export type Figures = Given<typeof documents.Figures>;
+type Given<T extends { readonly static: unknown }> = document.Given<T["static"]>;
+export type HostState = Given<typeof host.HostState>;
+export type Device = Given<typeof device.Device>;
+export type Session = Given<typeof host.Session>;
+export type Rule = Given<typeof host.Rule>;
+export type WantedDevice = Given<typeof host.WantedDevice>;
+export type Figures = Given<typeof figures.Figures>;
 export type DeviceFigures = Figures["devices"][number];
-export type DeviceEvent = Given<typeof documents.DeviceEvent>;
-export type Nickname = Given<typeof documents.Nickname>;
-export type GadgetKind = Given<typeof documents.GadgetKinds>["kinds"][number];
-export type Images = Given<typeof documents.Images>;
-export type Plugged = Given<typeof documents.Plugged>;
-export type Bound = Given<typeof documents.Bound>;
-export type Unbound = Given<typeof documents.Unbound>;
-export type AttachedDevice = Given<typeof documents.AttachedDevice>;
-export type Ports = Given<typeof documents.Ports>;
-type ErrorBody = Given<typeof documents.ErrorBody>;
+export type DeviceEvent = Given<typeof device.DeviceEvent>;
+export type Nickname = Given<typeof host.Nickname>;
+export type GadgetKind = Given<typeof gadget.GadgetKinds>["kinds"][number];
+export type Images = Given<typeof gadget.Images>;
+export type Plugged = Given<typeof gadget.Plugged>;
+export type Bound = Given<typeof host.Bound>;
+export type Unbound = Given<typeof host.Unbound>;
+export type AttachedDevice = Given<typeof attachment.AttachedDevice>;
+export type Ports = Given<typeof attachment.Ports>;
+type ErrorBody = Given<typeof document.ErrorBody>;
 
 /** What the host had to refuse; the message says what to do next. */
 export class Refused extends Error {

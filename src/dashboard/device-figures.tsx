@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import type { DeviceFigures } from "./api.ts";
 import type { Second } from "./figure-watch.ts";
-import { bytesWords, countWords, endpointWords, tookWords } from "./figure-words.ts";
+import { bytesWords, countWords, endpointWords, inOrder, tookWords } from "./figure-words.ts";
 import { LatencyChart } from "./latency-chart.tsx";
 import { useChanges, useDesk } from "./use-host.ts";
 
@@ -27,7 +27,7 @@ export function LiveFigures({ busid }: { readonly busid: string }): JSX.Element 
       {total.endpoints.length > 0 && <Endpoints figures={its} />}
       {total.endpoints.length > 0 && (
         <div class="charts">
-          {total.endpoints.map(({ address, histogram, urbs }) => (
+          {inOrder(total.endpoints).map(({ address, histogram, urbs }) => (
             <LatencyChart key={address} name={endpointWords(address)} histogram={histogram} count={urbs} />
           ))}
         </div>
@@ -109,7 +109,7 @@ function Endpoints({ figures: { now, total } }: { readonly figures: DeviceFigure
           </tr>
         </thead>
         <tbody>
-          {total.endpoints.map(({ address, urbs, latency, errors }) => {
+          {inOrder(total.endpoints).map(({ address, urbs, latency, errors }) => {
             const moving = now.endpoints.find((each) => each.address === address);
             const { p50Us, p99Us, p999Us } = moving?.latency ?? latency;
             const failed = Object.values(errors).reduce((sum, count) => sum + count, 0);

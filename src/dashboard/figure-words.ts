@@ -24,8 +24,14 @@ export function tookWords(us: number): string {
 /** `0x81` as people say it. */
 export function endpointWords(address: number): string {
   const number = address & 0x0f;
-  if (number === 0) return "Control";
-  return `Endpoint ${number} ${(address & 0x80) === 0 ? "OUT" : "IN"}`;
+  return `${number === 0 ? "Control" : `Endpoint ${number}`} ${(address & 0x80) === 0 ? "OUT" : "IN"}`;
+}
+
+/** By their numbers, as people count them: both directions of one stand together. */
+export function inOrder<Endpoint extends { readonly address: number }>(
+  endpoints: readonly Endpoint[],
+): readonly Endpoint[] {
+  return endpoints.toSorted((a, b) => (a.address & 0x0f) - (b.address & 0x0f) || a.address - b.address);
 }
 
 function threeDigits(value: number, isWhole: boolean): string {

@@ -15,6 +15,11 @@ export interface BlockStore {
   readonly readOnly: boolean;
   /** Fills `target`, a whole number of blocks. */
   read(lba: number, target: Uint8Array, done: (failure?: BlockFailure) => void): void;
+  /**
+   * Fills `target`, a whole number of blocks, if nothing has to be waited for. False: it would have to be, or the read fails;
+   * `target` may hold anything then.
+   */
+  readNow?(lba: number, target: Uint8Array): boolean;
   /** Keeps a copy of `source`, a whole number of blocks. It may be lost until `flush`. */
   write(lba: number, source: Uint8Array, done: (failure?: BlockFailure) => void): void;
   /** What was written before survives a loss of power. */

@@ -31,6 +31,53 @@ class HeldStore implements BlockStore {
   }
 }
 
+/** Every block begins with its number. Some are at hand, the others are read as soon as the loop has its turn. */
+class PartlyAtHand implements BlockStore {
+  readonly blockSize = 512;
+  readonly blockCount = 4096;
+  readonly readOnly = true;
+  /** Memory that was filled at once. */
+  readonly filled: ArrayBufferLike[] = [];
+  waited = 0;
+  readonly #isAtHand: (lba: number) => boolean;
+
+  constructor(isAtHand: (lba: number) => boolean) {
+    this.#isAtHand = isAtHand;
+  }
+
+  read(lba: number, target: Uint8Array, done: (failure?: BlockFailure) => void): void {
+    this.waited++;
+    setImmediate(() => {
+      this.#fill(lba, target);
+      done();
+    });
+  }
+
+  readNow(lba: number, target: Uint8Array): boolean {
+    const isAtHand = Array.from({ length: target.length / 512 }, (_, i) => lba + i).every(this.#isAtHand);
+    // What is there so far stays behind.
+    target.fill(0xee);
+    if (!isAtHand) return false;
+    this.filled.push(target.buffer);
+    this.#fill(lba, target);
+    return true;
+  }
+
+  write(): void {
+    assert.fail("it is read only");
+  }
+
+  flush(done: () => void): void {
+    done();
+  }
+
+  #fill(lba: number, target: Uint8Array): void {
+    target.fill(0);
+    const words = new DataView(target.buffer, target.byteOffset, target.length);
+    for (let at = 0; at < target.length; at += 512) words.setUint32(at, lba + at / 512);
+  }
+}
+
 function attach(options: Partial<DiskOptions> = {}): BulkHost {
   return new BulkHost(new Disk({ store: new MemoryStore(MIB), serial: "A1", ...options }));
 }
@@ -347,6 +394,54 @@ test("the write cache is flushed on request, on a forced write and on a stop", (
   expect("1b 00 00 00 01 00", 0, []);
   expect(TEST_UNIT_READY, 0, []);
 });
+
+/** Reads 1 MiB from block 3 on, in transfers of these lengths. */
+async function readMib(store: PartlyAtHand, lengths: readonly number[]): Promise<readonly Uint8Array[]> {
+  const host = attach({ store });
+  host.out(wrapper(MIB, "in", "28 00 00000003 00 0800 00"));
+  const pieces: Uint8Array[] = [];
+  for (const length of lengths) {
+    const urb = host.urb(0x81, new Uint8Array(length));
+    for (let tries = 0; tries < 100 && host.isPending(urb); tries++) {
+      // oxlint-disable-next-line no-await-in-loop -- the store has its turn
+      await new Promise((resolve) => void setImmediate(resolve));
+      host.loop.settle();
+    }
+    assert.equal(urb.actualLength, length);
+    pieces.push(urb.buffer);
+  }
+  const whole = Buffer.concat(pieces);
+  for (let at = 0; at < MIB; at += 512) assert.equal(whole.readUInt32BE(at), 3 + at / 512);
+  assert.equal(host.in(13), status(0, 0));
+  return pieces;
+}
+
+test("blocks that are at hand go straight to the memory of the host, but for the first", async () => {
+  const store = new PartlyAtHand(() => true);
+  const [buffer] = await readMib(store, [MIB]);
+  assert.equal(store.waited, 0);
+  assert.deepEqual(
+    store.filled.map((memory) => memory === buffer!.buffer),
+    [false, true],
+  );
+});
+
+for (const [name, isAtHand] of [
+  ["all", () => true],
+  ["none", () => false],
+  ["the first ones", (lba: number) => lba < 700],
+  ["the last ones", (lba: number) => lba > 700],
+  ["every other stretch", (lba: number) => Math.floor(lba / 300) % 2 === 0],
+] as const) {
+  test(`blocks arrive whole and in order where ${name} are at hand, however transfers cut them`, async () => {
+    await readMib(new PartlyAtHand(isAtHand), [MIB]);
+    await readMib(new PartlyAtHand(isAtHand), [100_000, 512, 300_001, 411, MIB - 400_924]);
+    await readMib(
+      new PartlyAtHand(isAtHand),
+      Array.from({ length: 16 }, () => MIB / 16),
+    );
+  });
+}
 
 test("a failing store is a medium error, with the blocks before it moved", () => {
   const store = new HeldStore();

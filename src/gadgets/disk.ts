@@ -26,6 +26,8 @@ export interface DiskOptions extends GadgetIdentity {
 
 /** What the store is asked for at a time; more than usb-storage asks for at high speed (120 KiB). */
 const CHUNK = 256 * 1024;
+/** What is fetched before the host asks for the data, if the store has it at hand. The rest goes straight to the host's memory. */
+const AT_HAND = 64 * 1024;
 
 /**
  * Where a command is (Bulk-Only 1.0 §5.3). `store`: the store has been asked, both endpoints wait.
@@ -181,6 +183,13 @@ export class Disk extends Gadget {
       this.ready(BULK_OUT);
       return;
     }
+    const atHand = this.#data.subarray(0, AT_HAND);
+    if (this.#store.readNow?.(this.#lba, atHand) === true) {
+      this.#data = atHand;
+      this.#phase = "in";
+      this.ready(BULK_IN);
+      return;
+    }
     this.#ask(
       (done) => this.#store.read(this.#lba, this.#data, done),
       (failure) => {
@@ -203,12 +212,25 @@ export class Disk extends Gadget {
     urb.actualLength += length;
     this.#at += length;
     this.#moved += length;
+    if (this.#at === this.#data.length && this.#moved < this.#wanted) this.#giveBlocks(urb);
     if (this.#moved === this.#wanted) {
       this.#finish();
       return TransferStatus.ok;
     }
     if (this.#at === this.#data.length) this.#nextChunk();
     return urb.actualLength === urb.length ? TransferStatus.ok : undefined;
+  }
+
+  /** Has the store fill the memory of the host, as far as whole blocks go there and are at hand. */
+  #giveBlocks(urb: Urb): void {
+    const room = Math.min(urb.length - urb.actualLength, this.#wanted - this.#moved);
+    const length = room - (room % this.#store.blockSize);
+    const from = urb.offset + urb.actualLength;
+    if (length === 0 || this.#store.readNow?.(this.#lba, urb.buffer.subarray(from, from + length)) !== true) {
+      return;
+    }
+    urb.actualLength += length;
+    this.#moved += length;
   }
 
   /** Data from the host. */

@@ -19,12 +19,17 @@ export class MemoryStore implements BlockStore {
   }
 
   read(lba: number, target: Uint8Array, done: (failure?: BlockFailure) => void): void {
+    this.readNow(lba, target);
+    done();
+  }
+
+  readNow(lba: number, target: Uint8Array): boolean {
     this.#walk(lba, target.length, (page, at, from, to) => {
       const bytes = this.#pages.get(page);
       if (bytes === undefined) target.fill(0, from, to);
       else target.set(bytes.subarray(at, at + to - from), from);
     });
-    done();
+    return true;
   }
 
   write(lba: number, source: Uint8Array, done: (failure?: BlockFailure) => void): void {

@@ -44,6 +44,19 @@ export interface Libc {
   ): number | bigint;
   munmap(address: number, length: number): number;
   /** `name` ends with a zero. */
+  /**
+   * syscall(2) of preadv2(2), with its number. `vector` is the address of an array of `struct iovec`; the high half of the place counts on
+   * machines of 32 bits alone.
+   */
+  preadv2(
+    call: number,
+    fd: number,
+    vector: bigint,
+    count: number,
+    place: number,
+    placeHigh: number,
+    flags: number,
+  ): number;
   memfd_create(name: Uint8Array, flags: number): number;
   ftruncate(fd: number, length: number): number;
   lseek(fd: number, offset: number, whence: number): number;
@@ -169,6 +182,9 @@ function load(): Libc | SystemError {
     ioctl: program.func("int ioctl(int, unsigned long, uintptr_t)") as Libc["ioctl"],
     mmap: program.func("uintptr_t mmap(uintptr_t, size_t, int, int, int, intptr_t)") as Libc["mmap"],
     munmap: program.func("int munmap(uintptr_t, size_t)") as Libc["munmap"],
+    preadv2: program.func(
+      "long syscall(long, int, void *, unsigned long, unsigned long, unsigned long, int)",
+    ) as unknown as Libc["preadv2"],
     memfd_create: program.func("int memfd_create(_In_ uint8_t *, unsigned int)") as Libc["memfd_create"],
     ftruncate: program.func("int ftruncate(int, intptr_t)") as Libc["ftruncate"],
     lseek: program.func("intptr_t lseek(int, intptr_t, int)") as Libc["lseek"],

@@ -41,6 +41,7 @@ export class Channel {
   words: Int32Array;
   octets: Uint8Array;
   readonly #message: Int32Array;
+  readonly #pairs: Float64Array;
   #isDirect = false;
   readonly #outgoing: Producer;
   readonly #memory: RingMemory;
@@ -71,6 +72,7 @@ export class Channel {
     this.#outgoing = new Producer(memory, side === "host" ? h2g : g2h);
     this.incoming = new Consumer(memory, side === "host" ? g2h : h2g, messageMax);
     this.#message = new Int32Array(messageMax >> 2);
+    this.#pairs = new Float64Array(this.#message.buffer, 0, messageMax >>> 3);
     this.bytes = new Uint8Array(this.#message.buffer);
     this.view = new DataView(this.#message.buffer);
     this.words = this.#message;
@@ -151,10 +153,11 @@ export class Channel {
   }
 
   /**
-   * Begins a URB_SUBMIT or URB_COMPLETE of `length` bytes. All words of its body are to be written, in `words` behind the one that
-   * this gives; data are written to `octets`. It stands in the ring at once if it can; `close` follows.
+   * Begins a URB_SUBMIT or URB_COMPLETE of `length` bytes. All words of its body up to `rest` are to be written, in `words` behind the
+   * one that this gives; data are written to `octets`. From `rest` on, an even number, all are 0. It stands in the ring at once if it
+   * can; `close` follows.
    */
-  open(type: number, transaction: number, device: number, length: number): number {
+  open(type: number, transaction: number, device: number, length: number, rest: number): number {
     const at = this.#waiting.length === 0 ? this.#outgoing.place(length) : -1;
     this.#isDirect = at >= 0;
     const first = at >= 0 ? at : 0;
@@ -169,8 +172,9 @@ export class Channel {
     words[first + FLAGS_AT] = 0;
     words[first + TIMESTAMP_AT] = 0;
     words[first + TIMESTAMP_AT + 1] = 0;
-    const end = first + (((length + LINE_BYTES - 1) & -LINE_BYTES) >> 2);
-    for (let i = first + (URB_BYTES >> 2); i < end; i++) words[i] = 0;
+    const pairs = at >= 0 ? this.#memory.pairs : this.#pairs;
+    const end = (first >> 1) + (((length + LINE_BYTES - 1) & -LINE_BYTES) >> 3);
+    for (let i = (first + rest) >> 1; i < end; i++) pairs[i] = 0;
     return first;
   }
 

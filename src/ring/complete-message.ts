@@ -28,14 +28,13 @@ const {
   buffer_offset: OFFSET,
   reserved: RESERVED,
 } = CompleteWord;
-const RESERVED_END = URB_SIZE >> 2;
 
 /** Sends the URB_COMPLETE of a URB that has ended, with a status of the ring, and notes how much has moved. */
 export function sendComplete(channel: Channel, device: number, exchange: Exchange, status: number): void {
   const { urb, dataMode } = exchange;
   const moved = Math.min(Math.max(urb.actualLength, 0), urb.length);
   const inline = dataMode === INLINE && isIn(urb.endpoint) ? moved : 0;
-  const at = channel.open(URB_COMPLETE, exchange.transaction, device, URB_BYTES + inline);
+  const at = channel.open(URB_COMPLETE, exchange.transaction, device, URB_BYTES + inline, RESERVED);
   const { words } = channel;
   words[at + ID] = device;
   words[at + ENDPOINT] = urb.endpoint & 15;
@@ -43,7 +42,6 @@ export function sendComplete(channel: Channel, device: number, exchange: Exchang
   words[at + ACTUAL] = moved;
   words[at + MODE] = dataMode;
   words[at + OFFSET] = exchange.bufferOffset;
-  for (let i = RESERVED; i < RESERVED_END; i++) words[at + i] = 0;
   if (inline > 0) copyBytes(exchange.inline, 0, inline, channel.octets, 4 * at + URB_BYTES);
   channel.close(URB_BYTES + inline);
   exchange.moved = moved;

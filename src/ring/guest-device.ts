@@ -6,7 +6,7 @@ import { TransferStatus, TransferType, type Urb } from "../usb/urb.ts";
 import { isSubmitSound, packetsAreSound } from "../usb/urb-soundness.ts";
 import type { AddedDevice } from "./device-added.ts";
 import { MAX_PACKETS, MAX_TRANSFER_LENGTH } from "./limits.ts";
-import { type Submission, SubmissionList } from "./submission.ts";
+import { type Submission, SubmissionSet } from "./submission.ts";
 
 const { disconnected, invalid, noMemory } = TransferStatus;
 
@@ -40,7 +40,7 @@ export class RingDevice extends FarDevice {
   /** Data slots that it has, for its session. */
   slots = 0;
   readonly #output: GuestDeviceOutput;
-  readonly #submitted = new SubmissionList();
+  readonly #submitted = new SubmissionSet();
   readonly #whenGone: (() => void)[] = [];
 
   constructor(added: AddedDevice, map: EndpointMap, output: GuestDeviceOutput) {
@@ -97,15 +97,13 @@ export class RingDevice extends FarDevice {
   gone(): void {
     if (this.isGone) return;
     this.end(() => {
-      for (let first = this.#submitted.first; first !== undefined; first = this.#submitted.first) {
-        this.giveBack(first, disconnected);
-      }
+      for (const each of this.#submitted.inOrder()) this.giveBack(each, disconnected);
     });
     for (const then of this.#whenGone.splice(0)) then();
   }
 
   protected *inFlight(): Iterable<Urb> {
-    for (let each = this.#submitted.first; each !== undefined; each = each.next) yield each.urb!;
+    for (const { urb } of this.#submitted.inOrder()) yield urb!;
   }
 
   protected send(): void {

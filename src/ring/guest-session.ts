@@ -58,8 +58,6 @@ export class GuestSession extends RingSession<GuestSessionPlace> implements Gues
   /** Requests other than transfers, by transaction id. */
   readonly #resets = new Map<number, Reset>();
   readonly #asked = new Map<number, (figures: HostFigures | undefined) => void>();
-  /** The clock was set since something was sent. */
-  #isTimeKnown = false;
   #lastRequest = 0;
   #maxPending = 0;
 
@@ -135,10 +133,6 @@ export class GuestSession extends RingSession<GuestSessionPlace> implements Gues
   }
 
   submit(device: RingDevice, urb: Urb): Submission | undefined {
-    if (!this.isPolling && !this.#isTimeKnown) {
-      this.clock[0] = this.loop.now();
-      this.#isTimeKnown = true;
-    }
     return this.#transfers.submit(device, urb);
   }
 
@@ -166,8 +160,8 @@ export class GuestSession extends RingSession<GuestSessionPlace> implements Gues
   /** While messages are read, `poll` does it when they have been read. */
   flush(): void {
     if (this.isPolling || this.isOver) return;
-    this.#isTimeKnown = false;
     const error = this.channel.flush();
+    this.settle();
     if (error === undefined) this.place.sent();
     else this.loop.soon(() => this.place.over(error));
   }
@@ -185,6 +179,12 @@ export class GuestSession extends RingSession<GuestSessionPlace> implements Gues
     for (const device of this.#devices.slice()) if (device !== undefined) this.#remove(device, reason);
     for (const done of this.#asked.values()) done(undefined);
     this.#asked.clear();
+  }
+
+  protected override settle(): void {
+    if (this.#transfers.isSettled) return;
+    this.clock[0] = this.loop.now();
+    this.#transfers.settle();
   }
 
   protected take(type: number, transaction: number, id: number): ProtocolError | undefined {

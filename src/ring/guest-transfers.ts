@@ -7,7 +7,8 @@ import type { Channel } from "./channel.ts";
 import type { RingDevice } from "./guest-device.ts";
 import type { Layout } from "./layout.ts";
 import { INLINE_MAX, type RingLimits } from "./limits.ts";
-import { BODY, Capability, DeviceRequest, IsoComplete, MessageType, UrbComplete } from "./messages.ts";
+import { CompleteWord } from "./message-words.ts";
+import { BODY, Capability, DeviceRequest, MessageType } from "./messages.ts";
 import { isRefusal } from "./refusal-counts.ts";
 import type { RingFigures } from "./ring-figures.ts";
 import type { RingMemory } from "./ring-memory.ts";
@@ -17,6 +18,12 @@ import { type Submission, SubmissionTable } from "./submission.ts";
 import { sendIsoSubmit, sendSubmit, takeComplete, takeIsoComplete } from "./submit-message.ts";
 
 const { cancelled } = TransferStatus;
+// What is imported is looked up at each use; a constant of its own module is part of the compiled code.
+const { isochronous } = TransferType;
+const { INLINE_DATA } = Capability;
+const { ISO_COMPLETE } = MessageType;
+const { status: STATUS } = CompleteWord;
+const INLINE_BYTES = INLINE_MAX;
 
 /** The transfers of a guest's session that the host has not answered, and the slots that they have. */
 export class GuestTransfers {
@@ -24,14 +31,22 @@ export class GuestTransfers {
   capabilities = 0;
   readonly #channel: Channel;
   readonly #memory: RingMemory;
-  readonly #layout: Layout;
   readonly #stats: RingStats;
   /** The time of what goes on. */
   readonly #clock: Float64Array;
   readonly #table = new SubmissionTable();
   readonly #slots: SlotMap;
   readonly #slotsOfDevice: number;
+  readonly #slotsAt: number;
+  /** A power of two, and which one. */
+  readonly #slotSize: number;
+  readonly #slotShift: number;
   readonly #cancels: Cancels<Submission>;
+  /** Those that were sent since `settle`, and when those were that have ended since. */
+  readonly #sent: Submission[] = [];
+  #sentCount = 0;
+  readonly #endedMs: number[] = [];
+  #endedCount = 0;
 
   constructor(
     channel: Channel,
@@ -44,10 +59,12 @@ export class GuestTransfers {
   ) {
     this.#channel = channel;
     this.#memory = memory;
-    this.#layout = layout;
     this.#stats = stats;
     this.#clock = clock;
     this.#slots = new SlotMap(layout.slotCount);
+    this.#slotsAt = layout.dataOffset;
+    this.#slotSize = layout.slotSize;
+    this.#slotShift = 31 - Math.clz32(layout.slotSize);
     this.#slotsOfDevice = Math.max(Math.floor((layout.slotCount * limits.slotsPercent) / 100), 1);
     this.#cancels = new Cancels(loop, (submission) => submission.owner?.giveBack(submission, cancelled));
   }
@@ -59,17 +76,17 @@ export class GuestTransfers {
 
   get slots(): RingFigures["slots"] {
     const { count, used, peak } = this.#slots;
-    return { count, size: this.#layout.slotSize, used, peak };
+    return { count, size: this.#slotSize, used, peak };
   }
 
   /** Sends it; nothing if there is no memory for it. */
   submit(device: RingDevice, urb: Urb): Submission | undefined {
     const { length } = urb;
     if (this.#channel.isCrowded) return undefined;
-    const isIso = urb.type === TransferType.isochronous;
+    const isIso = urb.type === isochronous;
     const isInline =
-      !isIso && length > 0 && length <= INLINE_MAX && (this.capabilities & Capability.INLINE_DATA) !== 0;
-    const slots = isInline ? 0 : Math.ceil(length / this.#layout.slotSize);
+      !isIso && length > 0 && length <= INLINE_BYTES && (this.capabilities & INLINE_DATA) !== 0;
+    const slots = isInline ? 0 : (length + this.#slotSize - 1) >>> this.#slotShift;
     if (device.slots + slots > this.#slotsOfDevice) return undefined;
     const slot = slots === 0 ? NO_SLOT : this.#slots.take(slots);
     if (slots > 0 && slot === NO_SLOT) return undefined;
@@ -91,6 +108,7 @@ export class GuestTransfers {
     submission.slot = slot;
     submission.slots = slots;
     submission.sentMs = this.#clock[0]!;
+    this.#sent[this.#sentCount++] = submission;
     this.#stats.submitted++;
     if (isInline) this.#stats.inlineSubmits++;
     if (!submission.isIn && length > 0) this.#stats.copies += isInline ? INLINE_SENT : 1;
@@ -120,7 +138,7 @@ export class GuestTransfers {
     if (submission.device !== id) {
       return new ProtocolError("BAD_DEVICE", `transaction ${transaction} is of another device than ${id}`);
     }
-    if (submission.isIso !== (type === MessageType.ISO_COMPLETE)) {
+    if (submission.isIso !== (type === ISO_COMPLETE)) {
       return new ProtocolError("BAD_COMMAND", `transaction ${transaction} ends as one of another kind`);
     }
     const { incoming } = this.#channel;
@@ -138,22 +156,36 @@ export class GuestTransfers {
     return undefined;
   }
 
+  /** Nothing was sent and nothing has ended since the last time. */
+  get isSettled(): boolean {
+    return this.#sentCount === 0 && this.#endedCount === 0;
+  }
+
+  /** The clock was set behind what the host may be waiting for: what was sent and what has ended was so now. */
+  settle(): void {
+    const nowMs = this.#clock[0]!;
+    const { latency } = this.#stats;
+    for (let i = 0; i < this.#endedCount; i++) latency.add(nowMs - this.#endedMs[i]!);
+    for (let i = 0; i < this.#sentCount; i++) this.#sent[i]!.sentMs = nowMs;
+    this.#endedCount = 0;
+    this.#sentCount = 0;
+  }
+
   /** Nobody answers any more. */
   end(): void {
     this.#cancels.clear();
   }
 
   #count(submission: Submission): void {
-    const { view } = this.#channel.incoming;
-    const { urb, sentMs } = submission;
+    const { urb } = submission;
     const stats = this.#stats;
-    const body = submission.isIso ? IsoComplete : UrbComplete;
-    const status = body.read.status(view, BODY);
-    if (isRefusal(status)) stats.refusals.add(status);
+    // Of both kinds it stands in the same place.
+    const status = this.#channel.incoming.words[STATUS]!;
+    if (status !== 0 && isRefusal(status)) stats.refusals.add(status);
     const moved = urb?.actualLength ?? 0;
     if (submission.isIn && moved > 0) stats.copies += submission.isInline ? INLINE_TAKEN : 1;
     stats.ended(urb?.status ?? cancelled, submission.isIn, moved);
-    stats.latency.add(this.#clock[0]! - sentMs);
+    this.#endedMs[this.#endedCount++] = submission.sentMs;
   }
 
   #release(submission: Submission): void {
@@ -165,7 +197,6 @@ export class GuestTransfers {
 
   /** Where the slots of a submission begin, from the start of the memory. */
   #bufferOffset({ slot, slots }: Submission): number {
-    const { dataOffset, slotSize } = this.#layout;
-    return slots === 0 ? 0 : dataOffset + slot * slotSize;
+    return slots === 0 ? 0 : this.#slotsAt + slot * this.#slotSize;
   }
 }

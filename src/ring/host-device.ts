@@ -2,16 +2,16 @@ import type { UsbDevice, UsbHost } from "../usb/device.ts";
 import type { EndpointMap } from "../usb/endpoint-map.ts";
 import { type HeapPool, NONE } from "../usb/heap-pool.ts";
 import type { InFlight } from "../usb/in-flight.ts";
-import { latencyTicks } from "../usb/latency-histogram.ts";
-import { TransferCounters } from "../usb/transfer-counters.ts";
 import { isIn, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
 import { packetsAreSound } from "../usb/urb-soundness.ts";
 import type { SessionTrace } from "../usb/urb-trace.ts";
 import { copyBytes } from "../wire/copy-bytes.ts";
+import { Account } from "./account.ts";
+import { Admission } from "./admission.ts";
 import type { Channel } from "./channel.ts";
-import { CircuitBreaker } from "./circuit-breaker.ts";
 import { refuseSubmit, sendComplete, sendIsoComplete } from "./complete-message.ts";
 import { Exchange } from "./exchange.ts";
+import { ExchangeTable } from "./exchange-table.ts";
 import type { Layout } from "./layout.ts";
 import type { RingLimits } from "./limits.ts";
 import { SubmitWord } from "./message-words.ts";
@@ -27,18 +27,17 @@ import {
   URB_SIZE,
 } from "./messages.ts";
 import type { RingMemory } from "./ring-memory.ts";
-import { INLINE_SENT, INLINE_TAKEN, RingStats } from "./ring-stats.ts";
-import { Status, statusOf, transferStatusOf } from "./status.ts";
+import type { RingStats } from "./ring-stats.ts";
+import { Status, statusOf } from "./status.ts";
 import { checkIsoSubmit, checkSubmit, endpointAddress } from "./submit-check.ts";
-import { TokenBucket } from "./token-bucket.ts";
 
-const { ok, stall, cancelled, disconnected } = TransferStatus;
-const { control, isochronous } = TransferType;
-const { BUFFER, INLINE } = DataMode;
+const { ok, stall, cancelled, disconnected, invalid, noMemory } = TransferStatus;
+const { control, isochronous, interrupt } = TransferType;
 
 // What is imported is looked up at each use; a constant of its own module is part of the compiled code.
-const { OK } = Status;
-const { URB_COMPLETE } = MessageType;
+const { BUFFER, INLINE } = DataMode;
+const { OK, DISCONNECTED } = Status;
+const { URB_COMPLETE, ISO_COMPLETE } = MessageType;
 const {
   endpoint: ENDPOINT,
   direction: DIRECTION,
@@ -49,6 +48,7 @@ const {
   buffer_offset: OFFSET,
   stream_id: STREAM,
 } = SubmitWord;
+const isIncoming = isIn;
 
 /** What a device needs of the session that it is shared in. */
 export interface HostDeviceOutput {
@@ -65,6 +65,8 @@ export interface HostDeviceOutput {
   readonly clock: Float64Array;
   /** Something is to be sent, soon. Sets the clock. */
   sendSoon(): void;
+  /** The answer of an exchange is written; `settle` is to follow when the guest sees it. */
+  answered(device: HostDevice, exchange: Exchange): void;
   unplugged(device: HostDevice): void;
 }
 
@@ -75,18 +77,16 @@ export const EXCHANGE_BITS = 16;
 export class HostDevice implements UsbHost {
   readonly id: number;
   readonly device: UsbDevice;
-  readonly counters: TransferCounters;
-  readonly stats = new RingStats();
+  readonly account: Account;
   /** Where the lives of its URBs are written. */
   trace: SessionTrace | undefined;
+  /** It has something that is not flushed. */
+  isTouched = false;
   readonly #map: EndpointMap;
   readonly #output: HostDeviceOutput;
   readonly #takesSharedData: boolean;
-  readonly #bucket: TokenBucket;
-  readonly #breaker: CircuitBreaker;
-  /** By tag. */
-  readonly #exchanges: Exchange[] = [];
-  readonly #free: Exchange[] = [];
+  readonly #admission: Admission;
+  readonly #exchanges = new ExchangeTable();
   #isResetting = false;
   #isClosing = false;
   #isOver = false;
@@ -101,23 +101,14 @@ export class HostDevice implements UsbHost {
     this.id = id;
     this.device = device;
     this.#map = map;
-    this.counters = TransferCounters.of(map.addresses());
+    this.account = new Account(map.addresses(), output.stats, output.clock);
     this.#takesSharedData = takesSharedData;
     this.#output = output;
-    this.#bucket = new TokenBucket(output.limits.rate, output.clock[0]!);
-    const told = (type: number, reason: number, error_count: number): void => {
+    this.#admission = new Admission(output.limits, output.clock, (type, reason, error_count) => {
       if (this.#isOver) return;
       const body = Breaker.encode({ device_id: id, reason, error_count, reserved: 0 });
       output.channel.say(type, 0, id, body);
-    };
-    this.#breaker = new CircuitBreaker(output.limits.breaker, {
-      tripped: (reason, errors) => told(MessageType.CIRCUIT_BREAKER_TRIP, reason, errors),
-      mended: () => told(MessageType.CIRCUIT_BREAKER_RESET, 0, 0),
     });
-  }
-
-  get inFlight(): number {
-    return this.#exchanges.length - this.#free.length;
   }
 
   /** It is on its way out: what is in flight ends as disconnected, and nothing is begun. */
@@ -131,63 +122,57 @@ export class HostDevice implements UsbHost {
     this.#isOver = true;
   }
 
-  /** A URB_SUBMIT; its fixed part is there. True: the device has it, and is to be flushed. */
-  submit(words: Int32Array, bytes: Uint8Array, size: number, transaction: number): boolean {
-    const { layout } = this.#output;
-    this.#began();
-    const refused = this.#refusal(checkSubmit(words, size, layout, this.#map));
+  /**
+   * A URB_SUBMIT; its fixed part is there. `place` is the one that its transaction is to have in flight. True: the device has it,
+   * and is to be flushed.
+   */
+  submit(words: Int32Array, bytes: Uint8Array, size: number, transaction: number, place: number): boolean {
+    this.account.began();
+    const checked = checkSubmit(words, size, this.#output.layout, this.#map);
     const address = endpointAddress(words[ENDPOINT]! >>> 0, words[DIRECTION]! >>> 0);
+    const refused = this.#refusal(checked);
     if (refused !== OK) {
-      this.#refuse(MessageType.URB_COMPLETE, transaction, address, refused);
+      this.#refuse(URB_COMPLETE, transaction, address, refused);
       return false;
     }
-    const length = words[LENGTH]!;
     const mode = words[MODE]!;
     const flags = words[FLAGS]!;
     const exchange = this.#takeExchange(transaction, mode, words[OFFSET]! >>> 0);
     const { urb } = exchange;
+    const type = words[TYPE]! as TransferType;
     urb.endpoint = address;
-    urb.type = words[TYPE]! as TransferType;
+    urb.type = type;
     urb.flags = flags === 0 ? 0 : urbFlags(flags);
-    urb.interval = this.#map.find(address)?.interval ?? 0;
+    // Of the others it is 0.
+    urb.interval = type === interrupt ? (this.#map.find(address)?.interval ?? 0) : 0;
     urb.startFrame = 0;
     urb.streamId = words[STREAM]! >>> 0;
-    urb.length = length;
+    urb.length = words[LENGTH]!;
     urb.packetCount = 0;
-    if (urb.type === control) for (let i = 0; i < 8; i++) urb.setup[i] = bytes[SETUP_AT + i]!;
-    if (mode === INLINE) {
-      this.#countInline();
-      if (!isIn(address)) {
-        copyBytes(bytes, URB_SIZE, length, exchange.inline, 0);
-        this.#output.stats.copies += INLINE_TAKEN;
-      }
-    }
-    return this.#start(URB_COMPLETE, exchange);
+    if (type === control) for (let i = 0; i < 8; i++) urb.setup[i] = bytes[SETUP_AT + i]!;
+    if (mode === INLINE) this.#takeInline(exchange, bytes);
+    return this.#start(URB_COMPLETE, exchange, place);
   }
 
   /** An ISO_SUBMIT likewise. */
-  submitIso(view: DataView, size: number, transaction: number): boolean {
-    const { layout } = this.#output;
-    this.#began();
-    const refused = this.#refusal(checkIsoSubmit(view, size, layout, this.#map));
+  submitIso(view: DataView, size: number, transaction: number, place: number): boolean {
+    this.account.began();
+    const refused = this.#refusal(checkIsoSubmit(view, size, this.#output.layout, this.#map));
     const read = IsoSubmit.read;
     const address = endpointAddress(read.endpoint(view, BODY), read.direction(view, BODY));
-    if (refused !== Status.OK) {
-      this.#refuse(MessageType.ISO_COMPLETE, transaction, address, refused);
+    if (refused !== OK) {
+      this.#refuse(ISO_COMPLETE, transaction, address, refused);
       return false;
     }
     const length = read.total_length(view, BODY);
     const packetCount = read.number_of_packets(view, BODY);
     const reserved = this.#output.pool.reserve(Exchange.bytesOfPackets(packetCount));
     if (reserved === NONE) {
-      this.#refuseMemory(MessageType.ISO_COMPLETE, transaction, address);
+      this.#refuseMemory(ISO_COMPLETE, transaction, address);
       return false;
     }
-    const exchange = this.#takeExchange(
-      transaction,
-      length > 0 ? BUFFER : DataMode.NONE,
-      read.buffer_offset(view, BODY),
-    );
+    const mode = length > 0 ? BUFFER : DataMode.NONE;
+    const exchange = this.#takeExchange(transaction, mode, read.buffer_offset(view, BODY));
     exchange.reserved = reserved;
     const { urb } = exchange;
     urb.endpoint = address;
@@ -199,33 +184,41 @@ export class HostDevice implements UsbHost {
     urb.length = length;
     urb.packetCount = packetCount;
     exchange.takePackets(view, ISO_SIZE);
-    if (packetsAreSound(urb)) return this.#start(MessageType.ISO_COMPLETE, exchange);
+    if (packetsAreSound(urb)) return this.#start(ISO_COMPLETE, exchange, place);
     this.#release(exchange);
-    this.#breaker.ended(TransferStatus.invalid, this.#output.clock[0]!);
+    this.#admission.ended(invalid);
     this.#nonsense();
-    this.#refuse(MessageType.ISO_COMPLETE, transaction, address, Status.INVALID_PARAMETER);
+    this.#refuse(ISO_COMPLETE, transaction, address, Status.INVALID_PARAMETER);
     return false;
   }
 
   cancel(tag: number): void {
-    this.device.cancel(this.#exchanges[tag]!.urb);
+    this.device.cancel(this.#exchanges.at(tag).urb);
   }
 
   complete(urb: Urb): void {
-    const exchange = this.#exchanges[urb.tag]!;
-    const { channel, inFlight } = this.#output;
-    inFlight.remove(exchange.transaction);
-    if (urb.type === control && urb.status === ok) this.#map.completed(urb.setup);
-    if (!this.#isOver) {
-      this.#output.sendSoon();
-      const { status: ended } = urb;
-      const status =
-        ended === ok ? OK : statusOf(this.#isClosing && ended === cancelled ? disconnected : ended);
-      if (urb.type === isochronous) sendIsoComplete(channel, this.id, exchange, status);
-      else sendComplete(channel, this.id, exchange, status);
+    const exchange = this.#exchanges.at(urb.tag);
+    const output = this.#output;
+    const { status: ended, type } = urb;
+    output.inFlight.remove(exchange.transaction);
+    if (type === control && ended === ok) this.#map.completed(urb.setup);
+    if (this.#isOver) {
+      this.#admission.ended(ended);
+      this.settle(exchange);
+      return;
     }
-    this.#breaker.ended(urb.status, this.#output.clock[0]!);
-    this.#count(exchange);
+    output.sendSoon();
+    const status =
+      ended === ok ? OK : statusOf(this.#isClosing && ended === cancelled ? disconnected : ended);
+    if (type === isochronous) sendIsoComplete(output.channel, this.id, exchange, status);
+    else sendComplete(output.channel, this.id, exchange, status);
+    this.#admission.ended(ended);
+    output.answered(this, exchange);
+  }
+
+  /** Counts what has ended, and lets go of it. The guest has its answer, and waits no longer for that. */
+  settle(exchange: Exchange): void {
+    this.account.ended(exchange);
     if (this.trace !== undefined && !this.#isOver) this.#traceLife(exchange, this.trace);
     this.#release(exchange);
   }
@@ -237,7 +230,7 @@ export class HostDevice implements UsbHost {
   /** `done` gets a status of the ring. */
   reset(done: (status: number) => void): void {
     if (this.#isClosing) {
-      done(Status.DISCONNECTED);
+      done(DISCONNECTED);
     } else if (this.#isResetting) {
       done(Status.NO_RESOURCE);
     } else {
@@ -252,92 +245,74 @@ export class HostDevice implements UsbHost {
 
   /** Every layer behind the check of the fields; `OK` if it may pass. */
   #refusal(checked: TransferStatus): number {
-    const { limits, clock, stats } = this.#output;
-    if (this.#isClosing) return Status.DISCONNECTED;
-    if (checked !== ok) {
-      if (checked !== stall) this.#nonsense();
-      return statusOf(checked);
-    }
-    if (this.inFlight >= limits.urbs) return Status.NO_RESOURCE;
-    if (!this.#bucket.take(clock[0]!)) {
-      this.stats.rateLimitHits++;
-      stats.rateLimitHits++;
-      return Status.RATE_LIMITED;
-    }
-    return this.#breaker.passes(clock[0]!) ? OK : Status.CIRCUIT_BREAK;
+    if (this.#isClosing) return DISCONNECTED;
+    if (checked === ok) return this.#admission.ask(this.#exchanges.used);
+    if (checked !== stall) this.#nonsense();
+    return statusOf(checked);
   }
 
   #nonsense(): void {
-    this.stats.validationFailures++;
-    this.#output.stats.validationFailures++;
-    this.#breaker.protocolError(this.#output.clock[0]!);
-  }
-
-  #began(): void {
-    this.counters.submitted();
-    this.stats.submitted++;
-    this.#output.stats.submitted++;
-  }
-
-  #countInline(): void {
-    this.stats.inlineSubmits++;
-    this.#output.stats.inlineSubmits++;
+    this.account.nonsense();
+    this.#admission.nonsense();
   }
 
   #takeExchange(transaction: number, mode: number, bufferOffset: number): Exchange {
-    const exchange = this.#free.pop() ?? this.#another();
+    const exchange = this.#exchanges.take();
     exchange.transaction = transaction;
     exchange.dataMode = mode;
     exchange.bufferOffset = bufferOffset;
     exchange.arrivedMs = this.#output.clock[0]!;
-    exchange.moved = 0;
-    const { urb } = exchange;
-    urb.status = ok;
-    urb.actualLength = 0;
-    urb.errorCount = 0;
     return exchange;
   }
 
-  #another(): Exchange {
-    const exchange = new Exchange(this.#exchanges.length);
-    this.#exchanges.push(exchange);
-    return exchange;
+  #takeInline({ urb, inline }: Exchange, bytes: Uint8Array): void {
+    const isOut = !isIncoming(urb.endpoint);
+    if (isOut) copyBytes(bytes, URB_SIZE, urb.length, inline, 0);
+    this.account.inline(isOut);
   }
 
   /** Gives it its memory and to the device; or refuses it, and takes back what it had. */
-  #start(answer: number, exchange: Exchange): boolean {
-    const { memory, pool, inFlight } = this.#output;
+  #start(answer: number, exchange: Exchange, place: number): boolean {
+    const { memory, inFlight } = this.#output;
     const { urb, transaction } = exchange;
-    urb.buffer = exchange.inline;
-    urb.offset = 0;
-    if (exchange.dataMode === BUFFER) {
-      if (isIn(urb.endpoint) || this.#takesSharedData) {
-        urb.buffer = memory.bytes;
-        urb.offset = exchange.bufferOffset;
-      } else {
-        exchange.copy = pool.take(urb.length);
-        if (exchange.copy === undefined) {
-          this.#release(exchange);
-          this.#refuseMemory(answer, transaction, urb.endpoint);
-          return false;
-        }
-        copyBytes(memory.bytes, exchange.bufferOffset, urb.length, exchange.copy, 0);
-        this.#output.stats.copies++;
-        urb.buffer = exchange.copy;
-      }
+    if (exchange.dataMode !== BUFFER) {
+      urb.buffer = exchange.inline;
+      urb.offset = 0;
+    } else if (this.#takesSharedData || isIncoming(urb.endpoint)) {
+      if (urb.buffer !== memory.bytes) urb.buffer = memory.bytes;
+      urb.offset = exchange.bufferOffset;
+    } else if (!this.#copyOut(exchange)) {
+      this.#release(exchange);
+      this.#refuseMemory(answer, transaction, urb.endpoint);
+      return false;
     }
-    inFlight.put(inFlight.vacancy(transaction), transaction, (this.id << EXCHANGE_BITS) | urb.tag);
+    inFlight.put(place, transaction, (this.id << EXCHANGE_BITS) | urb.tag);
     this.device.submit(urb);
+    return true;
+  }
+
+  /** Out of the reach of the guest. False: there is no memory for it. */
+  #copyOut(exchange: Exchange): boolean {
+    const { memory, pool } = this.#output;
+    const { urb } = exchange;
+    const copy = pool.take(urb.length);
+    if (copy === undefined) return false;
+    copyBytes(memory.bytes, exchange.bufferOffset, urb.length, copy, 0);
+    this.account.copied();
+    exchange.copy = copy;
+    urb.buffer = copy;
+    urb.offset = 0;
     return true;
   }
 
   /** What was let through has ended, for the breaker. */
   #refuseMemory(answer: number, transaction: number, address: number): void {
-    this.#breaker.ended(TransferStatus.noMemory, this.#output.clock[0]!);
+    this.#admission.ended(noMemory);
     this.#refuse(answer, transaction, address, Status.NO_RESOURCE);
   }
 
   #release(exchange: Exchange): void {
+    const { urb } = exchange;
     if (exchange.reserved > 0) {
       this.#output.pool.unreserve(exchange.reserved);
       exchange.reserved = 0;
@@ -345,30 +320,16 @@ export class HostDevice implements UsbHost {
     if (exchange.copy !== undefined) {
       this.#output.pool.give(exchange.copy);
       exchange.copy = undefined;
+      urb.buffer = exchange.inline;
     }
-    exchange.urb.buffer = exchange.inline;
-    exchange.forgetLargeTable();
-    this.#free.push(exchange);
+    if (urb.type === isochronous) exchange.forgetLargeTable();
+    this.#exchanges.give(exchange);
   }
 
   /** Answers a request that leads to no transfer. */
   #refuse(type: number, transaction: number, address: number, status: number): void {
-    this.counters.refused(Math.max(address, 0), transferStatusOf(status));
-    const { stats } = this.#output;
-    this.stats.failed++;
-    stats.failed++;
-    stats.refusals.add(status);
+    this.account.refused(address, status);
     refuseSubmit(this.#output.channel, type, transaction, this.id, address & 15, status);
-  }
-
-  #count({ urb, moved, arrivedMs, dataMode }: Exchange): void {
-    const tookMs = this.#output.clock[0]! - arrivedMs;
-    this.counters.ended(urb.endpoint, urb.status, moved, latencyTicks(tookMs));
-    this.stats.ended(urb.status, isIn(urb.endpoint), moved);
-    const { stats } = this.#output;
-    stats.ended(urb.status, isIn(urb.endpoint), moved);
-    stats.latency.add(tookMs);
-    if (dataMode === INLINE && moved > 0 && isIn(urb.endpoint)) stats.copies += INLINE_SENT;
   }
 
   /** Its answer stands in the ring, or in front of it, where nothing is known of it any more. */

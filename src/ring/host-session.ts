@@ -5,6 +5,7 @@ import { InFlight } from "../usb/in-flight.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { refuseSubmit } from "./complete-message.ts";
 import { encodeDeviceAdded } from "./device-added.ts";
+import type { Exchange } from "./exchange.ts";
 import { EXCHANGE_BITS, HostDevice, type HostDeviceOutput } from "./host-device.ts";
 import { FROM_GUEST } from "./incoming.ts";
 import { RING_VERSION } from "./layout.ts";
@@ -51,8 +52,13 @@ export class HostSession extends RingSession<HostSessionPlace> {
   readonly #inFlight = new InFlight();
   /** By id; those whose removal the guest has not acknowledged keep their ids. */
   readonly #devices: (HostDevice | "removed" | undefined)[] = [];
-  /** Devices that are to be flushed when all that came has been read. */
+  /** Devices that are to be flushed when all that came has been read: so many of those. */
   readonly #touched: HostDevice[] = [];
+  #touchedCount = 0;
+  /** Exchanges whose answers are written, and not shown to the guest; and their devices. */
+  readonly #answered: Exchange[] = [];
+  readonly #answerers: HostDevice[] = [];
+  #answeredCount = 0;
   #sendIsDue = false;
   /** As the guest has told. */
   #guestSlots = 0;
@@ -83,6 +89,11 @@ export class HostSession extends RingSession<HostSessionPlace> {
       inFlight: this.#inFlight,
       clock: this.clock,
       sendSoon: () => this.#sendSoon(),
+      answered: (device, exchange) => {
+        const at = this.#answeredCount++;
+        this.#answered[at] = exchange;
+        this.#answerers[at] = device;
+      },
       unplugged: (device) => place.unplugged(device),
     };
   }
@@ -100,6 +111,7 @@ export class HostSession extends RingSession<HostSessionPlace> {
   }
 
   get figures(): RingFigures {
+    this.settle();
     const { hostEpoch, guestEpoch, layout } = this.place;
     return ringFigures(this.channel, this.stats, {
       hostEpoch,
@@ -134,6 +146,7 @@ export class HostSession extends RingSession<HostSessionPlace> {
   /** The device is closed: nothing of it is in flight, and the guest is told so. */
   remove(device: HostDevice, reason: number): void {
     if (this.isOver) return;
+    this.settle();
     this.#devices[device.id] = "removed";
     const body = DeviceRemoved.encode({ device_id: device.id, reason, reserved: new Uint8Array(8) });
     this.channel.say(MessageType.DEVICE_REMOVED, 0, device.id, body);
@@ -147,6 +160,7 @@ export class HostSession extends RingSession<HostSessionPlace> {
 
   /** Nothing is taken, carried out or sent from here on. */
   silence(): void {
+    this.settle();
     this.isOver = true;
     this.#streams.end();
     for (const device of this.#devices) if (device instanceof HostDevice) device.silence();
@@ -230,7 +244,8 @@ export class HostSession extends RingSession<HostSessionPlace> {
   #submit(type: number, transaction: number, id: number): ProtocolError | undefined {
     const { view, words, bytes, length } = this.channel.incoming;
     if (transaction === 0) return new ProtocolError("BAD_FIELD", "a transaction without an id");
-    if (this.#inFlight.find(transaction) >= 0) {
+    const place = this.#inFlight.vacancy(transaction);
+    if (place < 0) {
       return new ProtocolError("DUPLICATE_SEQNUM", `transaction ${transaction} is in flight`);
     }
     const isIso = type === ISO_SUBMIT;
@@ -247,8 +262,8 @@ export class HostSession extends RingSession<HostSessionPlace> {
       return undefined;
     }
     const isTaken = isIso
-      ? device.submitIso(view, length, transaction)
-      : device.submit(words, bytes, length, transaction);
+      ? device.submitIso(view, length, transaction, place)
+      : device.submit(words, bytes, length, transaction, place);
     if (isTaken) this.#touch(device);
     return undefined;
   }
@@ -289,11 +304,12 @@ export class HostSession extends RingSession<HostSessionPlace> {
   }
 
   #tellStats(transaction: number, id: number): void {
+    this.settle();
     const device = this.#find(id);
     const all = this.#devices.filter((each) => each instanceof HostDevice);
-    const counters = (device === undefined ? all : [device]).map((each) => each.counters.read());
+    const counters = (device === undefined ? all : [device]).map((each) => each.account.counters.read());
     const { slotCount } = this.place.layout;
-    const body = encodeStats(device?.id ?? 0, device?.stats ?? this.stats, counters, {
+    const body = encodeStats(device?.id ?? 0, device?.account.stats ?? this.stats, counters, {
       ring: this.channel.percent,
       buffers: Math.round((100 * this.#guestSlots) / slotCount),
     });
@@ -306,13 +322,31 @@ export class HostSession extends RingSession<HostSessionPlace> {
   }
 
   #touch(device: HostDevice): void {
-    if (this.#touched.at(-1) !== device && !this.#touched.includes(device)) this.#touched.push(device);
+    if (device.isTouched) return;
+    device.isTouched = true;
+    this.#touched[this.#touchedCount++] = device;
+  }
+
+  protected override began(): void {
+    this.clock[0] = this.place.loop.now();
   }
 
   protected override taken(): void {
+    for (let i = 0; i < this.#touchedCount; i++) {
+      const device = this.#touched[i]!;
+      device.isTouched = false;
+      device.device.flush();
+    }
+    this.#touchedCount = 0;
+  }
+
+  /** Behind what the guest may be waiting for. */
+  protected override settle(): void {
+    const count = this.#answeredCount;
+    if (count === 0) return;
+    this.#answeredCount = 0;
     this.clock[0] = this.place.loop.now();
-    for (const device of this.#touched) device.device.flush();
-    this.#touched.length = 0;
+    for (let i = 0; i < count; i++) this.#answerers[i]!.settle(this.#answered[i]!);
   }
 
   #sendSoon(): void {
@@ -327,6 +361,7 @@ export class HostSession extends RingSession<HostSessionPlace> {
     this.#sendIsDue = false;
     if (this.isOver) return;
     const error = this.channel.flush();
+    this.settle();
     if (error === undefined) this.place.sent();
     else this.place.over(error);
   };

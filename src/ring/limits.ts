@@ -4,7 +4,10 @@ export interface RingLimits {
   readonly urbs: number;
   /** Bytes of all devices: OUT data that are copied out of shared memory, and packets of isochronous URBs. */
   readonly bytes: number;
-  /** Messages that one `poll` takes. */
+  /**
+   * Messages that one `poll` takes before it shows what has come of them. With all that a guest has in flight each side would wait
+   * until the other one has carried out everything; with few a turn costs more than they do.
+   */
   readonly messagesPerPoll: number;
   /** Answers that wait for room; while there are more nothing more is read. */
   readonly waiting: number;
@@ -46,13 +49,14 @@ export interface BreakerLimits {
 }
 
 /**
- * A high-speed bus carries some 100,000 URBs a second, a super-speed bus 500,000: the rate stops a peer, never a
- * device. A driver gives up a device after a few errors in a row: the breaker is for those that do not.
+ * A high-speed bus carries some 100,000 URBs a second, a super-speed bus 500,000, a simulated device some 4,000,000: the
+ * rate stops a peer, never a device. A driver gives up a device after a few errors in a row: the breaker is for those
+ * that do not.
  */
 export const RING_LIMITS: RingLimits = {
   urbs: 1024,
   bytes: 64 << 20,
-  messagesPerPoll: 256,
+  messagesPerPoll: 16,
   waiting: 4096,
   slotsPercent: 75,
   heartbeatMs: 1_000,
@@ -60,7 +64,7 @@ export const RING_LIMITS: RingLimits = {
   graceMs: 25_000,
   notReadingMs: 8_000,
   retryMs: 250,
-  rate: { perSecond: 2_000_000, burst: 500_000 },
+  rate: { perSecond: 8_000_000, burst: 2_000_000 },
   breaker: {
     hardwareErrors: 500,
     protocolErrors: 100,

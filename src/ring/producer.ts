@@ -14,6 +14,9 @@ export class Producer {
   readonly #base: number;
   readonly #mask: number;
   readonly #dataSize: number;
+  /** Words of the data. */
+  readonly #end: number;
+  // Indices are kept as numbers with a sign: those without become fractions from 2^31 on.
   #index = 0;
   #published = 0;
   /** The consumer's index as it was read last. */
@@ -27,6 +30,7 @@ export class Producer {
     this.#base = (place.offset + RING_HEADER_SIZE) >> 2;
     this.#mask = (place.dataSize >> 2) - 1;
     this.#dataSize = place.dataSize;
+    this.#end = place.dataSize >> 2;
   }
 
   /** Before a session, while the other side does not look. */
@@ -67,7 +71,7 @@ export class Producer {
       this.#isBroken = true;
       return false;
     }
-    this.#consumed = consumed;
+    this.#consumed = consumed | 0;
     return used + needed <= this.#dataSize;
   }
 
@@ -80,7 +84,7 @@ export class Producer {
     const end = lines(length) >> 2;
     for (let i = 0; i < whole; i++) words[this.#base + ((start + i) & mask)] = message[i]!;
     for (let i = whole; i < end; i++) words[this.#base + ((start + i) & mask)] = 0;
-    this.#index = (this.#index + lines(length)) >>> 0;
+    this.#index = (this.#index + lines(length)) | 0;
   }
 
   /**
@@ -89,12 +93,14 @@ export class Producer {
    */
   place(length: number): number {
     const at = (this.#index >>> 2) & this.#mask;
-    if (at + (lines(length) >> 2) > this.#mask + 1 || !this.hasRoom(length)) return NOWHERE;
-    return this.#base + at;
+    const bytes = lines(length);
+    if (at + (bytes >> 2) > this.#end) return NOWHERE;
+    const used = (this.#index - this.#consumed) >>> 0;
+    return used + bytes + LINE_BYTES <= this.#dataSize || this.hasRoom(length) ? this.#base + at : NOWHERE;
   }
 
   placed(length: number): void {
-    this.#index = (this.#index + lines(length)) >>> 0;
+    this.#index = (this.#index + lines(length)) | 0;
   }
 
   /** Something was put and not published. */

@@ -7,10 +7,14 @@ export class RingMemory {
   /** For what is read and written between two words that order it. */
   readonly words: Int32Array;
 
+  /** By two words at a time, for zeros. */
+  readonly pairs: Float64Array;
+
   /** `at` is a multiple of 8. */
   constructor(buffer: ArrayBufferLike, at = 0, length: number = buffer.byteLength - at) {
     this.bytes = new Uint8Array(buffer, at, length);
     this.words = new Int32Array(buffer, at, length >>> 2);
+    this.pairs = new Float64Array(buffer, at, length >>> 3);
   }
 
   get length(): number {

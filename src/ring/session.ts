@@ -5,7 +5,7 @@ import { type Incoming, NEVER, SHUTDOWN_ACK_SIZE } from "./incoming.ts";
 import { type Layout, RING_VERSION } from "./layout.ts";
 import type { RingLimits } from "./limits.ts";
 import { HeaderWord } from "./message-words.ts";
-import { BODY, MessageType, Shutdown } from "./messages.ts";
+import { BODY, MessageType, Shutdown, URB_SIZE } from "./messages.ts";
 import type { RingMemory } from "./ring-memory.ts";
 import { RingStats } from "./ring-stats.ts";
 
@@ -14,6 +14,8 @@ const { type: TYPE_AT, transaction_id: TRANSACTION_AT, device_id: DEVICE_AT } = 
 const VERSION = RING_VERSION;
 const HEADER_BYTES = BODY;
 const UNKNOWN = NEVER;
+const { URB_COMPLETE } = MessageType;
+const URB_BYTES = URB_SIZE;
 
 /** What a session is made in. */
 export interface SessionPlace {
@@ -56,8 +58,14 @@ export abstract class RingSession<P extends SessionPlace> {
   /** Carries out a message that is whole and may come now. */
   protected abstract take(type: number, transaction: number, id: number): ProtocolError | undefined;
 
+  /** A message came. */
+  protected began(): void {}
+
   /** All that came in this turn was taken. */
   protected taken(): void {}
+
+  /** The other side sees what has come of it. */
+  protected settle(): void {}
 
   get isNegotiated(): boolean {
     return this.#isNegotiated;
@@ -81,17 +89,19 @@ export abstract class RingSession<P extends SessionPlace> {
     let error: ProtocolError | undefined;
     this.isPolling = true;
     while (count < messagesPerPoll && this.isReading && !this.isOver) {
-      const taken = channel.incoming.next();
+      const taken = channel.incoming.first();
       if (taken === false) break;
-      if (count++ === 0) this.clock[0] = place.loop.now();
+      if (count++ === 0) this.began();
       error = taken === true ? this.#check() : taken;
-      if (error !== undefined) break;
+      // What has come meanwhile is another turn's: an answer waits for nothing that it does not need.
+      if (error !== undefined || channel.incoming.isDrained) break;
     }
     if (count > 0 && !this.isOver) this.taken();
     this.isPolling = false;
     if (this.isOver) return true;
     const { moved } = channel;
     error = channel.flush() ?? error;
+    this.settle();
     return error ?? (count > 0 || channel.moved !== moved);
   }
 
@@ -132,6 +142,8 @@ export abstract class RingSession<P extends SessionPlace> {
     if (length < HEADER_BYTES + needed) {
       return new ProtocolError("TRUNCATED", `${length} bytes of a message of type ${type}`);
     }
+    // What stands behind the first line of a URB_COMPLETE without data is reserved: it stays with the other side.
+    if (type !== URB_COMPLETE || length !== URB_BYTES) this.channel.incoming.rest();
     return this.take(type, words[TRANSACTION_AT]! >>> 0, words[DEVICE_AT]! >>> 0);
   }
 }

@@ -112,7 +112,7 @@ export class Shares {
     }
     shared.device = hosted;
     shared.state = "attached";
-    hosted.trace = shared.share.attached(hosted.counters, hosted.id);
+    hosted.trace = shared.share.attached(hosted.account.counters, hosted.id);
   }
 
   /** Closes a device that the guest does not get. Without `error` it stays shared. */

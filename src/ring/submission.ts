@@ -26,21 +26,23 @@ export class Submission {
   /** Its run of slots. */
   slot: number = NO_SLOT;
   slots = 0;
-  /** The next and the last one of its device, while its URB is with the device. */
-  next: Submission | undefined;
-  previous: Submission | undefined;
+  /** Where it is among those of its device, and how many came before it, while its URB is with the device. */
+  index = 0;
+  number = 0;
   #uses = 0;
   /** The data as they were looked at last: most transfers of a place have the same slots and length as the one before. */
   #data = NO_DATA;
+  #dataAt = 0;
 
   constructor(place: number) {
     this.place = place;
   }
 
-  /** The first `length` bytes in its slots, which stand at `at` of the memory. */
+  /** The first `length` bytes in its slots, which stand at `at` of the memory: always of the same one. */
   dataIn(memory: Uint8Array, at: number, length: number): Uint8Array {
-    if (this.#data.length !== length || this.#data.byteOffset !== memory.byteOffset + at) {
+    if (this.#dataAt !== at || this.#data.length !== length) {
       this.#data = memory.subarray(at, at + length);
+      this.#dataAt = at;
     }
     return this.#data;
   }
@@ -89,43 +91,37 @@ export class SubmissionTable {
   }
 }
 
-/** Submissions of one device whose URBs are with it, in the order in which they came. */
-export class SubmissionList {
-  #first: Submission | undefined;
-  #last: Submission | undefined;
+/** Submissions of one device whose URBs are with it. */
+export class SubmissionSet {
+  /** In no order; those behind `#length` have left. */
+  readonly #members: Submission[] = [];
   #length = 0;
+  #added = 0;
 
   get length(): number {
     return this.#length;
   }
 
-  get first(): Submission | undefined {
-    return this.#first;
+  /** As they came. */
+  inOrder(): readonly Submission[] {
+    return this.#members.slice(0, this.#length).toSorted((a, b) => a.number - b.number);
   }
 
   find(urb: Urb): Submission | undefined {
-    let submission = this.#first;
-    while (submission !== undefined && submission.urb !== urb) submission = submission.next;
-    return submission;
+    for (let i = 0; i < this.#length; i++) if (this.#members[i]!.urb === urb) return this.#members[i];
+    return undefined;
   }
 
   add(submission: Submission): void {
-    submission.previous = this.#last;
-    submission.next = undefined;
-    if (this.#last === undefined) this.#first = submission;
-    else this.#last.next = submission;
-    this.#last = submission;
-    this.#length++;
+    submission.number = this.#added++;
+    submission.index = this.#length;
+    this.#members[this.#length++] = submission;
   }
 
   remove(submission: Submission): void {
-    const { next, previous } = submission;
-    if (previous === undefined) this.#first = next;
-    else previous.next = next;
-    if (next === undefined) this.#last = previous;
-    else next.previous = previous;
-    submission.next = undefined;
-    submission.previous = undefined;
-    this.#length--;
+    const last = this.#members[--this.#length]!;
+    if (last === submission) return;
+    this.#members[submission.index] = last;
+    last.index = submission.index;
   }
 }

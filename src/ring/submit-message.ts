@@ -1,4 +1,4 @@
-import { PACKET_WORDS, PacketWord, TransferStatus, type Urb, UrbFlag } from "../usb/urb.ts";
+import { PACKET_WORDS, PacketWord, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
 import { copyBytes } from "../wire/copy-bytes.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import type { Channel } from "./channel.ts";
@@ -25,6 +25,7 @@ const { URB_SUBMIT } = MessageType;
 const { NONE, BUFFER, INLINE } = DataMode;
 const { IN, OUT } = Direction;
 const { ok } = TransferStatus;
+const { control } = TransferType;
 const URB_BYTES = URB_SIZE;
 const {
   device_id: ID,
@@ -40,15 +41,18 @@ const {
   stream_id: STREAM,
   reserved: RESERVED,
 } = SubmitWord;
-const RESERVED_END = URB_SIZE >> 2;
 const { status: STATUS, actual_length: ACTUAL } = CompleteWord;
+
+// So is a method of a typed array.
+const { set } = Uint8Array.prototype as {
+  readonly set: (this: Uint8Array, bytes: Uint8Array, at: number) => void;
+};
 
 /** Sends the URB_SUBMIT of a URB; the data of a slot stand there already, at `bufferOffset` of the memory. */
 export function sendSubmit(channel: Channel, submission: Submission, urb: Urb, bufferOffset: number): void {
   const { isInline, length, device } = submission;
-  const { setup } = urb;
   const inline = isInline && !submission.isIn ? length : 0;
-  const at = channel.open(URB_SUBMIT, submission.transaction, device, URB_BYTES + inline);
+  const at = channel.open(URB_SUBMIT, submission.transaction, device, URB_BYTES + inline, RESERVED);
   const { words } = channel;
   words[at + ID] = device;
   words[at + ENDPOINT] = urb.endpoint & 15;
@@ -58,11 +62,10 @@ export function sendSubmit(channel: Channel, submission: Submission, urb: Urb, b
   words[at + FLAGS] = urb.flags === 0 ? 0 : transferFlags(urb.flags);
   words[at + MODE] = isInline ? INLINE : length === 0 ? NONE : BUFFER;
   words[at + OFFSET] = bufferOffset;
-  words[at + SETUP] = setup[0]! | (setup[1]! << 8) | (setup[2]! << 16) | (setup[3]! << 24);
-  words[at + SETUP + 1] = setup[4]! | (setup[5]! << 8) | (setup[6]! << 16) | (setup[7]! << 24);
+  words[at + SETUP] = urb.type === control ? wordOf(urb.setup, 0) : 0;
+  words[at + SETUP + 1] = urb.type === control ? wordOf(urb.setup, 4) : 0;
   words[at + INTERVAL] = urb.interval;
   words[at + STREAM] = urb.streamId;
-  for (let i = RESERVED; i < RESERVED_END; i++) words[at + i] = 0;
   if (inline > 0) copyBytes(urb.buffer, urb.offset, inline, channel.octets, 4 * at + URB_BYTES);
   channel.close(URB_BYTES + inline);
 }
@@ -119,7 +122,7 @@ export function takeComplete(
   urb.errorCount = 0;
   if (isInlineIn) copyBytes(bytes, URB_BYTES, actual, urb.buffer, urb.offset);
   else if (submission.isIn && actual > 0) {
-    urb.buffer.set(submission.dataIn(memory, bufferOffset, actual), urb.offset);
+    set.call(urb.buffer, submission.dataIn(memory, bufferOffset, actual), urb.offset);
   }
   return undefined;
 }
@@ -164,6 +167,10 @@ export function takeIsoComplete(
 
 function tooMuch(actual: number, { transaction, length }: Submission): ProtocolError {
   return new ProtocolError("BAD_LENGTH", `${actual} bytes for transaction ${transaction} of ${length}`);
+}
+
+function wordOf(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
 }
 
 function transferFlags(flags: number): number {

@@ -15,13 +15,13 @@ function idleSteps(policy: WaitPolicy): { steps: WaitStep[]; clock: { ms: number
   return { steps, clock };
 }
 
-test("it looks 64 times between two yields, announces when the budget is used up, then blocks", () => {
+test("it looks 256 times between two yields, announces when the budget is used up, then blocks", () => {
   const { steps, clock } = idleSteps(new WaitPolicy(0.05));
   assert.deepEqual(steps.slice(-2), ["announce", "block"]);
   const yields = steps.flatMap((step, i) => (step === "yield" ? [i] : []));
   assert.deepEqual(
     yields.slice(1).map((at, i) => at - yields[i]!),
-    yields.slice(1).map(() => 1 + 64),
+    yields.slice(1).map(() => 1 + 256),
   );
   assert(Math.abs(clock.ms - 0.05) < 1e-9, "it yields for as long as the budget");
 });
@@ -61,7 +61,7 @@ function patienceOf(policy: WaitPolicy): number {
 test("where answers come with the processor, it is given away after 4 looks; one that comes earlier ends that", () => {
   const policy = new WaitPolicy(1);
   const seen: number[] = [];
-  for (let i = 0; i < 6; i++) {
+  for (let i = 0; i < 8; i++) {
     seen.push(patienceOf(policy));
     assert.equal(
       policy.next(false, () => 0),
@@ -74,17 +74,28 @@ test("where answers come with the processor, it is given away after 4 looks; one
       "it has found something",
     );
   }
-  assert.deepEqual(seen, [64, 32, 16, 8, 4, 4]);
+  assert.deepEqual(seen, [256, 128, 64, 32, 16, 8, 4, 4]);
   patienceOf(policy);
   for (let i = 0; i < 3; i++) policy.next(false, () => 0);
   policy.next(true, () => 0);
-  assert.equal(patienceOf(policy), 64);
+  assert.equal(patienceOf(policy), 256);
+});
+
+test("work that takes several looks does not end that", () => {
+  const policy = new WaitPolicy(1);
+  const seen: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    seen.push(patienceOf(policy));
+    policy.next(false, () => 0);
+    for (let looks = 0; looks < 3; looks++) policy.next(true, () => 0);
+  }
+  assert.deepEqual(seen, [256, 128, 64, 32, 16]);
 });
 
 test("the clock is not asked between two yields", () => {
   const policy = new WaitPolicy(1);
   let asked = 0;
-  for (let i = 0; i < 63; i++) {
+  for (let i = 0; i < 255; i++) {
     policy.next(false, () => {
       asked++;
       return 0;

@@ -9,8 +9,11 @@ export type WaitStep =
   /** Wait until the other side rings, or until something else is due. */
   | "block";
 
-/** Looks in a row before the processor is given away. */
-const POLLS = 64;
+/**
+ * Looks in a row before the processor is given away: more than an answer takes. One that comes while it is away is late, and then
+ * the other side, which has waited for longer, gives its own away, and so on with each message.
+ */
+const POLLS = 256;
 /** And as few as that where the other side needs this very processor: its answer is there when the processor is back. */
 const FEWEST_POLLS = 4;
 
@@ -74,6 +77,8 @@ export class WaitPolicy {
 
   /** Something was found by a look: by the first one behind a `yield`, or by one of those before it. */
   #learn(): void {
+    // More of what was there already tells nothing.
+    if (this.#polls === 0 && !this.#hasYielded) return;
     const isSharing = this.#hasYielded && this.#polls === 0;
     this.#patience = isSharing ? Math.max(this.#patience >> 1, FEWEST_POLLS) : POLLS;
   }

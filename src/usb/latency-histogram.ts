@@ -23,7 +23,12 @@ export class LatencyHistogram {
   readonly #counts = new Float64Array(LATENCY_BUCKETS);
 
   add(tookMs: number): void {
-    this.#counts[latencyBucket(latencyTicks(tookMs))]! += 1;
+    this.addTicks(latencyTicks(tookMs));
+  }
+
+  /** What `latencyTicks` has made of it. */
+  addTicks(ticks: number): void {
+    this.#counts[latencyBucket(ticks)]! += 1;
   }
 
   get percentiles(): Percentiles {

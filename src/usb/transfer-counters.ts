@@ -41,18 +41,21 @@ export class TransferCounters {
     return new TransferCounters(words.buffer);
   }
 
-  submitted(): void {
-    this.#words[SUBMITTED]! += 1;
+  submitted(count = 1): void {
+    this.#words[SUBMITTED]! += count;
   }
 
-  /** `ticks`, of `latencyTicks`, is a whole number: a fraction would be an object on its way here. */
-  ended(endpoint: number, status: TransferStatus, bytes: number, ticks: number): void {
+  /**
+   * So many ended alike: `bytes` is what they moved in all, and each took `ticks`. That is a whole number, of `latencyTicks`: a
+   * fraction would be an object on its way here.
+   */
+  ended(endpoint: number, status: TransferStatus, bytes: number, ticks: number, count = 1): void {
     const words = this.#words;
     const at = this.#lanes[endpointSlot(endpoint)]!;
     words[at + BYTES]! += bytes;
-    words[at + TOOK]! += ticks;
-    if (status !== ok) words[at + BY_STATUS + status]! += 1;
-    words[at + LATENCY + latencyBucket(ticks)]! += 1;
+    words[at + TOOK]! += ticks * count;
+    if (status !== ok) words[at + BY_STATUS + status]! += count;
+    words[at + LATENCY + latencyBucket(ticks)]! += count;
   }
 
   /** One was answered without the device. */

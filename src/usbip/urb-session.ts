@@ -1,7 +1,6 @@
 import type { UsbDevice, UsbHost } from "../usb/device.ts";
 import type { EndpointMap } from "../usb/endpoint-map.ts";
 import { InFlight } from "../usb/in-flight.ts";
-import { latencyTicks } from "../usb/latency-histogram.ts";
 import type { Loop } from "../usb/loop.ts";
 import { TransferCounters } from "../usb/transfer-counters.ts";
 import { isIn, TransferStatus, TransferType, type Urb, UrbFlag } from "../usb/urb.ts";
@@ -9,6 +8,7 @@ import { isSubmitSound, packetsAreSound } from "../usb/urb-soundness.ts";
 import type { SessionTrace } from "../usb/urb-trace.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { encodeAliveAnswer, hasAliveMark } from "./alive-mark.ts";
+import { BatchCounters } from "./batch-counters.ts";
 import { CommandReader, type CommandTarget } from "./command-reader.ts";
 import { EarlyUnlinks } from "./early-unlinks.ts";
 import { Exchange, encodeRetUnlink, NOT_UNLINKED } from "./exchange.ts";
@@ -46,16 +46,13 @@ const DEAD_PARTS = 4;
 /** Less is copied sooner than it is sent from another place than its header. */
 const LENT_MIN = 8 << 10;
 
-/** When the bytes came that are being taken in, and when the first answer to them was there. */
-const ARRIVED = 0;
-const ANSWERED = 1;
-
 /**
  * The URB phase of one connection: the sink of one device. CMD_SUBMIT becomes an `Urb`, its completion a
  * RET_SUBMIT; CMD_UNLINK cancels. Answers of one batch leave in one write.
  */
 export class UrbSession implements UsbHost, CommandTarget {
   readonly counters: TransferCounters;
+  readonly #batch: BatchCounters;
   readonly #device: UsbDevice;
   readonly #devid: number;
   readonly #map: EndpointMap;
@@ -87,12 +84,6 @@ export class UrbSession implements UsbHost, CommandTarget {
   readonly #lends: boolean;
   /** URBs in flight whose OUT data stands where it arrived. */
   #lent = 0;
-  /** `ARRIVED` and `ANSWERED`. A number with a fraction that goes from field to field is an object on its way. */
-  readonly #times = new Float64Array(2);
-  /** The clock was looked at for an answer to these bytes. */
-  #isAnswered = false;
-  /** Between the two times, for the counters. */
-  #ticks = 0;
   /** Bytes are being taken in; what they lead to is sent at the end. */
   #reading = false;
   #over = false;
@@ -111,6 +102,7 @@ export class UrbSession implements UsbHost, CommandTarget {
     this.#devid = devid;
     this.#map = map;
     this.counters = TransferCounters.of(map.addresses());
+    this.#batch = new BatchCounters(this.counters, loop, trace !== undefined);
     this.#loop = loop;
     this.#output = output;
     this.#limits = limits;
@@ -132,12 +124,12 @@ export class UrbSession implements UsbHost, CommandTarget {
   receive(bytes: Uint8Array): void {
     if (this.#over) return;
     this.#silence?.heard();
-    this.#times[ARRIVED] = this.#loop.now();
+    this.#batch.begin();
     this.#reading = true;
     const error = this.#reader.receive(bytes);
     if (!this.#over) this.#device.flush();
     this.#reading = false;
-    this.#isAnswered = false;
+    this.#batch.end();
     if (this.#lent > 0) this.#settleLent();
     if (this.#over) return;
     this.#send();
@@ -175,7 +167,7 @@ export class UrbSession implements UsbHost, CommandTarget {
     }
     // A whole number of 32 bits is no object, whatever its value.
     this.#lastSubmit = seqnum | 0;
-    this.counters.submitted();
+    this.#batch.submitted();
     const unlinkSeqnum = this.#earlyUnlinks.take(seqnum) ?? notUnlinked;
     this.#incoming = undefined;
     const status =
@@ -212,7 +204,7 @@ export class UrbSession implements UsbHost, CommandTarget {
     if (!this.#takeMemory(exchange)) return noMemory;
     this.#free = exchange.next;
     exchange.seqnum = seqnum;
-    exchange.arrivedMs = this.#times[ARRIVED]!;
+    exchange.arrivedMs = this.#batch.arrivedMs;
     exchange.numberOfPackets = numberOfPackets;
     exchange.unlinkSeqnum = notUnlinked;
     exchange.abandoned = false;
@@ -258,7 +250,7 @@ export class UrbSession implements UsbHost, CommandTarget {
   }
 
   #answerRefused(): void {
-    this.counters.refused(this.#refused.endpoint, this.#refused.status);
+    this.#batch.refused(this.#refused.endpoint, this.#refused.status);
     this.#replies.addLoose(this.#refused.encodeAnswer());
   }
 
@@ -275,7 +267,7 @@ export class UrbSession implements UsbHost, CommandTarget {
       urb.startFrame = 0;
       exchange.writeReply(false);
       this.#replies.add(exchange);
-      this.#count(exchange);
+      this.#batch.completed(exchange);
       return;
     }
     if (isPortReset(urb)) this.#resetDevice(exchange);
@@ -343,18 +335,18 @@ export class UrbSession implements UsbHost, CommandTarget {
     if (!exchange.abandoned) this.#inFlight.remove(seqnum);
     if (urb.type === control && urb.status === ok) this.#map.completed(urb.setup);
     if (this.#over || exchange.abandoned) {
-      this.#count(exchange);
+      this.#batch.completed(exchange);
       this.#release(exchange);
       return;
     }
     if (unlinkSeqnum !== notUnlinked && urb.status === cancelled) {
-      this.#count(exchange);
+      this.#batch.completed(exchange);
       this.#release(exchange);
       this.#replies.addLoose(encodeRetUnlink(unlinkSeqnum, true));
     } else {
       exchange.writeReply(isIncoming(urb.endpoint));
       this.#replies.add(exchange);
-      this.#count(exchange);
+      this.#batch.completed(exchange);
       // Finished before the cancel took effect: its own answer goes first, or the client drops the link.
       if (unlinkSeqnum !== notUnlinked) this.#replies.addLoose(encodeRetUnlink(unlinkSeqnum, false));
     }
@@ -414,22 +406,6 @@ export class UrbSession implements UsbHost, CommandTarget {
       exchange.urb.actualLength = 0;
       this.complete(exchange.urb);
     });
-  }
-
-  /** One look at the clock serves all that one batch of requests leads to, unless somebody looks for lost time. */
-  #count(exchange: Exchange): void {
-    const { urb } = exchange;
-    const times = this.#times;
-    if (!this.#isAnswered || this.#trace !== undefined) {
-      times[ANSWERED] = this.#loop.now();
-      this.#ticks = latencyTicks(times[ANSWERED] - times[ARRIVED]!);
-      this.#isAnswered = this.#reading;
-    }
-    if (this.#trace !== undefined) exchange.completedMs = times[ANSWERED]!;
-    const { arrivedMs } = exchange;
-    const ticks = arrivedMs === times[ARRIVED] ? this.#ticks : latencyTicks(times[ANSWERED]! - arrivedMs);
-    const moved = Math.min(Math.max(urb.actualLength, 0), urb.length);
-    this.counters.ended(urb.endpoint, urb.status, moved, ticks);
   }
 
   #takeBack(exchange: Exchange): void {

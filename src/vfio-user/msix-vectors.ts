@@ -9,6 +9,8 @@ export class MsixVectors {
   readonly #events: (EventDescriptor | undefined)[];
   readonly #isMasked: Uint8Array;
   readonly #isPending: Uint8Array;
+  /** How often the guest was interrupted. */
+  raised = 0;
 
   constructor(count: number) {
     this.count = count;
@@ -21,7 +23,10 @@ export class MsixVectors {
   raise(vector: number): void {
     const event = this.#events[vector];
     if (event === undefined || this.#isMasked[vector] === 1) this.#isPending[vector] = 1;
-    else event.signal();
+    else {
+      this.raised++;
+      event.signal();
+    }
   }
 
   isPending(vector: number): boolean {

@@ -16,6 +16,8 @@ const BAR_PLACES = [0, 2, 4];
 export class PciFunction {
   readonly memory: DmaTable;
   readonly vectors: MsixVectors;
+  /** Accesses to regions: those that a processor of the guest waited for, and those that were posted. */
+  readonly accesses = { answered: 0, posted: 0 };
   readonly #device: PciDevice;
   readonly #bars: ReadonlyMap<number, PciBar>;
   readonly #msixBar: number;

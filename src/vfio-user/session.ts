@@ -99,7 +99,12 @@ export class Session {
     this.#length = REPLY_BYTES.get(command) ?? 0;
     this.reply.fill(0, 0, Header.size + this.#length);
     const error = this.#perform(command, bytes, at + Header.size, size - Header.size, fds);
-    if ((flags & MessageFlag.noReply) !== 0) return 0;
+    const isAccess = command === Command.REGION_READ || command === Command.REGION_WRITE;
+    if ((flags & MessageFlag.noReply) !== 0) {
+      if (isAccess) this.#function.accesses.posted++;
+      return 0;
+    }
+    if (isAccess) this.#function.accesses.answered++;
     const { reply } = this;
     Header.put.message_id(reply, 0, Header.message_id(bytes, at));
     Header.put.command(reply, 0, command);

@@ -50,6 +50,7 @@ export class AttachedDevice implements UsbHost, Flushed {
     }
     // Reading a descriptor changes nothing; drivers do that between two resets.
     if (urb.type !== TransferType.control || (urb.setup[0]! & 0x80) === 0) this.#isUsed = true;
+    this.#chip.submitted++;
     this.device.submit(urb);
     this.#chip.turns.addFlush(this);
   }

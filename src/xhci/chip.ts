@@ -14,6 +14,8 @@ export class Chip {
   readonly interrupters: Interrupter[] = [];
   usbcmd = 0;
   usbsts: number = USBSTS.HCH;
+  /** Transfers that devices were ever given. */
+  submitted = 0;
 
   constructor(bus: Bus, loop: Loop, turns: Turns, memory: TransferMemory) {
     this.bus = bus;

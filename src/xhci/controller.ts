@@ -101,6 +101,11 @@ export class Controller {
     return { transfers: memory.inFlight, bytes: memory.bytes };
   }
 
+  /** Transfers that devices were ever given. */
+  get submitted(): number {
+    return this.#chip.submitted;
+  }
+
   /** Reads a register, or a part of one; 1, 2 or 4 bytes. */
   read(offset: number, size: number): number {
     const word = this.#readWord(offset & ~3) >>> (8 * (offset & 3));

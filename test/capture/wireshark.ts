@@ -1,14 +1,19 @@
-import { existsSync } from "node:fs";
-import { chmod, mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Archive } from "../vm/debian/archive.ts";
-import { withLock } from "../vm/debian/lock.ts";
-import { cacheFolder, type Progress, TestBedUnavailable } from "../vm/debian/preparation.ts";
-import { outputOf, ProgramFailure } from "../vm/debian/program.ts";
-import { machineMirrors } from "../vm/debian/source-list.ts";
-import { Userland } from "../vm/debian/userland.ts";
+import type { Progress } from "../vm/debian/preparation.ts";
+import { outputOf } from "../vm/debian/program.ts";
+import { unpackedProgram, type WantedProgram } from "../vm/debian/unpacked-program.ts";
+import type { Userland } from "../vm/debian/userland.ts";
 
-const PACKAGE = { names: ["tshark"], dependencies: true };
+const TSHARK: WantedProgram = {
+  words: "tshark",
+  size: "50 MB",
+  folder: "tshark",
+  name: "tshark",
+  suite: "trixie",
+  request: { names: ["tshark"], dependencies: true },
+  complete: addCaptureProgram,
+};
 
 /** Debian's tshark, unpacked with its own libraries. */
 export class Wireshark {
@@ -20,23 +25,7 @@ export class Wireshark {
 
   /** Fetched once, and then found in the cache. Rejects with TestBedUnavailable where it cannot be had. */
   static async prepare(progress: Progress): Promise<Wireshark> {
-    const cache = cacheFolder();
-    const folder = join(cache, "tshark");
-    const waiting = (): void => progress("waiting for another preparation of tshark");
-    await mkdir(cache, { recursive: true });
-    await withLock(join(cache, "tshark.lock"), waiting, async () => {
-      if (existsSync(folder)) return;
-      progress("fetching tshark from Debian's packages, about 50 MB");
-      try {
-        await make(cache, folder);
-      } catch (error) {
-        if (!(error instanceof ProgramFailure)) throw error;
-        throw new TestBedUnavailable(
-          `tshark could not be fetched (${error.message}), so check the network and try again.`,
-        );
-      }
-    });
-    return new Wireshark(new Userland(folder));
+    return new Wireshark(await unpackedProgram(TSHARK, progress));
   }
 
   /** What tshark prints. */
@@ -62,25 +51,6 @@ export class Wireshark {
       .filter((line) => line !== "")
       .map((line) => line.split("\t"));
   }
-}
-
-async function make(cache: string, folder: string): Promise<void> {
-  // Beside the archive of the bed, which forgets what is not its own.
-  const archive = new Archive(join(cache, "archive/tshark"), ["trixie"]);
-  const [mirror] = machineMirrors();
-  if (mirror === undefined) {
-    throw new TestBedUnavailable("No apt source of this machine is signed by the Debian archive key.");
-  }
-  await archive.update(mirror);
-  const files = await archive.resolve(PACKAGE);
-  await archive.fetch(PACKAGE, files);
-  const unfinished = `${folder}.unfinished`;
-  await rm(unfinished, { recursive: true, force: true });
-  await mkdir(unfinished);
-  const userland = new Userland(unfinished);
-  await userland.unpack(files);
-  await addCaptureProgram(userland, new Userland(folder));
-  await rename(unfinished, folder);
 }
 
 /** tshark looks for the program that records, and for the folder that extcap programs run in, beside its own, which is the loader here. */

@@ -1,19 +1,23 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { descriptorOf } from "../../src/links/stream-handle.ts";
 import { SystemError } from "../../src/linux/system-error.ts";
 import { connectUnix } from "../../src/linux/unix-socket.ts";
+import { Command } from "../../src/vfio-user/messages.ts";
 import { ControllerProcess } from "../support/controller-process.ts";
+import { sayAt } from "../support/hotplug-client.ts";
 import { onLinux, openPair, openPollLoop } from "../support/poll-loop.ts";
 import { usbferry } from "../support/usbferry.ts";
 import { VfioUserClient } from "../support/vfio-user-client.ts";
 import { ClientMemory } from "../support/vfio-user-served.ts";
+import { ControlledHost } from "../vm/controlled-host.ts";
 import { ServedHost } from "../vm/served-host.ts";
 
 const loop = openPollLoop();
@@ -137,7 +141,7 @@ test(
   },
 );
 
-test("a device of another host is imported, and leaves with it", onLinux, async () => {
+test("a device of another host is imported and given back", onLinux, async () => {
   const host = await ServedHost.start({ zero: "zero,speed=high" });
   const controller = await ControllerProcess.start();
   try {
@@ -148,11 +152,41 @@ test("a device of another host is imported, and leaves with it", onLinux, async 
     await assert.rejects(controller.plug(`zero@tcp:127.0.0.1:1`), /ECONNREFUSED/);
     await controller.unplug(name);
     assert.equal((await controller.plug(`zero@${address}`)).port, 1);
-    await host.stop();
-    await until("the device to leave", async () => (await controller.state()).devices.length === 0);
   } finally {
     await controller.stop();
     await host.stop();
+  }
+});
+
+test("a device of another host leaves with it, and comes back when the host does", onLinux, async () => {
+  const host = new ControlledHost();
+  await host.start("zero,speed=high");
+  const controller = await ControllerProcess.start();
+  const ports = async (): Promise<unknown> =>
+    (await controller.state()).devices.map(({ name, port }) => [name, port]);
+  try {
+    const source = `0525:a4a0@tcp:127.0.0.1:${host.port}`;
+    const { name } = await controller.plug(source);
+    for (let life = 0; life < 2; life++) {
+      // oxlint-disable-next-line no-await-in-loop -- one life after the other
+      await host.end("SIGKILL");
+      // oxlint-disable-next-line no-await-in-loop
+      await until("the device to leave", async () => isDeepStrictEqual(await ports(), [[source, undefined]]));
+      // oxlint-disable-next-line no-await-in-loop
+      await host.start("zero,speed=high");
+      // oxlint-disable-next-line no-await-in-loop
+      await until("the device to be back", async () => isDeepStrictEqual(await ports(), [[name, 1]]));
+    }
+    await host.end("SIGKILL");
+    await until("the device to leave", async () => isDeepStrictEqual(await ports(), [[source, undefined]]));
+    await controller.unplug(source);
+    assert.deepEqual(await ports(), []);
+    await host.start("zero,speed=high");
+    assert.equal((await controller.plug(source)).name, name);
+    assert.deepEqual(await ports(), [[name, 1]]);
+  } finally {
+    await controller.stop();
+    await host.remove();
   }
 });
 
@@ -199,6 +233,59 @@ test("with a listening descriptor one VM comes after the other", onLinux, async 
     await controller.stop();
     server.close();
     rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("what passes between a VM and the controller is counted", onLinux, async () => {
+  const controller = await ControllerProcess.start("--gadget", "keyboard");
+  try {
+    assert.deepEqual(await controller.traffic(), { answered: 0, posted: 0, interrupts: 0, transfers: 0 });
+    const client = connect(controller.socket);
+    client.greet();
+    client.peek(0, 0x44, 4);
+    client.post(0, 0x54, 4, 1);
+    client.post(0, 0x54, 4, 2);
+    assert.equal(client.peek(0, 0x54, 4), 2);
+    client.poke(7, 4, 2, 2);
+    assert.deepEqual(await controller.traffic(), { answered: 3, posted: 2, interrupts: 0, transfers: 0 });
+    client.close();
+  } finally {
+    await controller.stop();
+  }
+});
+
+test("a hot-plug socket is there as long as the controller", onLinux, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "usbferry-hotplug-"));
+  const path = join(folder, "hotplug.sock");
+  const controller = await ControllerProcess.start("--hotplug-socket", path);
+  const none = openSync("/dev/null", "r+");
+  try {
+    assert.deepEqual(await sayAt(path, [2, 0, 0]), [1, 0]);
+    assert.deepEqual(await sayAt(path, [0, 1, 2], [none]), [4]);
+    assert.deepEqual(await sayAt(path, [1, 1, 2]), [5]);
+    await until("the reason", async () =>
+      controller.lines.some(({ msg }) => msg.includes("what was passed for 001/002 is not its open node")),
+    );
+  } finally {
+    closeSync(none);
+    await controller.stop();
+  }
+  assert.deepEqual([await controller.exit, existsSync(path)], [0, false]);
+  rmSync(folder, { recursive: true });
+});
+
+test("a VM that is killed with an answer unread is gone as any other", onLinux, async () => {
+  const controller = await ControllerProcess.start();
+  try {
+    const killed = connect(controller.socket);
+    killed.send(Command.VERSION, new TextEncoder().encode("\0\0\u0001\0{}\0"));
+    // The rest of it is what its socket tells of.
+    killed.read(1);
+    killed.close();
+    await until("its end", async () => controller.lines.some(({ code }) => code === "VM_GONE"));
+    assert.match(controller.lines.at(-1)!.msg, /^VM_GONE the virtual machine is gone: .*ECONNRESET/);
+  } finally {
+    await controller.stop();
   }
 });
 

@@ -8,6 +8,7 @@ import axe from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { call } from "../api/api-client.ts";
 import { ApiDaemon } from "../api/api-daemon.ts";
+import { Peer } from "../hostile/peer.ts";
 import { SteadySession } from "../hostile/steady-session.ts";
 import { openBrowser } from "./chromium.ts";
 import { ServedDashboard } from "./served-dashboard.ts";
@@ -189,7 +190,7 @@ async function faults(page: Page): Promise<readonly string[]> {
     .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
 }
 
-/** Names of what is too small for a finger, on a page that must not be wider than its window. */
+/** Names of what is too small for a finger or too wide for its place, on a page that must not be wider than its window. */
 async function misfits(page: Page): Promise<readonly string[]> {
   return page.evaluate(() => {
     const pressed = Array.from(document.querySelectorAll("button, a, select, summary"));
@@ -197,8 +198,18 @@ async function misfits(page: Page): Promise<readonly string[]> {
       (element) => element.checkVisibility() && element.getBoundingClientRect().height < 24,
     );
     const excess = document.documentElement.scrollWidth - innerWidth;
+    const main = document.querySelector("main")!;
+    const edge = main.getBoundingClientRect().right - Number.parseFloat(getComputedStyle(main).paddingRight);
+    const wide = Array.from(main.querySelectorAll("section, article")).filter(
+      (element) => element.getBoundingClientRect().right > edge + 1,
+    );
+    const narrow = Array.from(document.querySelectorAll("dialog textarea")).filter(
+      (element) => element.clientWidth < 0.9 * element.closest("form")!.clientWidth,
+    );
     return [
       ...small.map((element) => `too small: ${element.outerHTML}`),
+      ...wide.map((element) => `too wide: ${element.className}`),
+      ...narrow.map((element) => `too narrow: ${element.outerHTML}`),
       ...(excess > 0 ? [`${excess} pixels too wide`] : []),
     ];
   });
@@ -234,6 +245,15 @@ test("every page is fit for light and dark, a phone, and a screen reader", async
     await look(name);
   }
   await page.getByRole("link", { name: "Devices" }).click();
+  await page.getByRole("button", { name: "Gadget zero", exact: true }).click();
+  await page.getByRole("row", { name: /^Endpoint 1 IN/ }).waitFor();
+  await look("Devices, with figures");
+  const peer = await Peer.connect(served.port);
+  await peer.import("keyboard");
+  await page.getByRole("button", { name: "Type ... on Keyboard" }).click();
+  await look("Type on a keyboard");
+  await page.keyboard.press("Escape");
+  peer.socket.destroy();
   await page.getByRole("button", { name: "Plug in a simulated device" }).click();
   await page.getByLabel("Kind").selectOption("disk");
   await page.getByText("Options").click();

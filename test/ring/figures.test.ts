@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RingDevice } from "../../src/ring/guest-device.ts";
 import type { RingFigures } from "../../src/ring/ring-figures.ts";
+import type { Share } from "../../src/ring/sides.ts";
+import type { TransferCounters } from "../../src/usb/transfer-counters.ts";
 import { createUrb, TransferStatus, TransferType, type Urb } from "../../src/usb/urb.ts";
 import { HeldDevice } from "../support/held-device.ts";
 import { ManualLoop } from "../support/manual-loop.ts";
@@ -151,4 +153,40 @@ test("figures hold whatever the other side writes where its indices stand", () =
   for (const { used, size } of [host.incoming, host.outgoing, guest.incoming, guest.outgoing]) {
     assert(used >= 0 && used <= size);
   }
+});
+
+test("what ends as a device is taken back is counted by the time that this is told", () => {
+  const loop = new ManualLoop();
+  const pair = new RingPair(loop);
+  const held = new HeldDevice();
+  pair.start();
+  let ended = { urbs: -1, inFlight: -1 };
+  let counters: TransferCounters | undefined;
+  const share: Share = {
+    device: held,
+    attached: (of) => {
+      counters = of;
+      return undefined;
+    },
+    refused: ({ message }) => assert.fail(message),
+    closed: () => {
+      const { urbs, inFlight } = counters!.read();
+      ended = { urbs, inFlight };
+    },
+  };
+  pair.host.share(share);
+  pair.settle();
+  const device = pair.devices[0]!;
+  device.open({ complete: () => {}, unplugged: () => {} }, loop, () => {});
+  for (let i = 0; i < 3; i++) {
+    const urb = createUrb(i);
+    urb.type = TransferType.bulk;
+    urb.endpoint = 0x81;
+    device.submit(urb);
+  }
+  device.flush();
+  loop.settle();
+  pair.host.withdraw(share, () => {});
+  pair.settle();
+  assert.deepEqual(ended, { urbs: 3, inFlight: 0 });
 });

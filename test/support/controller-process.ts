@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import {
   type ControllerState,
+  type ControllerTraffic,
   controllerState,
+  controllerTraffic,
   plugDevice,
   unplugDevice,
 } from "../../src/daemon/controller/controller-client.ts";
@@ -92,6 +94,10 @@ export class ControllerProcess {
 
   state(): Promise<ControllerState> {
     return controllerState(this.control);
+  }
+
+  traffic(): Promise<ControllerTraffic> {
+    return controllerTraffic(this.control);
   }
 
   plug(device: string): Promise<AskedDevice> {

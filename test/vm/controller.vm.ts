@@ -3,6 +3,13 @@ import { ControllerProcess } from "../support/controller-process.ts";
 import { scenarios } from "./scenario.ts";
 import { loopedSound } from "./scenarios/audio.ts";
 import { cancelling } from "./scenarios/cancelling.ts";
+import {
+  afterKilled,
+  driverTakenUnderLoad,
+  leftUnderLoad,
+  restartsUnderLoad,
+  sleeping,
+} from "./scenarios/controller-lives.ts";
 import { ext4 } from "./scenarios/disk.ts";
 import { serialPort } from "./scenarios/serial.ts";
 import { typing } from "./scenarios/typing.ts";
@@ -25,7 +32,7 @@ scenarios(
   "6.12",
   [
     gadgetsOfController(controller),
-    driverReloads(controller, 3),
+    driverReloads(controller, 1),
     plugCycles(controller, 16),
     pulledDisk(controller),
     typing(["low", "full"], imported),
@@ -33,8 +40,14 @@ scenarios(
     serialPort(5, imported),
     ext4(8, "super", imported),
     loopedSound(2, "full", imported),
+    driverTakenUnderLoad(controller, 1),
+    restartsUnderLoad(controller, ["reset"]),
+    leftUnderLoad(controller),
   ],
   shared,
 );
 // The next VM finds the devices that the first one had. Most of its memory is above 4 GiB.
-scenarios("6.1", [gadgetsOfController(controller)], { ...shared, memoryMiB: 6144 });
+scenarios("6.1", [afterKilled(controller), gadgetsOfController(controller), sleeping(controller, 1)], {
+  ...shared,
+  memoryMiB: 6144,
+});

@@ -44,6 +44,8 @@ export type OnLine = (line: string, atMs: number, source: "stdout" | "stderr") =
 export class GuestFailure extends Error {}
 
 const BOOT_TIMEOUT_MS = 90_000;
+/** In the place of the number of an order. */
+const READY = 0;
 const RUN_TIMEOUT_MS = 90_000;
 
 /** Start of the lines that mark a moment in the kernel's log. */
@@ -82,6 +84,7 @@ export class Guest {
   readonly #answerTimeoutMs: number;
   #nextId = 1;
   #stopped = false;
+  #lines!: LineSplitter;
 
   private constructor(machine: Machine, answerTimeoutMs: number) {
     this.#answerTimeoutMs = answerTimeoutMs;
@@ -94,26 +97,36 @@ export class Guest {
   /** Resolves when the agent has reported. */
   static async of(machine: Machine, answerTimeoutMs: number): Promise<Guest> {
     const guest = new Guest(machine, answerTimeoutMs);
-    const ready = new Promise<void>((resolve, reject) =>
-      guest.#waiting.set(0, { resolve: () => resolve(), reject }),
-    );
-    const lines = new LineSplitter((line) => guest.#hear(JSON.parse(line) as AgentMessage));
-    machine.control.on("data", (bytes: Buffer) => lines.push(bytes));
+    const ready = guest.#reported();
+    guest.#listen();
+    machine.control.on("data", (bytes: Buffer) => guest.#lines.push(bytes));
     machine.control.on("error", () => {}); // QEMU's end says more
     void machine.ended.then((how) => guest.#fail(how));
-    const timer = setTimeout(
-      () => guest.#fail(`No word from its agent ${BOOT_TIMEOUT_MS / 1000} s after the start.`),
-      BOOT_TIMEOUT_MS,
-    );
     try {
       await ready;
     } catch (error) {
       await machine.stop();
       throw error;
-    } finally {
-      clearTimeout(timer);
     }
     return guest;
+  }
+
+  /**
+   * The kernel starts the machine anew, or somebody presses its reset button. Resolves when the agent has reported again;
+   * what ran in the guest is gone, and so are its modules.
+   */
+  async restart(how: "reboot" | "reset"): Promise<void> {
+    await this.monitor.execute("set-action", { reboot: "reset" });
+    const began = this.monitor.next("RESET");
+    if (how === "reset") await this.monitor.execute("system_reset");
+    // Nobody is left to answer.
+    else void this.run(["reboot", "-f"]).catch(() => {});
+    await began;
+    const ready = this.#reported();
+    this.#abandon(new Error(`${this.name} was started anew.`));
+    this.#listen();
+    await ready;
+    await this.monitor.execute("set-action", { reboot: "shutdown" });
   }
 
   /** QEMU's monitor: what a hand at the machine does. */
@@ -304,12 +317,32 @@ export class Guest {
     }
   }
 
+  /** The agent has said its first word. */
+  async #reported(): Promise<void> {
+    const ready = new Promise((resolve, reject) => this.#waiting.set(READY, { resolve, reject }));
+    await this.#within(ready, BOOT_TIMEOUT_MS, "its agent since the start");
+  }
+
+  /** What was said in part before is nothing. */
+  #listen(): void {
+    this.#lines = new LineSplitter((line) => this.#hear(JSON.parse(line) as AgentMessage));
+  }
+
   #fail(why: string): void {
     if (this.#failure) return;
     const logs = this.#stopped ? "" : `\n${this.#recentLog()}\n${this.#machine.logTail()}`;
     this.#failure = new GuestFailure(`${this.name} is gone. ${why}${logs}`);
-    for (const { reject } of this.#waiting.values()) reject(this.#failure);
-    this.#waiting.clear();
+    this.#answer(READY)?.reject(this.#failure);
+    this.#abandon(this.#failure);
+  }
+
+  /** Nobody answers who was asked, and no program runs any more. */
+  #abandon(why: Error): void {
+    for (const [id, { reject }] of this.#waiting) {
+      if (id === READY) continue;
+      this.#waiting.delete(id);
+      reject(why);
+    }
     for (const { onExit } of this.#background.values()) onExit({ code: null, signal: null });
     this.#background.clear();
   }
@@ -324,7 +357,7 @@ export class Guest {
     switch (message.message) {
       case "ready":
         this.release = message.release;
-        this.#answer(0)?.resolve(undefined);
+        this.#answer(READY)?.resolve(undefined);
         break;
       case "answer":
         this.#answer(message.id)?.resolve(message.value);

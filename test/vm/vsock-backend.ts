@@ -1,56 +1,27 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Archive } from "./debian/archive.ts";
-import { withLock } from "./debian/lock.ts";
-import { cacheFolder, type Progress, TestBedUnavailable } from "./debian/preparation.ts";
-import { ProgramFailure } from "./debian/program.ts";
-import { machineMirrors } from "./debian/source-list.ts";
-import { Userland } from "./debian/userland.ts";
+import type { Progress } from "./debian/preparation.ts";
+import { unpackedProgram, type WantedProgram } from "./debian/unpacked-program.ts";
+import type { Userland } from "./debian/userland.ts";
 
-const PACKAGE = { names: ["vhost-device-vsock"], dependencies: true };
+/** It is in unstable alone. */
+const BACKEND: WantedProgram = {
+  words: "vhost-device-vsock",
+  size: "5 MB",
+  folder: "vhost-device-vsock",
+  name: "vsock",
+  suite: "sid",
+  age: "any",
+  request: { names: ["vhost-device-vsock"], dependencies: true },
+};
 
-/**
- * Debian's vhost-device-vsock, unpacked with its own libraries: it is in unstable alone. Rejects with TestBedUnavailable
- * where it cannot be had.
- */
-export async function prepareVsockBackend(progress: Progress): Promise<Userland> {
-  const cache = cacheFolder();
-  const folder = join(cache, "vhost-device-vsock");
-  const waiting = (): void => progress("waiting for another preparation of the vsock backend");
-  await mkdir(cache, { recursive: true });
-  await withLock(join(cache, "vsock.lock"), waiting, async () => {
-    if (existsSync(folder)) return;
-    progress("fetching vhost-device-vsock from Debian's packages, about 5 MB");
-    try {
-      await make(cache, folder);
-    } catch (error) {
-      if (!(error instanceof ProgramFailure)) throw error;
-      throw new TestBedUnavailable(
-        `vhost-device-vsock could not be fetched (${error.message}), so check the network and try again.`,
-      );
-    }
-  });
-  return new Userland(folder);
-}
-
-async function make(cache: string, folder: string): Promise<void> {
-  const archive = new Archive(join(cache, "archive/sid"), ["sid"], "any");
-  const [mirror] = machineMirrors();
-  if (mirror === undefined) {
-    throw new TestBedUnavailable("No apt source of this machine is signed by the Debian archive key.");
-  }
-  await archive.update(mirror);
-  const files = await archive.resolve(PACKAGE);
-  await archive.fetch(PACKAGE, files);
-  const unfinished = `${folder}.unfinished`;
-  await rm(unfinished, { recursive: true, force: true });
-  await mkdir(unfinished);
-  await new Userland(unfinished).unpack(files);
-  await rename(unfinished, folder);
+/** Debian's vhost-device-vsock, unpacked with its own libraries. Rejects with TestBedUnavailable where it cannot be had. */
+export function prepareVsockBackend(progress: Progress): Promise<Userland> {
+  return unpackedProgram(BACKEND, progress);
 }
 
 /** Carries the vsock of one guest, as Firecracker does for its guests, by unix sockets of this machine. */

@@ -2,8 +2,9 @@ import type { Agent } from "../agent.ts";
 import { gauge } from "../figures/metrics.ts";
 import type { Log } from "../log.ts";
 import { addAgentRoutes, agentDocument } from "./agent-routes.ts";
-import { buildApp, type Watched } from "./app.ts";
+import { buildApp } from "./app.ts";
 import type { Answerer } from "./control-server.ts";
+import type { Watched } from "./watched.ts";
 
 /** What answers for an agent. */
 export async function agentApp(agent: Agent, log: Log): Promise<Answerer> {

@@ -3,24 +3,22 @@ import type { Agent, Detached } from "../agent.ts";
 import { Failed } from "../failure.ts";
 import { VERSION } from "../version.ts";
 import type { ApiLimits } from "./api-limits.ts";
-import type { Routes } from "./app.ts";
 import { addCaptureRoute } from "./capture-route.ts";
 import {
   type AgentState,
   AttachedDevice,
   AttachRequest,
-  answers,
   FreedPorts,
-  type Given,
-  Nothing,
   PortPath,
   Ports,
   WaitRequest,
   WishAnswer,
   WishPath,
   WishRequest,
-} from "./documents.ts";
+} from "./documents/attachment.ts";
+import { answers, type Given, Nothing } from "./documents/document.ts";
 import { Refusal } from "./refusal.ts";
+import type { Routes } from "./routes.ts";
 
 /** What an agent answers. */
 export function addAgentRoutes(routes: Routes, agent: Agent, limits: ApiLimits): void {

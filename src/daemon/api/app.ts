@@ -1,54 +1,20 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Static, type TSchema, Type } from "@sinclair/typebox";
-import {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyTypeProvider,
-  fastify,
-  type RawServerDefault,
-} from "fastify";
+import { Type } from "@sinclair/typebox";
+import { type FastifyInstance, type FastifyReply, fastify } from "fastify";
 import type { EventKind } from "../device-event.ts";
-import type { Measured } from "../figures/metrics.ts";
-import type { HealthCheck } from "../health.ts";
 import type { Log } from "../log.ts";
 import { API_LIMITS, type ApiLimits } from "./api-limits.ts";
-import {
-  AgentState,
-  answers,
-  DeviceEvent,
-  ErrorBody,
-  EventQuery,
-  type Given,
-  HostState,
-} from "./documents.ts";
+import { AgentState } from "./documents/attachment.ts";
+import { DeviceEvent, EventQuery } from "./documents/device.ts";
+import { answers, ErrorBody } from "./documents/document.ts";
+import { HostState } from "./documents/host.ts";
 import { EventStreams } from "./event-stream.ts";
 import { addFigures } from "./figure-routes.ts";
 import { addMetrics } from "./metric-routes.ts";
 import { describe } from "./openapi.ts";
 import { badRequest, noSuchPath, refusalOf } from "./refusal.ts";
+import type { Routes, TypeBoxProvider } from "./routes.ts";
 import { checkRequest, writeAnswer } from "./schema-check.ts";
-
-interface TypeBoxProvider extends FastifyTypeProvider {
-  readonly validator: this["schema"] extends TSchema ? Static<this["schema"]> : unknown;
-  readonly serializer: this["schema"] extends TSchema ? Given<Static<this["schema"]>> : unknown;
-}
-
-/** Where routes are added: requests and answers have the types of their schemas. */
-export type Routes = FastifyInstance<
-  RawServerDefault,
-  IncomingMessage,
-  ServerResponse,
-  FastifyBaseLogger,
-  TypeBoxProvider
->;
-
-/** What every daemon has. */
-export interface Watched extends Measured {
-  readonly log: Log;
-  state(): Promise<Given<typeof HostState.static>> | Given<typeof AgentState.static>;
-  checks(): Promise<readonly HealthCheck[]>;
-}
+import type { Watched } from "./watched.ts";
 
 /** The application behind the control API of a daemon, with its own routes and those that every daemon has. */
 export async function buildApp(

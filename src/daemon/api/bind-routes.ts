@@ -1,6 +1,7 @@
 import type { HardwareRack } from "../hardware/hardware-rack.ts";
-import type { Routes } from "./app.ts";
-import { answers, BindRequest, Binds, Bound, UnbindRequest, Unbound } from "./documents.ts";
+import { answers } from "./documents/document.ts";
+import { BindRequest, Binds, Bound, UnbindRequest, Unbound } from "./documents/host.ts";
+import type { Routes } from "./routes.ts";
 
 /** Which real devices are shared. */
 export function addBindRoutes(routes: Routes, hardware: HardwareRack): void {

@@ -3,10 +3,11 @@ import { LARGEST_PACKET } from "../../capture/pcapng.ts";
 import { ALL_ENDPOINTS, endpointBits } from "../../capture/recorder.ts";
 import type { CaptureSubject } from "../capture/capture-subject.ts";
 import type { ApiLimits } from "./api-limits.ts";
-import type { Routes } from "./app.ts";
 import { CaptureStreams } from "./capture-stream.ts";
-import { answers, CapturePath, CaptureQuery, ErrorBody, Nothing } from "./documents.ts";
+import { CapturePath, CaptureQuery } from "./documents/capture.ts";
+import { answers, ErrorBody, Nothing } from "./documents/document.ts";
 import { Refusal } from "./refusal.ts";
+import type { Routes } from "./routes.ts";
 
 interface CaptureRoute<P extends TObject> {
   readonly path: string;

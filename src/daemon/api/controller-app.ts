@@ -4,7 +4,7 @@ import type { Log } from "../log.ts";
 import { VERSION } from "../version.ts";
 import { bareApp } from "./app.ts";
 import type { Answerer } from "./control-server.ts";
-import { answers } from "./documents.ts";
+import { answers } from "./documents/document.ts";
 
 const Hex4 = Type.String({ pattern: "^[0-9a-f]{4}$" });
 const Text = Type.String({ minLength: 1, maxLength: 4096 });
@@ -27,6 +27,14 @@ const ControllerState = Type.Object({
   devices: Type.Array(Device),
 });
 
+/** What has passed between VMs and devices since the start; see controller-client.ts. */
+const Traffic = Type.Object({
+  answered: Type.Integer(),
+  posted: Type.Integer(),
+  interrupts: Type.Integer(),
+  transfers: Type.Integer(),
+});
+
 const PlugRequest = Type.Object(
   { device: Text, force: Type.Optional(Type.Boolean()) },
   { additionalProperties: false },
@@ -43,6 +51,11 @@ export async function controllerApp(controlling: Controlling, log: Log): Promise
     connected: controlling.isConnected,
     devices: devices.list(),
   }));
+  app.get(
+    "/v1/traffic",
+    { schema: { response: answers(Traffic, "Accesses to registers, interrupts and transfers.") } },
+    () => controlling.traffic,
+  );
   app.post(
     "/v1/devices",
     {

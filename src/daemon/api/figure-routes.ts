@@ -1,8 +1,10 @@
 import { LiveFigures } from "../figures/live-figures.ts";
 import type { ApiLimits } from "./api-limits.ts";
-import type { Routes, Watched } from "./app.ts";
-import { answers, ErrorBody, Figures } from "./documents.ts";
+import { answers, ErrorBody } from "./documents/document.ts";
+import { Figures } from "./documents/figures.ts";
 import { FigureStreams } from "./figure-stream.ts";
+import type { Routes } from "./routes.ts";
+import type { Watched } from "./watched.ts";
 
 /** What devices carry, second by second. */
 export function addFigures(routes: Routes, { carried }: Watched, limits: ApiLimits): void {

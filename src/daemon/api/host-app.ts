@@ -2,12 +2,13 @@ import { gauge } from "../figures/metrics.ts";
 import { HARDWARE_STATES } from "../hardware/hardware-state.ts";
 import type { HostControl } from "../host-control.ts";
 import type { Log } from "../log.ts";
-import { buildApp, type Watched } from "./app.ts";
+import { buildApp } from "./app.ts";
 import { addBindRoutes } from "./bind-routes.ts";
 import type { Answerer } from "./control-server.ts";
 import { addHostRoutes, devicesOf, hostState } from "./host-routes.ts";
 import { addNicknameRoutes } from "./nickname-routes.ts";
 import { addRulesRoutes } from "./rules-routes.ts";
+import type { Watched } from "./watched.ts";
 
 /** What answers for a host. */
 export async function hostApp(host: HostControl, log: Log): Promise<Answerer> {

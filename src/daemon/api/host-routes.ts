@@ -6,28 +6,22 @@ import { deviceDescription } from "../device-description.ts";
 import type { HostControl } from "../host-control.ts";
 import { VERSION } from "../version.ts";
 import type { ApiLimits } from "./api-limits.ts";
-import type { Routes } from "./app.ts";
 import { addCaptureRoute } from "./capture-route.ts";
+import { Device } from "./documents/device.ts";
+import { answers, type Given, Nothing } from "./documents/document.ts";
 import {
-  answers,
   BusIdPath,
-  Device,
   GadgetKinds,
-  type Given,
-  type HostState,
   Images,
   ImagesQuery,
-  Nothing,
   Plugged,
   PlugRequest,
-  type RealDevices,
-  Reloaded,
-  Session,
-  SessionPath,
   Typed,
   TypeRequest,
-} from "./documents.ts";
+} from "./documents/gadget.ts";
+import { type HostState, type RealDevices, Reloaded, Session, SessionPath } from "./documents/host.ts";
 import { Refusal } from "./refusal.ts";
+import type { Routes } from "./routes.ts";
 
 /** What a host answers. */
 export function addHostRoutes(routes: Routes, host: HostControl, limits: ApiLimits): void {

@@ -2,9 +2,11 @@ import { Type } from "@sinclair/typebox";
 import { EXPOSITION_TYPE } from "../figures/exposition.ts";
 import { metrics } from "../figures/metrics.ts";
 import { VERSION } from "../version.ts";
-import type { Routes, Watched } from "./app.ts";
-import { answers, ErrorBody, Health } from "./documents.ts";
+import { answers, ErrorBody } from "./documents/document.ts";
+import { Health } from "./documents/host.ts";
 import { Refusal } from "./refusal.ts";
+import type { Routes } from "./routes.ts";
+import type { Watched } from "./watched.ts";
 
 /** For programs that watch over programs. */
 export function addMetrics(routes: Routes, watched: Watched): void {

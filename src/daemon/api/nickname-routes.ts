@@ -1,6 +1,7 @@
 import type { KeptNicknames } from "../state/kept-nicknames.ts";
-import type { Routes } from "./app.ts";
-import { answers, Nickname, NicknamePath, Nicknames } from "./documents.ts";
+import { answers } from "./documents/document.ts";
+import { Nickname, NicknamePath, Nicknames } from "./documents/host.ts";
+import type { Routes } from "./routes.ts";
 
 /** Names that the user of this host gives to devices. */
 export function addNicknameRoutes(routes: Routes, nicknames: KeptNicknames): void {

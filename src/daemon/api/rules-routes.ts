@@ -1,6 +1,7 @@
 import type { Policy } from "../rules/rule-book.ts";
-import type { Routes } from "./app.ts";
-import { answers, MoveRequest, Rule, RulePath, RuleRequest, Rules } from "./documents.ts";
+import { answers } from "./documents/document.ts";
+import { MoveRequest, Rule, RulePath, RuleRequest, Rules } from "./documents/host.ts";
+import type { Routes } from "./routes.ts";
 
 /** Who may have what. */
 export function addRulesRoutes(routes: Routes, rules: Policy): void {

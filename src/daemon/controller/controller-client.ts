@@ -13,8 +13,23 @@ export interface ControllerState {
   readonly devices: readonly AskedDevice[];
 }
 
+/** What has passed between VMs and the devices of a controller since its start. */
+export interface ControllerTraffic {
+  /** Accesses to registers that a processor of the VM waited for. */
+  readonly answered: number;
+  /** Those that it did not wait for. */
+  readonly posted: number;
+  readonly interrupts: number;
+  /** URBs that devices were given. */
+  readonly transfers: number;
+}
+
 export function controllerState(control: string): Promise<ControllerState> {
   return ask(control, { method: "GET", path: "/v1/state" });
+}
+
+export function controllerTraffic(control: string): Promise<ControllerTraffic> {
+  return ask(control, { method: "GET", path: "/v1/traffic" });
 }
 
 /** `force`: also a device that this machine needs. */

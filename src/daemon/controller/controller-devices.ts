@@ -10,11 +10,14 @@ import { deviceNamed } from "../state/device-name.ts";
 import type { StateFolder } from "../state/state-folder.ts";
 import type { AskedDevice } from "./device-source.ts";
 import { type DistantName, type DistantSources, readDistantName } from "./distant-source.ts";
+import { DistantWish } from "./distant-wish.ts";
 import type { HardwareWishes } from "./hardware-wishes.ts";
 import type { PortEntry, PortTable } from "./port-table.ts";
 
 /** Each may wait for a host that does not answer. */
 const OPENING_MAX = 16;
+/** Devices of other hosts, also those that are away. */
+const DISTANT_MAX = 64;
 
 /** What the devices of a controller stand on. */
 export interface DeviceRooms {
@@ -29,7 +32,7 @@ export interface DeviceRooms {
 /** The devices of a controller, wherever they live. Promises reject with WrongUsage, AccessDenied, Failed or a LinkError. */
 export class ControllerDevices {
   readonly #rooms: DeviceRooms;
-  readonly #stopping = new AbortController();
+  readonly #distant = new Set<DistantWish>();
   /** Real devices in their ports, or on the way there. Those that could not be had stay, until they are plugged in anew. */
   readonly #real = new Map<SharedDevice, Promise<PortEntry | undefined>>();
   #opening = 0;
@@ -40,7 +43,8 @@ export class ControllerDevices {
 
   list(): readonly AskedDevice[] {
     const { ports, hardware } = this.#rooms;
-    const waiting = hardware.waiting.map((source): AskedDevice => ({ name: source, source }));
+    const away = [...this.#distant].filter(({ isWaiting }) => isWaiting).map(({ text }) => text);
+    const waiting = [...hardware.waiting, ...away].map((source): AskedDevice => ({ name: source, source }));
     return [...ports.entries.map(({ told }) => told), ...waiting];
   }
 
@@ -64,8 +68,8 @@ export class ControllerDevices {
   }
 
   /**
-   * A device of this machine, also if it is plugged in later, or of another host (`DEV@ADDR`). `isForced`: also if this machine
-   * needs it.
+   * A device of this machine, also if it is plugged in later, or one that another host has (`DEV@ADDR`). `isForced`: also if this
+   * machine needs it.
    */
   plugDevice(text: string, isForced = false): Promise<AskedDevice> {
     const distant = readDistantName(text);
@@ -79,8 +83,12 @@ export class ControllerDevices {
     const { ports, hardware } = this.#rooms;
     const entry = ports.find(text);
     const source = entry?.told.source ?? text;
+    const wishes = [...this.#distant].filter(
+      (wish) => (wish.isWaiting && wish.text === text) || (entry !== undefined && wish.has(entry)),
+    );
+    for (const wish of wishes) this.#end(wish);
     if (hardware.has(source)) await hardware.remove(source);
-    else if (entry === undefined) throw this.#unknown(text);
+    else if (entry === undefined && wishes.length === 0) throw this.#unknown(text);
     if (entry !== undefined) await ports.unplug(entry);
     return entry?.told ?? { name: source, source };
   }
@@ -105,14 +113,27 @@ export class ControllerDevices {
 
   /** Takes all away, and gives back what stands behind it. */
   async close(): Promise<void> {
-    this.#stopping.abort();
+    for (const wish of this.#distant) this.#end(wish);
     await this.#rooms.ports.close();
     await this.#rooms.hardware.close();
   }
 
   async #plugDistant(text: string, name: DistantName): Promise<AskedDevice> {
-    const { distant, ports } = this.#rooms;
-    return (await ports.plug(text, await distant.open(name, this.#stopping.signal))).told;
+    if (this.#distant.size >= DISTANT_MAX)
+      throw new Failed(`${DISTANT_MAX} devices of other hosts are asked for. Unplug one of them first.`);
+    const wish = new DistantWish(text, name, this.#rooms);
+    this.#distant.add(wish);
+    try {
+      return await wish.begin();
+    } catch (error) {
+      this.#end(wish);
+      throw error;
+    }
+  }
+
+  #end(wish: DistantWish): void {
+    this.#distant.delete(wish);
+    wish.end();
   }
 
   async #plugReal(text: string, isForced: boolean): Promise<AskedDevice> {
@@ -131,12 +152,13 @@ export class ControllerDevices {
   /** Nothing if it could not be opened: the log tells why. */
   async #take(shared: SharedDevice): Promise<PortEntry | undefined> {
     const { ports, hardware, log } = this.#rooms;
-    const { busid } = shared;
+    const { busid, busnum, devnum } = shared;
     hardware.mark(shared, true);
     const opened = {
       name: busid,
       // It is none of another thread.
       device: shared.device as UsbDevice,
+      numbers: { busnum, devnum },
       close: async () => hardware.mark(shared, false),
     };
     try {

@@ -1,3 +1,4 @@
+import type { NodeNumbers } from "../../hardware/usbfs/node-numbers.ts";
 import type { UsbDevice } from "../../usb/device.ts";
 import { deviceDescription } from "../device-description.ts";
 
@@ -6,10 +7,14 @@ export interface OpenedSource {
   /** How people name it: that of a gadget is its kind, and may be taken by another one. */
   readonly name: string;
   readonly device: UsbDevice;
+  /** Of a real device of this machine. */
+  readonly numbers?: NodeNumbers;
   /** What a person has to know to use it. */
   readonly note?: string | undefined;
   /** Gives back what stands behind it, when the controller has closed the device. */
   close(): Promise<void>;
+  /** It has left by itself, and was closed. */
+  left?(): void;
 }
 
 /** What is told of a device of a controller. */

@@ -10,6 +10,9 @@ export interface Sockets {
   unplug(port: number, done: () => void): void;
 }
 
+/** Every port for devices of that speed is taken. */
+export class NoFreePort extends Failed {}
+
 /** A device in its port. */
 export interface PortEntry {
   readonly told: PluggedDevice;
@@ -34,8 +37,8 @@ export class PortTable {
   /** Rejects with Failed, and has closed the source, if the device cannot be opened or there is no port for it. */
   async plug(source: string, opened: OpenedSource): Promise<PortEntry> {
     const name = this.#freeName(opened.name);
+    let port: number | undefined;
     const outcome = await new Promise<PortEntry | OpenError>((resolve) => {
-      let port: number | undefined;
       let isOpen = false;
       const ready = (): void => {
         if (!isOpen || port === undefined) return;
@@ -53,9 +56,9 @@ export class PortTable {
     });
     if ("reason" in outcome) {
       await opened.close();
-      throw new Failed(`${source} was not plugged in: ${outcome.message}`);
+      const why = `${source} was not plugged in: ${outcome.message}`;
+      throw port === undefined ? new NoFreePort(why) : new Failed(why);
     }
-    const { port } = outcome.told;
     this.#log.info({ code: "PLUGGED", name, port }, `PLUGGED ${name} into port ${port}`);
     return outcome;
   }
@@ -71,7 +74,7 @@ export class PortTable {
     for (const entry of this.#entries) {
       if (entry.told.port !== port) continue;
       this.#entries.delete(entry);
-      void this.#forget(entry);
+      void this.#forget(entry).then(() => entry.opened.left?.());
     }
   }
 

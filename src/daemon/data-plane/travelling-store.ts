@@ -52,6 +52,10 @@ export class TravellingStore implements BlockStore {
     else this.#waiting = () => this.#store.read(lba, target, done);
   }
 
+  readNow(lba: number, target: Uint8Array): boolean {
+    return this.#isHere && this.#store.readNow(lba, target);
+  }
+
   write(lba: number, source: Uint8Array, done: (failure?: BlockFailure) => void): void {
     if (this.#isHere) this.#store.write(lba, source, done);
     else this.#waiting = () => this.#store.write(lba, source, done);

@@ -1,6 +1,7 @@
 import { askDaemon } from "../api/control-client.ts";
 import type { ControlPlace } from "../api/control-place.ts";
-import type { Device, Given } from "../api/documents.ts";
+import type { Device } from "../api/documents/device.ts";
+import type { Given } from "../api/documents/document.ts";
 import { hostRuns } from "../rules/policy-through.ts";
 import { BINDS, BindList } from "../state/binds.ts";
 import { type StateFolder, StateHeld } from "../state/state-folder.ts";

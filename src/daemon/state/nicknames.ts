@@ -1,7 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { readDeviceChoice } from "../device-choice.ts";
 import { Failed, WrongUsage } from "../failure.ts";
-import { isNickname, NICKNAME } from "./device-name.ts";
+import { isNickname, NICKNAME } from "./nickname.ts";
 import type { ChangeableState, StateKind } from "./state-store.ts";
 
 const NicknamesSchema = Type.Object(

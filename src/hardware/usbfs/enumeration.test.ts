@@ -5,7 +5,7 @@ import { HUB, KEYBOARD, SysfsTree } from "../../../test/support/sysfs-tree.ts";
 import { parseDescriptors } from "../../usb/descriptor-walk.ts";
 import { Speed } from "../../usb/speed.ts";
 import { ProtocolError } from "../../wire/protocol-error.ts";
-import { compareBusids, enumerate, isDeviceName, readDevice } from "./enumeration.ts";
+import { compareBusids, deviceNumbered, enumerate, isDeviceName, readDevice } from "./enumeration.ts";
 
 let tree: SysfsTree;
 beforeEach(() => {
@@ -32,6 +32,15 @@ test("a device is told with its numbers, strings, drivers and node, unopened", a
     serial: "1-0000:00:04.0-2",
     interfaces: [{ number: 0, driver: "usb-storage" }],
   });
+});
+
+test("a device is found by the numbers of its bus and on it", async () => {
+  tree.plug({ devnum: 2 });
+  tree.plug({ name: "1-3", devnum: 7, serial: "A7" });
+  const found = await deviceNumbered(1, 7, tree.roots);
+  assert.deepEqual([found?.busid, found?.serial], ["1-3", "A7"]);
+  assert.equal(await deviceNumbered(1, 3, tree.roots), undefined);
+  assert.equal(await deviceNumbered(2, 7, tree.roots), undefined);
 });
 
 test("devices behind hubs are told in the order of their ports; root hubs are none", async () => {

@@ -72,6 +72,21 @@ export async function enumerate(roots: SystemRoots): Promise<readonly HardwareDe
   return found.filter((each) => each !== undefined).map(({ device }) => device);
 }
 
+/** The device that has these numbers at this moment; no other one is asked for anything that may take long. */
+export async function deviceNumbered(
+  busnum: number,
+  devnum: number,
+  roots: SystemRoots,
+): Promise<HardwareDevice | undefined> {
+  const names = await deviceNames(roots);
+  const name = names.find((each) => {
+    const path = pathOf(each, roots);
+    return path !== undefined && decimal(path, "busnum") === busnum && decimal(path, "devnum") === devnum;
+  });
+  const found = name === undefined ? undefined : await readDevice(name, roots);
+  return found?.device.devnum === devnum ? found.device : undefined;
+}
+
 /**
  * What sysfs says of one device; nothing if it is gone. Its strings, and in older kernels its descriptors, stand behind the
  * device's lock, which a request in the works may hold for seconds: they are waited for elsewhere, and taken from `known`

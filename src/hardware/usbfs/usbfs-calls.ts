@@ -1,6 +1,7 @@
 import { Arena } from "../../linux/arena.ts";
 import { CallList } from "../../linux/call-list.ts";
 import { callInThread } from "../../linux/call-thread.ts";
+import { duplicate } from "../../linux/stream-socket.ts";
 import { SystemError } from "../../linux/system-error.ts";
 import type { OpenError } from "../../usb/device.ts";
 import type { Loop } from "../../usb/loop.ts";
@@ -15,6 +16,7 @@ import { DISCONNECT_CLAIM_EXCEPT_DRIVER, Size, USBDEVFS } from "./usbdevfs.ts";
 const O_RDWR = 2;
 const O_CLOEXEC = 0o2000000;
 const CLOSED = -1;
+const NO_CALL = -1;
 
 /** Arguments of one list: a configuration has 32 interfaces at most that usbfs can claim, each named twice. */
 const BYTES = 32 << 10;
@@ -37,6 +39,7 @@ export class UsbfsCalls implements DeviceCalls {
   /** What the kernel's usbfs can do with this device. */
   capabilities = 0;
   readonly #device: HardwareDevice;
+  readonly #opened: number | undefined;
   readonly #arena: Arena;
   readonly #view: DataView;
   #used = 0;
@@ -45,16 +48,18 @@ export class UsbfsCalls implements DeviceCalls {
   #drivers: (Answer & { readonly interfaceNumber: number })[] = [];
   readonly #answers = new Map<number, number>();
 
-  private constructor(device: HardwareDevice, arena: Arena) {
+  private constructor(device: HardwareDevice, opened: number | undefined, arena: Arena) {
     this.#device = device;
+    this.#opened = opened;
     this.#arena = arena;
     const { buffer, byteOffset, byteLength } = arena.bytes;
     this.#view = new DataView(buffer, byteOffset, byteLength);
   }
 
-  static of(device: HardwareDevice): UsbfsCalls | SystemError {
+  /** `opened` is the node, if somebody else has opened it. */
+  static of(device: HardwareDevice, opened?: number): UsbfsCalls | SystemError {
     const arena = Arena.anonymous(BYTES);
-    return arena instanceof SystemError ? arena : new UsbfsCalls(device, arena);
+    return arena instanceof SystemError ? arena : new UsbfsCalls(device, opened, arena);
   }
 
   clear(): void {
@@ -88,6 +93,7 @@ export class UsbfsCalls implements DeviceCalls {
   }
 
   open(): number {
+    if (this.#opened !== undefined) return NO_CALL;
     const text = new TextEncoder().encode(`${this.#device.node}\0`);
     const at = this.#take(text.length);
     this.#arena.bytes.set(text, at);
@@ -95,9 +101,11 @@ export class UsbfsCalls implements DeviceCalls {
   }
 
   opened(place: number): OpenError | undefined {
-    const refused = this.refusal(place, `opening ${this.#device.node}`);
-    if (refused === undefined) this.fd = this.list.result(place);
-    return refused;
+    const call = `opening ${this.#device.node}`;
+    const fd = this.#opened === undefined ? this.list.result(place) : duplicated(this.#opened);
+    if (fd < 0) return openRefusal(this.#device, call, -fd);
+    this.fd = fd;
+    return undefined;
   }
 
   close(): void {
@@ -207,4 +215,10 @@ export class UsbfsCalls implements DeviceCalls {
     this.#arena.bytes.fill(0, at, this.#used);
     return at;
   }
+}
+
+/** A negative error number if it fails, as calls have it. */
+function duplicated(fd: number): number {
+  const copy = duplicate(fd);
+  return copy instanceof SystemError ? -copy.errno : copy;
 }

@@ -17,6 +17,11 @@ import { Capability } from "./usbdevfs.ts";
 import { UsbfsCalls } from "./usbfs-calls.ts";
 
 export interface UsbfsOptions {
+  /**
+   * Its node, which somebody else has opened for reading and writing: this process may not be allowed to. It remains the caller's, and
+   * open as long as the device is.
+   */
+  readonly opened?: number;
   /** Without one, drivers do not get back what a process that was killed had taken. */
   readonly claims?: ClaimKeeper;
   /** A limit of this machine was met that a person can raise. Told once for each time the device is open. */
@@ -55,7 +60,7 @@ export class UsbfsDevice extends RealDevice<UsbfsCalls> {
     if (c instanceof SystemError) return failedRefusal(this.hardware, c);
     if (c.pointerSize !== 8 || endianness() !== "LE")
       return failedRefusal(this.hardware, { message: UNKNOWN_LAYOUT });
-    const calls = UsbfsCalls.of(this.hardware);
+    const calls = UsbfsCalls.of(this.hardware, this.#options.opened);
     if (calls instanceof SystemError) return failedRefusal(this.hardware, calls);
     const urbs = KernelUrbs.open(c);
     if (urbs instanceof SystemError) {

@@ -8,8 +8,12 @@ import type { Scenario } from "../scenario.ts";
 import { ServedHost } from "../served-host.ts";
 import { FRAME_BYTES, numberedFrames, RATE } from "../sound.ts";
 
-/** The guest runs without hardware virtualisation: it needs time. */
-const BUFFER_MS = 1000;
+/**
+ * Where a program of the guest, which runs without hardware virtualisation, gets no time for longer than this, ALSA plays what was
+ * played before, or overwrites what was recorded.
+ */
+const BUFFER_MS = 4000;
+const PERIOD_MS = 250;
 /** Where the recording may begin late: the packets that pass before both streams run. */
 const FIRST_FRAMES = RATE / 10;
 
@@ -27,22 +31,33 @@ export async function playAndCapture(guest: Guest, seconds: number): Promise<voi
   await guest.loadModule("snd-usb-audio");
   await guest.waitFor("the card", "test -c /dev/snd/pcmC0D0p && test -c /dev/snd/pcmC0D0c");
   // -N: a blocking read fails after 10 s of the guest's clock, which steps under emulation.
-  const format = `-N -D hw:0,0 -t raw -f S16_LE -r ${RATE} -c 2 --buffer-time=${BUFFER_MS * 1000}`;
+  const format = `-N -D hw:0,0 -t raw -f S16_LE -r ${RATE} -c 2`;
+  const times = `--fatal-errors --buffer-time=${BUFFER_MS * 1000} --period-time=${PERIOD_MS * 1000}`;
   await guest.shell("cp /scratch/played /tmp/played");
   await guest.shell(
-    `arecord -q ${format} -s ${seconds * RATE} /tmp/captured 2>/tmp/arecord &
+    `arecord -q ${format} ${times} -s ${seconds * RATE} /tmp/captured 2>/tmp/arecord &
      recorder=$!
      while ! grep -q RUNNING /proc/asound/card0/pcm0c/sub0/status; do usleep 10000; done
-     aplay -q ${format} /tmp/played && wait $recorder || { cat /tmp/arecord >&2; exit 1; }`,
+     aplay -q ${format} ${times} /tmp/played && wait $recorder || { cat /tmp/arecord >&2; exit 1; }`,
     { timeoutMs: 90_000 + seconds * 4000 },
   );
   const captured = await guest.readFile("/tmp/captured");
   const start = played.indexOf(captured.subarray(0, 64));
   assert.ok(start >= 0 && start <= FIRST_FRAMES * FRAME_BYTES, `the recording starts at byte ${start}`);
   const expected = played.subarray(start, start + captured.length);
-  const wrong = expected.findIndex((byte, i) => captured[i] !== byte);
-  assert.equal(wrong, -1, "the first byte that differs");
+  assert.equal(firstDifference(expected, captured), undefined);
   assert.ok(expected.length >= played.length - FIRST_FRAMES * FRAME_BYTES, `${expected.length} bytes`);
+}
+
+/** Where a recording leaves what was played, and what was recorded from there on. */
+function firstDifference(expected: Buffer, captured: Buffer): string | undefined {
+  const at = expected.findIndex((byte, i) => captured[i] !== byte);
+  if (at < 0) return undefined;
+  const from = at - (at % FRAME_BYTES);
+  const heard = captured.subarray(from, from + 4 * FRAME_BYTES);
+  const next = expected.indexOf(heard);
+  const place = next < 0 ? "which was not played" : `which was played as byte ${next}`;
+  return `byte ${at} of ${captured.length} differs: there is ${heard.toString("hex")}, ${place}`;
 }
 
 /** The same with a card of a host of its own. */

@@ -53,7 +53,12 @@ export function sticks(sizes: Sticks, exporter: Exporter = OWN_HOST): Scenario {
 export const DISK_LINES = [{ pattern: /^(usb-storage|scsi|sd) /, reason: "they speak of each disk" }];
 
 /** Reads the whole stick, and writes what must be found in its image. */
-export async function readAndWrite(guest: Guest, attached: AttachedDevice, image: string): Promise<void> {
+export async function readAndWrite(
+  guest: Guest,
+  attached: Pick<AttachedDevice, "busid" | "sysfsName">,
+  image: string,
+  path = "/tmp/written",
+): Promise<void> {
   const node = await blockDevice(guest, attached.sysfsName);
   const content = await readFile(image);
   const started = performance.now();
@@ -66,10 +71,8 @@ export async function readAndWrite(guest: Guest, attached: AttachedDevice, image
     `${content.length / MIB} MiB on ${attached.busid}: ${(content.length / MIB / seconds).toFixed(1)} MiB/s`,
   );
   const written = randomBytes(256 * 1024);
-  await guest.writeFile("/tmp/written", written);
-  await guest.shell(
-    `dd if=/tmp/written of=${node} bs=64k seek=1 oflag=direct conv=notrunc 2>/dev/null; sync`,
-  );
+  await guest.writeFile(path, written);
+  await guest.shell(`dd if=${path} of=${node} bs=64k seek=1 oflag=direct conv=notrunc 2>/dev/null; sync`);
   written.copy(content, 65_536);
   assert.ok(content.equals(await readFile(image)), "the image is what was read and written");
 }

@@ -25,7 +25,7 @@ const KEYS: Readonly<Record<string, number>> = {
 const TEXT = "usb Ferry!\n";
 
 /** What evdev must tell of a text: each key down and up, shift around the keys that need it. */
-function keyEvents(text: string): [code: number, value: number][] {
+export function keyEvents(text: string): [code: number, value: number][] {
   return Array.from(text).flatMap((character): [number, number][] => {
     const code = KEYS[character]!;
     if (!/[A-Z!]/.test(character))

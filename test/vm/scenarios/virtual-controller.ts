@@ -30,12 +30,23 @@ echo "$1 is plugged in but never configured" >&2
 exit 1`;
 
 /** The device with this serial number, as soon as the guest has configured it. */
-async function find(guest: Guest, serial: string): Promise<Attachment> {
+export async function find(guest: Guest, serial: string): Promise<Attachment> {
   await guest.writeFile("/tmp/find", FIND);
   const line = await guest.shell(`sh /tmp/find ${serial}`, { timeoutMs: 60_000 });
   const [sysfsName, speed, busnum, devnum] = line.trim().split(" ");
   const node = `/dev/bus/usb/${busnum!.padStart(3, "0")}/${devnum!.padStart(3, "0")}`;
   return { busid: serial, sysfsName: sysfsName!, node, speed: speed! };
+}
+
+/** The device in a port of the controller, from 1, as soon as the guest has configured it. Its first eight are of USB 2. */
+export async function findAt(guest: Guest, port: number): Promise<Omit<Attachment, "busid">> {
+  const hub = port <= 8 ? `1-${port}` : `2-${port - 8}`;
+  const folder = `/sys/bus/usb/devices/${hub}`;
+  await guest.waitFor(`a device in port ${port}`, `[ -n "$(cat ${folder}/bConfigurationValue)" ]`);
+  const numbers = await guest.shell(`cat ${folder}/speed ${folder}/busnum ${folder}/devnum`);
+  const [speed, busnum, devnum] = numbers.trim().split("\n");
+  const node = `/dev/bus/usb/${busnum!.padStart(3, "0")}/${devnum!.padStart(3, "0")}`;
+  return { sysfsName: hub, node, speed: speed! };
 }
 
 async function untilGone(guest: Guest, { sysfsName }: Attachment): Promise<void> {
@@ -96,7 +107,7 @@ export function gadgetsOfController(controller: ControllerProcess): Scenario {
       assert.equal(await echoed, -1);
 
       await guest.loadModule("usbtest");
-      for (const speed of ["high", "super"]) {
+      for (const speed of ["full", "high", "super"]) {
         // oxlint-disable-next-line no-await-in-loop -- one after the other
         await controller.plug(`zero,serial=${speed},speed=${speed},pattern=63`);
         // oxlint-disable-next-line no-await-in-loop
@@ -114,13 +125,13 @@ export function gadgetsOfController(controller: ControllerProcess): Scenario {
   };
 }
 
-async function readAndWrite(guest: Guest, disk: Attachment): Promise<void> {
+export async function readAndWrite(guest: Guest, disk: Attachment): Promise<void> {
   const node = await blockDevice(guest, disk.sysfsName);
   const content = randomBytes(DISK_BYTES);
   writeFileSync(join(guest.scratch, "written"), content);
   await guest.shell(`
     dd if=/scratch/written of=${node} bs=256k oflag=direct 2>/dev/null
-    dd if=${node} of=/scratch/read bs=64k iflag=direct 2>/dev/null`);
+    dd if=${node} of=/scratch/read bs=64k count=${DISK_BYTES >> 16} iflag=direct 2>/dev/null`);
   assert(readFileSync(join(guest.scratch, "read")).equals(content));
 }
 
@@ -153,7 +164,7 @@ export function driverReloads(controller: ControllerProcess, times: number): Sce
 }
 
 /** What the kernel says of a device that goes away while it is being enumerated or used. */
-const GONE_LINES = [
+export const GONE_LINES = [
   { pattern: /usb .*: device descriptor read\/(64|8|all), error -\d+/, reason: "it left while it was asked" },
   { pattern: /usb .*: device not (accepting address|responding to setup address)/i, reason: "the same" },
   { pattern: /usb .*: (can't|unable to) (read configurations|set config|get BOS)/, reason: "the same" },
