@@ -38,6 +38,9 @@ export interface PciDevice {
   write(bar: number, offset: number, size: AccessSize, value: number): void;
   /** To the state after power-on: also when the client is gone. */
   reset(): void;
-  /** Views that were taken before show other memory than the guest's, and refusals may be outdated. */
-  memoryChanged(): void;
+  /**
+   * Views that were taken before show other memory than the guest's, and refusals may be outdated. Behind `taken` some of the same
+   * memory may be given back at once: a client changes one piece by taking away what lies around it.
+   */
+  memoryChanged(change: "given" | "taken"): void;
 }

@@ -84,19 +84,19 @@ export class PciFunction {
 
   map(range: DmaRange, fd: number | undefined, offset: number): number {
     const error = this.memory.map(range, fd, offset);
-    if (error === 0) this.#device.memoryChanged();
+    if (error === 0) this.#device.memoryChanged("given");
     return error;
   }
 
   unmap(address: number, length: number): number {
     const error = this.memory.unmap(address, length);
-    if (error === 0) this.#device.memoryChanged();
+    if (error === 0) this.#device.memoryChanged("taken");
     return error;
   }
 
   unmapAll(): void {
     this.memory.clear();
-    this.#device.memoryChanged();
+    this.#device.memoryChanged("taken");
   }
 
   /** Memory and interrupts remain the client's. */
@@ -118,7 +118,7 @@ export class PciFunction {
   #reach(): void {
     const { generation } = this.memory;
     this.memory.reach(this.#config.isBusMaster);
-    if (this.memory.generation !== generation) this.#device.memoryChanged();
+    if (this.memory.generation !== generation) this.#device.memoryChanged("given");
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Loop } from "../usb/loop.ts";
 import type { Bus } from "./bus.ts";
 import type { Interrupter } from "./interrupter.ts";
+import { MemoryPause } from "./memory-pause.ts";
 import { USBCMD, USBSTS } from "./registers.ts";
 import type { TransferMemory } from "./transfer-memory.ts";
 import type { Turns } from "./turns.ts";
@@ -12,6 +13,7 @@ export class Chip {
   readonly turns: Turns;
   readonly memory: TransferMemory;
   readonly interrupters: Interrupter[] = [];
+  readonly #pause: MemoryPause;
   usbcmd = 0;
   usbsts: number = USBSTS.HCH;
   /** Transfers that devices were ever given. */
@@ -22,10 +24,35 @@ export class Chip {
     this.loop = loop;
     this.turns = turns;
     this.memory = memory;
+    this.#pause = new MemoryPause(loop, () => this.#memoryIsBack());
   }
 
   get isRunning(): boolean {
     return (this.usbsts & USBSTS.HCH) === 0;
+  }
+
+  /** The guest's memory is being mapped anew: nothing is read or written there. */
+  get isPaused(): boolean {
+    return this.#pause.isOn;
+  }
+
+  memoryTaken(): void {
+    this.bus.forget();
+    if (!this.isPaused) {
+      this.turns.pause();
+      for (const interrupter of this.interrupters) interrupter.pause();
+    }
+    this.#pause.begin();
+  }
+
+  memoryGiven(): void {
+    this.bus.forget();
+    this.#pause.goOn();
+  }
+
+  /** The mappings are what they are. */
+  endPause(): void {
+    this.#pause.end();
   }
 
   get isInterrupting(): boolean {
@@ -36,6 +63,11 @@ export class Chip {
   get isCongested(): boolean {
     for (const interrupter of this.interrupters) if (interrupter.isCongested) return true;
     return false;
+  }
+
+  #memoryIsBack(): void {
+    for (const interrupter of this.interrupters) interrupter.endPause();
+    this.turns.resume();
   }
 
   /** What the guest has set up cannot be worked with: the controller halts until it is reset (xHCI §4.24.1). */

@@ -108,23 +108,30 @@ export class Controller {
 
   /** Reads a register, or a part of one; 1, 2 or 4 bytes. */
   read(offset: number, size: number): number {
+    this.#chip.endPause();
     const word = this.#readWord(offset & ~3) >>> (8 * (offset & 3));
     return size >= 4 ? word >>> 0 : word & ((1 << (8 * size)) - 1);
   }
 
   /** Writes a register. Registers are words (xHCI §5.1): what is smaller, or not aligned, changes nothing. */
   write(offset: number, size: number, value: number): void {
+    this.#chip.endPause();
     if (size === 4 && (offset & 3) === 0) this.#writeWord(offset, value | 0);
   }
 
-  /** The mappings of the guest's memory have changed: no view that was given before is used from here on. */
-  memoryChanged(): void {
-    this.#chip.bus.forget();
+  /**
+   * The mappings of the guest's memory have changed: no view that was given before is used from here on. Where memory was
+   * `taken` away, more changes are waited for, a moment or until the guest makes an access.
+   */
+  memoryChanged(change: "given" | "taken"): void {
+    if (change === "taken") this.#chip.memoryTaken();
+    else this.#chip.memoryGiven();
   }
 
   /** The state of power-on, as by a reset of the PCI function. What is plugged in stays. */
   reset(): void {
     const chip = this.#chip;
+    chip.endPause();
     this.#slots.reset();
     this.#commands.reset();
     this.#clock.reset();

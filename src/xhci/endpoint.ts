@@ -268,7 +268,7 @@ export class Endpoint implements Walker {
   /** Reports what has ended, oldest first. */
   #settle(): void {
     const { chip } = this.slot;
-    if (!chip.isRunning) return;
+    if (!chip.isRunning || chip.isPaused) return;
     for (let first = this.#underWay.first; first?.hasEnded === true; first = this.#underWay.first) {
       if (this.#stopped !== undefined && first.wasCancelled) break;
       this.#underWay.shift();

@@ -37,6 +37,8 @@ export class EventRing {
   #index = 0;
   #cycle = 1;
   #isFull = false;
+  /** The guest's memory is not there: events wait. */
+  isPaused = false;
   /** Four words of each event that waits. */
   readonly #held = new Fifo<number>();
   /** What the driver reads next. */
@@ -93,6 +95,7 @@ export class EventRing {
 
   push(low: number, high: number, status: number, control: number): Pushed {
     if (this.#segments.length === 0) return Pushed.lost;
+    if (this.isPaused) return this.#hold(low, high, status, control);
     if (!this.#isFull && this.#free() < 2) {
       if (!this.#write(0, 0, CompletionCode.EVENT_RING_FULL << 24, TrbType.HOST_CONTROLLER << 10)) {
         return Pushed.lost;
@@ -100,6 +103,36 @@ export class EventRing {
       this.#isFull = true;
     }
     if (!this.#isFull) return this.#write(low, high, status, control) ? Pushed.written : Pushed.lost;
+    return this.#hold(low, high, status, control);
+  }
+
+  /** The guest's memory is back: writes what waited for it. */
+  endPause(): Pushed {
+    this.isPaused = false;
+    if (this.#isFull) return Pushed.held;
+    let pushed: Pushed = Pushed.held;
+    for (let count = this.#held.length / 4; count > 0 && pushed !== Pushed.lost; count--) {
+      const [low, high, status, control] = this.#takeHeld();
+      const outcome = this.push(low!, high!, status!, control!);
+      if (outcome !== Pushed.held) pushed = outcome;
+    }
+    return pushed;
+  }
+
+  /** The driver has read: writes what waited. */
+  drain(): Pushed {
+    if (!this.#isFull || this.isPaused) return Pushed.held;
+    let pushed: Pushed = Pushed.held;
+    while (this.#held.length > 0 && this.#free() >= 2) {
+      const [low, high, status, control] = this.#takeHeld();
+      if (!this.#write(low!, high!, status!, control!)) return Pushed.lost;
+      pushed = Pushed.written;
+    }
+    if (this.#held.length === 0 && this.#free() >= 2) this.#isFull = false;
+    return pushed;
+  }
+
+  #hold(low: number, high: number, status: number, control: number): Pushed {
     if (this.#held.length >= 4 * HELD_EVENTS_MAX) return Pushed.lost;
     this.#held.push(low);
     this.#held.push(high);
@@ -108,17 +141,8 @@ export class EventRing {
     return Pushed.held;
   }
 
-  /** The driver has read: writes what waited. */
-  drain(): Pushed {
-    if (!this.#isFull) return Pushed.held;
-    let pushed: Pushed = Pushed.held;
-    while (this.#held.length > 0 && this.#free() >= 2) {
-      const [low, high, status, control] = [0, 1, 2, 3].map(() => this.#held.shift()!);
-      if (!this.#write(low!, high!, status!, control!)) return Pushed.lost;
-      pushed = Pushed.written;
-    }
-    if (this.#held.length === 0 && this.#free() >= 2) this.#isFull = false;
-    return pushed;
+  #takeHeld(): readonly number[] {
+    return [0, 1, 2, 3].map(() => this.#held.shift()!);
   }
 
   /** 0, 1, or 2 for more: places that can be written until the one that stays free. */

@@ -142,7 +142,21 @@ export class Interrupter {
       this.#output.lost();
       return;
     }
+    if (this.#ring.isPaused) return;
     if (isQuiet && pushed === Pushed.written) return;
+    this.#isAsked = true;
+    this.#update();
+  }
+
+  /** Nothing is written into the ring. */
+  pause(): void {
+    this.#ring.isPaused = true;
+  }
+
+  endPause(): void {
+    const pushed = this.#ring.endPause();
+    if (pushed === Pushed.lost) this.#output.lost();
+    if (pushed !== Pushed.written) return;
     this.#isAsked = true;
     this.#update();
   }

@@ -22,6 +22,7 @@ export class Turns {
   readonly #walkers = new Fifo<Walker>();
   readonly #unflushed = new Fifo<Flushed>();
   #isAsked = false;
+  #isPaused = false;
   /** TRBs that may still be walked in this turn. */
   left = 0;
   readonly #run = (): void => {
@@ -31,6 +32,16 @@ export class Turns {
 
   constructor(loop: Loop) {
     this.#loop = loop;
+  }
+
+  /** Nothing is walked or flushed until `resume`. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    if (this.#isWaitedFor) this.#ask();
   }
 
   /** Has a ring walked. */
@@ -52,6 +63,7 @@ export class Turns {
   }
 
   #turn(): void {
+    if (this.#isPaused) return;
     this.left = TRBS_PER_TURN;
     while (this.left > 0 && this.#walkers.length > 0) {
       const walker = this.#walkers.shift()!;
@@ -63,7 +75,11 @@ export class Turns {
       device.isUnflushed = false;
       device.flush();
     }
-    if (this.#walkers.length + this.#unflushed.length > 0) this.#ask();
+    if (this.#isWaitedFor) this.#ask();
+  }
+
+  get #isWaitedFor(): boolean {
+    return this.#walkers.length + this.#unflushed.length > 0;
   }
 
   #ask(): void {

@@ -13,6 +13,9 @@ const NORMAL = 1 << 10;
 const [ISP, CH, IOC] = [4, 0x10, 0x20] as const;
 const BULK_OUT = 2;
 const BULK_IN = 3;
+const HSE = 4;
+const TRANSFER_EVENT = 32;
+const PORT_STATUS_CHANGE_EVENT = 34;
 
 function withZero(speed: Speed = Speed.high): XhciDriver {
   const driver = new XhciDriver();
@@ -357,7 +360,7 @@ test("memory that goes away under the rings stops the controller, and comes back
   driver.doorbell(slot.id, BULK_IN);
   driver.loop.settle();
   driver.unmapAll();
-  driver.controller.memoryChanged();
+  driver.controller.memoryChanged("taken");
   device.finish(device.held[0]!);
   driver.doorbell(0, 0);
   driver.loop.settle();
@@ -366,4 +369,59 @@ test("memory that goes away under the rings stops the controller, and comes back
   driver.mapAll();
   driver.start();
   assert.equal(driver.command(0, 0, 0, 23 << 10).code, 1);
+});
+
+test("firmware that sets up shadow memory loses no transfer: the VMM takes memory away and gives it back", () => {
+  const { driver, device, slot } = withHeld();
+  const into = driver.allocate(8);
+  const trb = slot.rings.get(BULK_IN)!.pushAt(into, 8, NORMAL | IOC | ISP);
+  driver.doorbell(slot.id, BULK_IN);
+  driver.loop.settle();
+  driver.unmapAll();
+  driver.controller.memoryChanged("taken");
+  const [urb] = device.held;
+  urb!.buffer.fill(0x5a, urb!.offset, urb!.offset + 8);
+  urb!.actualLength = 8;
+  device.finish(urb!);
+  driver.plug(new Zero({ speed: Speed.high }));
+  driver.loop.advance(20);
+  driver.mapAll();
+  driver.controller.memoryChanged("given");
+  driver.loop.advance(40);
+  assert.equal(driver.peekEvents().length, 0, "more of the change may come");
+  driver.loop.advance(20);
+  const events = driver.peekEvents();
+  assert.deepEqual(
+    events.map(({ type }) => type),
+    [PORT_STATUS_CHANGE_EVENT, TRANSFER_EVENT],
+  );
+  assert.equal(events[1]!.pointer, trb);
+  assert.deepEqual(driver.data(into, 8), new Uint8Array(8).fill(0x5a));
+  assert.equal(driver.usbsts & HSE, 0);
+});
+
+test("an access of the guest tells that the VMM is done with its memory", () => {
+  const { driver, device, slot } = withHeld();
+  slot.rings.get(BULK_IN)!.pushAt(driver.allocate(8), 8, NORMAL | IOC | ISP);
+  driver.doorbell(slot.id, BULK_IN);
+  driver.loop.settle();
+  driver.controller.memoryChanged("taken");
+  device.finish(device.held[0]!);
+  driver.loop.settle();
+  assert.equal(driver.peekEvents().length, 0);
+  driver.read(0);
+  driver.loop.settle();
+  assert.equal(driver.events().length, 1);
+});
+
+test("memory that is not given back stops the controller when it is needed", () => {
+  const { driver, device, slot } = withHeld();
+  slot.rings.get(BULK_IN)!.pushAt(driver.allocate(8), 8, NORMAL | IOC | ISP);
+  driver.doorbell(slot.id, BULK_IN);
+  driver.loop.settle();
+  driver.unmapAll();
+  driver.controller.memoryChanged("taken");
+  device.finish(device.held[0]!);
+  driver.loop.advance(60);
+  assert.equal(driver.usbsts & HSE, HSE);
 });

@@ -38,7 +38,7 @@ export class XhciFunction implements PciDevice {
     this.#xhci.reset();
   }
 
-  memoryChanged(): void {
-    this.#xhci.memoryChanged();
+  memoryChanged(change: "given" | "taken"): void {
+    this.#xhci.memoryChanged(change);
   }
 }
