@@ -36,6 +36,16 @@ function withHeld(): { driver: XhciDriver; device: HeldDevice; slot: DriverSlot 
   return { driver, device, slot };
 }
 
+/** A transfer of 8 bytes is at the device. */
+function whileReading(): { driver: XhciDriver; device: HeldDevice; into: number; trb: number } {
+  const { driver, device, slot } = withHeld();
+  const into = driver.allocate(8);
+  const trb = slot.rings.get(BULK_IN)!.pushAt(into, 8, NORMAL | IOC | ISP);
+  driver.doorbell(slot.id, BULK_IN);
+  driver.loop.settle();
+  return { driver, device, into, trb };
+}
+
 test("endpoints of an alternate setting work, in a composite device as in any", () => {
   const driver = withZero();
   const slot = driver.setUp(1, 3, 0, 2);
@@ -355,10 +365,7 @@ test("there are as many vectors as interrupters", () => {
 });
 
 test("memory that goes away under the rings stops the controller, and comes back with it", () => {
-  const { driver, device, slot } = withHeld();
-  slot.rings.get(BULK_IN)!.pushAt(driver.allocate(8), 8, NORMAL | IOC | ISP);
-  driver.doorbell(slot.id, BULK_IN);
-  driver.loop.settle();
+  const { driver, device } = whileReading();
   driver.unmapAll();
   driver.controller.memoryChanged("taken");
   device.finish(device.held[0]!);
@@ -372,11 +379,7 @@ test("memory that goes away under the rings stops the controller, and comes back
 });
 
 test("firmware that sets up shadow memory loses no transfer: the VMM takes memory away and gives it back", () => {
-  const { driver, device, slot } = withHeld();
-  const into = driver.allocate(8);
-  const trb = slot.rings.get(BULK_IN)!.pushAt(into, 8, NORMAL | IOC | ISP);
-  driver.doorbell(slot.id, BULK_IN);
-  driver.loop.settle();
+  const { driver, device, into, trb } = whileReading();
   driver.unmapAll();
   driver.controller.memoryChanged("taken");
   const [urb] = device.held;
@@ -401,10 +404,7 @@ test("firmware that sets up shadow memory loses no transfer: the VMM takes memor
 });
 
 test("an access of the guest tells that the VMM is done with its memory", () => {
-  const { driver, device, slot } = withHeld();
-  slot.rings.get(BULK_IN)!.pushAt(driver.allocate(8), 8, NORMAL | IOC | ISP);
-  driver.doorbell(slot.id, BULK_IN);
-  driver.loop.settle();
+  const { driver, device } = whileReading();
   driver.controller.memoryChanged("taken");
   device.finish(device.held[0]!);
   driver.loop.settle();
@@ -415,10 +415,7 @@ test("an access of the guest tells that the VMM is done with its memory", () => 
 });
 
 test("memory that is not given back stops the controller when it is needed", () => {
-  const { driver, device, slot } = withHeld();
-  slot.rings.get(BULK_IN)!.pushAt(driver.allocate(8), 8, NORMAL | IOC | ISP);
-  driver.doorbell(slot.id, BULK_IN);
-  driver.loop.settle();
+  const { driver, device } = whileReading();
   driver.unmapAll();
   driver.controller.memoryChanged("taken");
   device.finish(device.held[0]!);
