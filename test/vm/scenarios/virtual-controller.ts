@@ -166,7 +166,11 @@ export function driverReloads(controller: ControllerProcess, times: number): Sce
 /** What the kernel says of a device that goes away while it is being enumerated or used. */
 export const GONE_LINES = [
   { pattern: /usb .*: device descriptor read\/(64|8|all), error -\d+/, reason: "it left while it was asked" },
-  { pattern: /usb .*: device not (accepting address|responding to setup address)/i, reason: "the same" },
+  {
+    pattern:
+      /usb .*: (device not (accepting address|responding to setup (address|context))|hub failed to enable device)/i,
+    reason: "the same",
+  },
   { pattern: /usb .*: (can't|unable to) (read configurations|set config|get BOS)/, reason: "the same" },
   { pattern: /usb usb\d-port\d+: (unable to enumerate USB device|attempt power cycle)/, reason: "the same" },
   { pattern: /usb usb\d-port\d+: (cannot reset|cannot disable|couldn't allocate)/, reason: "the same" },
