@@ -18,7 +18,7 @@ const MIB = 1 << 20;
 export type Sticks = Readonly<Record<ControllerName, number>>;
 
 /** Sticks of this machine come back to it through the whole path, and are read and written as they are. */
-export function sticks(sizes: Sticks, exporter: Exporter = OWN_HOST): Scenario {
+export function sticks(sizes: Partial<Sticks>, exporter: Exporter = OWN_HOST): Scenario {
   const words = Object.entries(sizes).map(([name, size]) => `${size} MiB on ${name}`);
   return {
     name: `sticks are read whole and written: ${words.join(", ")}${exporter.words}`,
