@@ -69,7 +69,8 @@ export async function digestOnExt4(guest: Guest, device: string): Promise<string
 /** Kernel lines of a disk that is lost. */
 export const DISK_LOST_LINES: readonly ExpectedLine[] = [
   {
-    pattern: /I\/O error|Buffer I\/O|lost (async|sync) page write/,
+    pattern:
+      /I\/O error|Buffer I\/O|lost (async|sync) page write|device offline error|Dev sd\w+: unable to read/,
     reason: "the disk is gone in mid-write",
   },
   {

@@ -176,6 +176,10 @@ export const GONE_LINES = [
   { pattern: /usb usb\d-port\d+: (cannot reset|cannot disable|couldn't allocate)/, reason: "the same" },
   { pattern: /usb .*: (config|interface) .*error/, reason: "the same" },
   {
+    pattern: /hub .*: hub_(hub|ext_port)_status failed \(err = -108\)/,
+    reason: "the driver was taken away while its hub was asked",
+  },
+  {
     pattern: /I\/O error, dev sd|Buffer I\/O error on dev|sd .*: .*(rejecting I\/O|Synchroniz|failed|FAILED)/,
     reason: "a disk left in the middle of a read",
   },
