@@ -81,7 +81,7 @@ export const HOSTILE_PEERS: readonly HostilePeer[] = [
     act: async (peer) => {
       for (const byte of importOf("zero").subarray(0, 30)) {
         peer.send(Uint8Array.of(byte));
-        await sleep(40);
+        await sleep(120);
       }
     },
   },
