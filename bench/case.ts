@@ -24,3 +24,8 @@ export function printCase({ direction, size, depth }: Case): string {
     size < KIB ? `${size} B` : size < KIB * KIB ? `${size / KIB} KiB` : `${size / KIB / KIB} MiB`;
   return `${direction.toUpperCase()} ${length}, depth ${depth}`;
 }
+
+/** Whether a text of the command line means this case; an empty one means all. */
+export function isNamed(one: Case, text: string): boolean {
+  return printCase(one).toLowerCase().includes(text.toLowerCase());
+}

@@ -1,4 +1,4 @@
-import { type Case, printCase } from "./case.ts";
+import { type Case, isNamed, printCase } from "./case.ts";
 import { LoadClient } from "./load.ts";
 import { describeMachine, printMachine } from "./machine.ts";
 import { comparePairs, type Difference } from "./pairs.ts";
@@ -10,18 +10,19 @@ interface Finding {
   readonly differences: readonly Difference[];
 }
 
-/** What the things that are asked for cost a transfer, as text for people or as JSON. */
+/** What the things that are asked for cost a transfer, in the cases whose name contains `only`, as text for people or as JSON. */
 export async function compareQuestions(
   questions: readonly Question[],
   pairs: number,
   measureMs: number,
   json: boolean,
+  only = "",
 ): Promise<string> {
   const client = LoadClient.build();
   const began = describeMachine();
   const findings: Finding[] = [];
   for (const question of questions) {
-    for (const one of question.cases) {
+    for (const one of question.cases.filter((each) => isNamed(each, only))) {
       // One question after the other: they share the machine.
       // oxlint-disable-next-line no-await-in-loop
       findings.push(await find(question, one, client, pairs, measureMs));

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { compile } from "./compile.ts";
 import { describeMachine, type Machine, printMachine } from "./machine.ts";
+import { median } from "./median.ts";
 import { type Pinning, pinned, pinnings } from "./pinning.ts";
 
 const WARM_MS = 200;
@@ -127,10 +128,6 @@ async function playRounds(
       };
     });
   });
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
 }
 
 /** A server that runs in a process of its own, from the first round to the last. */

@@ -10,6 +10,7 @@ import { createUrb, TransferStatus, TransferType, type Urb } from "../src/usb/ur
 import { startLinkHost } from "./link-host.ts";
 import { BULK_ENDPOINT, SET_CONFIGURATION_3 } from "./load/talk.ts";
 import { describeMachine, printMachine } from "./machine.ts";
+import { median } from "./median.ts";
 
 const BUSIDS = ["keyboard", "zero", "b", "c", "d", "e", "f", "g"] as const;
 
@@ -195,8 +196,4 @@ export async function measureDevices(rounds: number, measureMs: number, isJson: 
     host.kill();
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
 }

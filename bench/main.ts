@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Allocation, measureAllocation } from "./allocation.ts";
-import { cases, printCase } from "./case.ts";
+import { cases, isNamed } from "./case.ts";
 import { compareQuestions } from "./comparison.ts";
 import { compile } from "./compile.ts";
 import { type Contender, ECHO, LIBUV, reference, WORKER } from "./contender.ts";
@@ -26,10 +26,10 @@ How fast the host is on this machine, over TCP on loopback, beside a C program t
 beside a raw echo of Node. With "links": the same host over each link of this machine (tcp, unix, vsock, tls) and each
 protocol (usbip, wslusb), one table. With "devices": how long a keyboard takes to answer while another device of the
 same connection moves all it can. With "ring": reads over shared memory, in C and by this project, beside USB/IP over
-tcp and unix, a pipe and memcpy. With "controller": register accesses of a VM, beside a
-server in C. With "disk": a disk of a virtual machine that is booted for it, beside QEMU's own; needs what the tests in
-virtual machines need. With "counters": what it costs a transfer to be counted, without counters and with them in
-interleaved pairs. --rounds, --ms and --json hold for all of them; --ms not for "disk".
+tcp and unix, a pipe and memcpy. With "controller": register accesses of a VM, beside a server in C. With "disk": a
+disk of a virtual machine that is booted for it, beside QEMU's own; needs what the tests in virtual machines need. With
+"counters": what it costs a transfer to be counted, without counters and with them in interleaved pairs. --rounds and
+--json hold for all of them, --ms for all but "disk", --only for the host alone and for "counters".
 
   --quick        512 B and 16 KiB on one core only
   --only TEXT    only cases whose name contains TEXT: in, out, echo, "in 512 B, depth 32"
@@ -79,9 +79,7 @@ async function run(): Promise<void> {
   const contenders: Contender[] = [...hosts, ECHO];
   if (program === undefined) progress("There is no cc on this machine, so the C reference is left out.");
   else contenders.push(reference(program));
-  const wanted = cases(values.quick).filter((one) =>
-    printCase(one).toLowerCase().includes(values.only.toLowerCase()),
-  );
+  const wanted = cases(values.quick).filter((one) => isNamed(one, values.only));
   const rounds = Number(values.rounds ?? 3);
   const measureMs = Number(values.ms);
   const places = values.quick ? pinnings().slice(0, 1) : pinnings();
@@ -122,7 +120,9 @@ else if (positionals.join(" ") === "links") {
   process.exitCode = spawnSync(process.execPath, argv, { stdio: "inherit" }).status ?? 1;
 } else if (positionals.join(" ") === "counters") {
   const pairs = Number(values.rounds ?? PAIRS);
-  process.stdout.write(await compareQuestions([COUNTERS], pairs, Number(values.ms), values.json));
+  process.stdout.write(
+    await compareQuestions([COUNTERS], pairs, Number(values.ms), values.json, values.only),
+  );
 } else {
   process.stderr.write(
     `There is no bench "${positionals.join(" ")}"; there are links, devices, ring, controller, disk and counters.\n`,

@@ -1,3 +1,4 @@
+import { median } from "./median.ts";
 /** Processor time of a server for one transfer, in microseconds, by what of the server it is of. */
 export type Costs = Readonly<Record<string, number>>;
 
@@ -63,8 +64,4 @@ export async function comparePairs(
  */
 function intervalRank(values: number): number {
   return Math.max(Math.floor(values / 2 - 0.98 * Math.sqrt(values)), 0);
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }

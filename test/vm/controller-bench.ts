@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describeMachine, type Machine, printMachine } from "../../bench/machine.ts";
+import { median } from "../../bench/median.ts";
 import type { ControllerTraffic } from "../../src/daemon/controller/controller-client.ts";
 import { ControllerProcess } from "../support/controller-process.ts";
 import { blockDevice } from "./disk.ts";
@@ -145,8 +146,4 @@ function printReport({ began, ended, rounds, traffic }: Report): string {
 /** How fast usbferry was beside QEMU in the same round: more is better. */
 function ratioOf(rounds: readonly Round[], key: Figure, isTime: boolean): number {
   return median(rounds.map(({ ours, qemu }) => (isTime ? qemu[key] / ours[key] : ours[key] / qemu[key])));
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
 }
