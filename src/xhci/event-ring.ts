@@ -106,10 +106,13 @@ export class EventRing {
     return this.#hold(low, high, status, control);
   }
 
-  /** The guest's memory is back: writes what waited for it. */
-  endPause(): Pushed {
-    this.isPaused = false;
-    if (this.#isFull) return Pushed.held;
+  /** The driver has read, or the guest's memory is back: writes what waited. */
+  drain(): Pushed {
+    if (this.isPaused) return Pushed.held;
+    return this.#isFull ? this.#drainFull() : this.#pushHeld();
+  }
+
+  #pushHeld(): Pushed {
     let pushed: Pushed = Pushed.held;
     for (let count = this.#held.length / 4; count > 0 && pushed !== Pushed.lost; count--) {
       const [low, high, status, control] = this.#takeHeld();
@@ -119,9 +122,7 @@ export class EventRing {
     return pushed;
   }
 
-  /** The driver has read: writes what waited. */
-  drain(): Pushed {
-    if (!this.#isFull || this.isPaused) return Pushed.held;
+  #drainFull(): Pushed {
     let pushed: Pushed = Pushed.held;
     while (this.#held.length > 0 && this.#free() >= 2) {
       const [low, high, status, control] = this.#takeHeld();

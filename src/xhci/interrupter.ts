@@ -154,11 +154,8 @@ export class Interrupter {
   }
 
   endPause(): void {
-    const pushed = this.#ring.endPause();
-    if (pushed === Pushed.lost) this.#output.lost();
-    if (pushed !== Pushed.written) return;
-    this.#isAsked = true;
-    this.#update();
+    this.#ring.isPaused = false;
+    this.#drain();
   }
 
   /** Raises the interrupt that is pending, if it may be. */
@@ -170,7 +167,7 @@ export class Interrupter {
     this.#output.raise(this.#vector);
   }
 
-  /** Writes what waited for room; not in the register write, of which half is still to come. */
+  /** Writes what waited for room, or for memory; not in the register write, of which half is still to come. */
   #drain(): void {
     const wasCongested = this.#ring.isCongested;
     const pushed = this.#ring.drain();
